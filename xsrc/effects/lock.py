@@ -1,0 +1,55 @@
+"""Locks between processes: the kernel frees them with their holder, also after kill -9."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from xsrc.errors import HostError
+
+
+@contextlib.contextmanager
+def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of `path` inside the block; `purpose` is what a waiting process is told.
+
+    Yields whether it had to wait; with `wait` off it yields False without the lock when another holds it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise HostError(f"cannot make the lock {path}: {error.strerror}", hint="xsrc doctor") from error
+    try:
+        waited = False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "another process"
+            if not wait:
+                yield False
+                return
+            say(f"waiting for {holder}")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            waited = True
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} ({purpose})\n".encode(), 0)
+        yield waited
+    finally:
+        os.close(descriptor)
+
+
+def held(path: Path) -> bool:
+    """Whether any process holds the lock of `path` now."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

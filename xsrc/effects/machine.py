@@ -1,0 +1,100 @@
+"""Facts of this machine: its base, its machine type, the mirror that its own package manager uses."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from xsrc.errors import HostError
+from xsrc.model.arch import Arch
+from xsrc.model.base import Base
+
+_APT = Path("/etc/apt")
+
+
+def arch() -> Arch:
+    """The machine type of this machine; raises HostError for one that xsrc does not know."""
+    machine = platform.machine()
+    musl = any(Path("/lib").glob("ld-musl-*"))
+    try:
+        return Arch.named(f"{machine}-musl" if musl else machine)
+    except ValueError as error:
+        raise HostError(f"this machine's type: {error}") from error
+
+
+def host_base(arch: Arch) -> Base:
+    """The base `host`: this machine's own /usr, and /bin, /sbin, /lib where they are not merged into it; never /."""
+    layers = {"usr": (Path("/usr"),)}
+    for top in ("bin", "sbin", "lib", "lib32", "lib64"):
+        path = Path("/", top)
+        if path.is_dir() and not path.is_symlink():
+            layers[f"usr/{top}"] = (Path("/usr", top), path) if Path("/usr", top).is_dir() else (path,)
+    binds = {}
+    if Path("/etc/alternatives").is_dir():
+        binds["etc/alternatives"] = Path("/etc/alternatives")
+    multiarch = f"usr/lib/{arch.machine}-linux-{'musl' if arch.libc == 'musl' else 'gnu'}"
+    libdirs = ["usr/lib", *(d for d in (multiarch, "usr/lib64") if Path("/", d).is_dir())]
+    env = {
+        "LIBRARY_PATH": "/usr/lib",
+        "PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig:/usr/share/pkgconfig",
+    }
+    return Base("host", layers, binds, env, dict(_identity()), tuple(libdirs))
+
+
+def _identity() -> Iterator[tuple[str, str]]:
+    """What tells one machine's compiler, linker, libc and shell from another's, by a look at the files only."""
+    release = _os_release()
+    yield "os", " ".join(release.get(key, "") for key in ("ID", "VERSION_ID")).strip()
+    for program in ("cc", "c++", "ld", "as", "make", "sh"):
+        for folder in ("/usr/bin", "/bin"):
+            path = Path(folder, program)
+            if path.exists():
+                real = path.resolve()
+                yield program, f"{real.name} {real.stat().st_size}"
+                break
+    for path in (*Path("/lib").glob("ld-musl-*"), *Path("/usr/lib").glob("*/libc.so.6"), Path("/usr/lib64/libc.so.6")):
+        if path.exists():
+            yield "libc", f"{path.name} {path.resolve().stat().st_size}"
+
+
+def _os_release() -> dict[str, str]:
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}
+
+
+def debian_site() -> str | None:
+    """The pool of the Debian mirror that this machine's apt uses, or None."""
+    for uri in _apt_uris():
+        if re.search(r"/debian/?$", uri):
+            return uri.rstrip("/") + "/pool"
+    return None
+
+
+def _apt_uris() -> Iterator[str]:
+    files = [_APT / "sources.list", *sorted((_APT / "sources.list.d").glob("*"))]
+    for file in files:
+        try:
+            text = file.read_text(errors="replace")
+        except OSError:
+            continue
+        if file.suffix == ".sources":
+            for line in text.splitlines():
+                key, _, value = line.partition(":")
+                if key.strip().lower() == "uris":
+                    yield from (uri for uri in value.split() if uri.startswith("http"))
+        elif file.suffix in (".list", ""):
+            for line in text.splitlines():
+                found = re.match(r"\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?(https?://\S+)", line)
+                if found:
+                    yield found[1]
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that this user may still write below `path`."""
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize

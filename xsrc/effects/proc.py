@@ -1,0 +1,116 @@
+"""The only door to processes: an exact environment, output to a sink, a session of its own that can be killed whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from plumbum import local
+from plumbum.machines.local import LocalCommand
+
+from xsrc.errors import HostError
+from xsrc.model.command import Command
+
+Sink = Callable[[bytes], None]
+Feed = Callable[[IO[bytes]], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a short command gave back; `code` is its exit code, or minus the signal that ended it."""
+
+    code: int
+    out: str
+    err: str
+
+
+@contextlib.contextmanager
+def _started(command: Command, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    # plumbum lays env= over a copy of os.environ taken when it was imported: that copy is emptied first
+    local.env.clear()
+    program = LocalCommand(command.argv[0])
+    try:
+        process = program.popen(
+            list(command.argv[1:]),
+            env=dict(command.env),
+            cwd=str(command.cwd) if command.cwd else "/",
+            start_new_session=True,
+            **streams,
+        )
+    except FileNotFoundError as error:
+        raise HostError(f"{command.argv[0]}: no such program", hint="xsrc doctor") from error
+    except PermissionError as error:
+        raise HostError(f"{command.argv[0]}: not allowed to run it", hint="xsrc doctor") from error
+    try:
+        yield process
+    except BaseException:
+        end(process)
+        raise
+    finally:
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all of its session that is left; SIGTERM first, so that a helper takes its sandbox along."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(2)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def capture(command: Command, text: str = "") -> Result:
+    """Run a short command with `text` as its input; its output is kept in memory."""
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with _started(command, **streams) as process:
+        out, err = process.communicate(text.encode())
+    return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+def stream(command: Command, sink: Sink, feed: Feed | None = None) -> int:
+    """Run a command and give all that it says to `sink` as it comes; `feed` writes its input, else it has none.
+
+    The command gets pipes and /dev/null, never this terminal. Gives its exit code, or minus the signal that ended it.
+    An exception of `feed` or `sink`, KeyboardInterrupt included, ends the command and is raised.
+    """
+    stdin = subprocess.PIPE if feed else subprocess.DEVNULL
+    with _started(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        out = process.stdout
+        assert out is not None
+        if feed is None:
+            _drain(out, sink)
+            return process.wait()
+        drain = threading.Thread(target=_drain, args=(out, sink), daemon=True)
+        drain.start()
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the command's exit code says more
+            feed(process.stdin)
+            process.stdin.close()
+        code = process.wait()
+        drain.join()
+        return code
+
+
+def _drain(out: IO[bytes], sink: Sink) -> None:
+    while data := os.read(out.fileno(), 1 << 16):
+        sink(data)
+
+
+def attached(command: Command) -> subprocess.Popen[bytes]:
+    """Start a command on this process's own standard streams, in this session; for `shell` and `chroot`."""
+    local.env.clear()
+    program = LocalCommand(command.argv[0])
+    return program.popen(
+        list(command.argv[1:]), env=dict(command.env), cwd="/", stdin=None, stdout=None, stderr=None
+    )

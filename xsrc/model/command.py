@@ -1,0 +1,21 @@
+"""One process to be run, as a value."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program with its whole environment: nothing is inherited."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+
+    def __str__(self) -> str:
+        """A line that can be pasted into a shell."""
+        return shlex.join(self.argv)

@@ -1,0 +1,106 @@
+"""The stowed root as values: how a path stands in it, what changes it, which change was begun."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xsrc.model.manifest import Entry, Props
+from xsrc.model.pkgver import PkgVer
+
+
+class Class(enum.Enum):
+    """How a path of a package stands in the stowed root."""
+
+    DIR = "dir"
+    LINK = "link"
+    """A relative link to the file in its destdir."""
+    SHIPPED = "shipped"
+    """A link that the package ships, made again verbatim."""
+    HARD = "hard"
+    COPY = "copy"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What stands, or shall stand, at a path of the root."""
+
+    path: str
+    owner: PkgVer
+    how: Class
+    text: str = ""
+    """The text of a link, the sha256 of a copy, the mode of a directory."""
+    mode: int = 0o755
+
+
+@dataclass(frozen=True)
+class Found:
+    """What stands at a path of the root on disk; a missing path has no Found."""
+
+    kind: str
+    """`dir`, `link`, `file` or `other`."""
+    text: str = ""
+    """The text of a link, the sha256 of a file where it was asked for."""
+    inode: tuple[int, int] = (0, 0)
+    """Device and inode of a file."""
+
+
+class Act(enum.Enum):
+    """What an operation does."""
+
+    MKDIR = "mkdir"
+    PUT = "put"
+    """Make a link, hard link or copy under a temporary name and rename it into place."""
+    REMOVE = "remove"
+    RMDIR = "rmdir"
+    KEEP = "keep"
+    """Leave a conf file that the user changed and put the package's own beside it as `.new`."""
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation; each can be done twice without harm."""
+
+    act: Act
+    placed: Placed
+
+
+@dataclass(frozen=True)
+class Member:
+    """A package as the farm sees it: its entries and its rules."""
+
+    props: Props
+    entries: tuple[Entry, ...] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.props.pkgver.name
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the farm: what goes in (and whether somebody asked for it by name), what goes out, and how."""
+
+    add: Mapping[str, bool]
+    """By pkgver."""
+    drop: tuple[str, ...]
+    """Names."""
+    ops: tuple[Op, ...]
+
+    def render(self) -> str:
+        ops = [
+            [op.act.value, op.placed.path, str(op.placed.owner), op.placed.how.value, op.placed.text, op.placed.mode]
+            for op in self.ops
+        ]
+        return json.dumps({"add": dict(self.add), "drop": list(self.drop), "ops": ops})
+
+    @classmethod
+    def parse(cls, text: str) -> Change:
+        raw = json.loads(text)
+        ops = tuple(
+            Op(Act(act), Placed(path, PkgVer.parse(owner), Class(how), words, mode))
+            for act, path, owner, how, words, mode in raw["ops"]
+        )
+        return cls(raw["add"], tuple(raw["drop"]), ops)

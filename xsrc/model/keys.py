@@ -1,0 +1,213 @@
+"""Every key of a template and what it may hold, in the order in which a template is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from xsrc.model.pkgver import NAME, VERSION
+from xsrc.model.schema import Choice, Either, Flag, Hex, Kind, List, Map, Number, Table, Text
+
+PHASES = ("extract", "patch", "configure", "build", "check", "install")
+STYLE_TEXTS = (
+    "configure_script",
+    "make_cmd",
+    "make_build_target",
+    "make_check_target",
+    "make_install_target",
+)
+STYLE_LISTS = ("configure_args", "make_build_args", "make_check_args", "make_install_args")
+DEPENDS = ("hostmakedepends", "makedepends", "checkdepends", "depends")
+
+_NAME = Text("a package name", NAME)
+_PATTERN = Text("a package name, perhaps with >=VERSION", rf"{NAME}?(?:(?:>=|<=|>|<|=)[A-Za-z0-9.+~_]+)?")
+_WORD = Text("a word of letters, digits, _ and -", r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_VARIABLE = Text("a name of letters, digits and _", r"[A-Za-z_][A-Za-z0-9_]*")
+_INSIDE = Text("a relative path without ..", r"(?!/)(?!(?:.*/)?\.\.(?:/.*)?$)(?s:.+)")
+_ABSOLUTE = Text("an absolute path", r"/(?s:.*)")
+_GLOB = Text("a relative path or glob, ? in front when it may match nothing", r"\??(?!/)(?s:.+)")
+_URL = Text("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
+_TEXTS = List()
+_GLOBS = List(_GLOB)
+_OWNER = Text("MODE or MODE USER:GROUP", r"[0-7]{3,4}(?: [a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*)?")
+
+_SUMMARY = Text("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
+_LICENSE = Text(
+    "an SPDX expression",
+    r"\(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*(?: (?:AND|OR|WITH) \(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*)*",
+)
+
+_OVERLAYS: dict[str, Kind] = {name: List(_PATTERN) for name in DEPENDS}
+
+_CONFIGURE = Table({"on": _TEXTS, "off": _TEXTS})
+_OPTION = Table(
+    {
+        "desc": Text("one line", r"[^\n]+"),
+        "default": Flag(),
+        "configure": _CONFIGURE,
+        "env": Map(name=_VARIABLE),
+        "conflicts": List(_WORD),
+        **_OVERLAYS,
+    },
+    required=("desc",),
+)
+
+_DISTFILE = Table(
+    {
+        "url": Either((List(_URL, least=1), _URL)),
+        "sha256": Hex(64),
+        "name": Text("a file name", r"[^/\0]+"),
+        "extract": Flag(),
+        "dest": _INSIDE,
+        "strip": Number(),
+        "git": Text("an address"),
+        "commit": Hex(40),
+    }
+)
+
+_PRESETS = ("devel", "libs", "doc", "man", "progs")
+_SUBPACKAGE = Table(
+    {
+        "short_desc": _SUMMARY,
+        "files": _GLOBS,
+        "except": _GLOBS,
+        "preset": Either((Choice(_PRESETS), List(Choice(_PRESETS)))),
+        "depends": List(_PATTERN),
+        "provides": List(_PATTERN),
+        "conflicts": List(_PATTERN),
+        "conf_files": List(_ABSOLUTE),
+    }
+)
+
+_INSTALL = Table(
+    {
+        **{name: _GLOBS for name in ("license", "bin", "man", "doc", "conf", "completion", "service")},
+        "files": Map(_INSIDE),
+        "symlinks": Map(Text("the text of a link", r"(?s:.+)"), _INSIDE),
+        "rename": Map(_INSIDE),
+        "remove": _GLOBS,
+        "modes": Map(_OWNER),
+        "keep": List(Choice(("la", "static", "empty"))),
+    }
+)
+
+_ACCOUNT = Table(
+    {
+        "name": Text("an account name", r"_?[a-z][a-z0-9_-]*"),
+        "home": _ABSOLUTE,
+        "shell": _ABSOLUTE,
+        "desc": Text(),
+        "groups": List(_WORD),
+    },
+    required=("name",),
+)
+_DIRECTORY = Table(
+    {"path": _ABSOLUTE, "mode": Text("an octal mode", r"[0-7]{3,4}"), "owner": Text("USER:GROUP", r"[^:]+:[^:]+")},
+    required=("path",),
+)
+_ALTERNATIVE = Table(
+    {"group": _WORD, "link": _ABSOLUTE, "target": Text(), "priority": Number()}, required=("group", "link", "target")
+)
+
+_STRINGS_OR = {
+    "accounts": List(Either((Text("an account name", r"_?[a-z][a-z0-9_-]*"), _ACCOUNT))),
+    "directories": List(Either((_ABSOLUTE, _DIRECTORY))),
+    "alternatives": List(_ALTERNATIVE),
+}
+
+_UPDATE_KINDS = ("gnu", "github", "gitlab", "pypi", "cpan", "debian", "sourceforge", "kernel", "gnome", "none")
+
+KEYS: dict[str, Kind] = {
+    "name": _NAME,
+    "version": Text("a version with a digit, without - and _", VERSION),
+    "revision": Number(1),
+    "short_desc": _SUMMARY,
+    "maintainer": Text("NAME <ADDRESS>", r"[^<>]+ <[^<>@\s]+@[^<>\s]+>"),
+    "license": _LICENSE,
+    "homepage": Text("an http or https address", r"https?://\S+"),
+    "changelog": Text("an http or https address", r"https?://\S+"),
+    "archs": List(Text("a glob of machine types, ! in front to exclude", r"!?[a-z0-9_*?-]+")),
+    "build_style": Text("the name of a build style", r"[a-z][a-z0-9-]*"),
+    "bootstrap": Number(),
+    **_OVERLAYS,
+    "provides": List(_PATTERN),
+    "conflicts": List(_PATTERN),
+    "replaces": List(_PATTERN),
+    "build_wrksrc": _INSIDE,
+    "create_wrksrc": Flag(),
+    "configure_script": Text(),
+    "configure_args": _TEXTS,
+    "make_cmd": Text(),
+    "make_build_args": _TEXTS,
+    "make_build_target": Text(),
+    "make_check_args": _TEXTS,
+    "make_check_target": Text(),
+    "make_install_args": _TEXTS,
+    "make_install_target": Text(),
+    "make_check": Flag(reason=True),
+    "conf_files": List(_ABSOLUTE),
+    "make_dirs": _STRINGS_OR["directories"],
+    "system_accounts": _STRINGS_OR["accounts"],
+    "shells": List(_ABSOLUTE),
+    "alternatives": _STRINGS_OR["alternatives"],
+    "triggers": List(_WORD),
+    "disable_parallel_build": Flag(reason=True),
+    "nostrip": Flag(reason=True),
+    "broken": Flag(reason=True),
+    "restricted": Flag(reason=True),
+    "nocross": Flag(reason=True),
+    "vars": Map(name=_VARIABLE),
+    "distfiles": List(_DISTFILE),
+    "patch": Table({"strip": Number(), "series": List(Text("a file name", r"[^/\0]+"))}),
+    "env": Map(name=_VARIABLE),
+    "flags": Map(name=_VARIABLE),
+    "options": Map(_OPTION, _WORD),
+    "when": List(),  # filled in below: it may hold any key of the template
+    "phases": Table({f"{part}_{phase}": Text("sh text") for phase in PHASES for part in ("pre", "do", "post")}),
+    "install": _INSTALL,
+    "stow": Table({"hardlink": _GLOBS, "copy": _GLOBS, "ignore": _GLOBS, "protect": Flag()}),
+    "subpackages": Map(_SUBPACKAGE, _NAME),
+    "update": Table(
+        {"url": Text(), "pattern": Text(), "ignore": Either((Text(), _TEXTS)), "kind": Choice(_UPDATE_KINDS)}
+    ),
+    "lint": Table({"ignore": Map(Text("a reason", r"\S.*"))}),
+}
+
+_ONE_OR_MORE = Either((Text(), List()))
+_CONDITIONS: dict[str, Kind] = {
+    "arch": _ONE_OR_MORE,
+    "libc": Either((Choice(("glibc", "musl")), List(Choice(("glibc", "musl"))))),
+    "wordsize": Either((Number(), List(Number()))),
+    "endian": Choice(("little", "big")),
+    "cross": Flag(),
+    "option": _ONE_OR_MORE,
+    "stage": Either((Number(), List(Number()))),
+}
+_FIXED = ("name", "version", "revision", "options", "when", "subpackages")
+
+KEYS["when"] = List(
+    Table(
+        {
+            "if": Table({**_CONDITIONS, "not": Table(_CONDITIONS)}),
+            **{name: kind for name, kind in KEYS.items() if name not in _FIXED},
+        },
+        required=("if",),
+    )
+)
+
+TEMPLATE = Table(KEYS, required=("name", "version", "revision", "short_desc", "license", "homepage", "build_style"))
+
+NEUTRAL: Mapping[str, str] = {
+    "short_desc": "prose",
+    "maintainer": "prose",
+    "license": "prose",
+    "homepage": "prose",
+    "changelog": "prose",
+    "update": "where to look for newer versions",
+    "lint": "what a checker says",
+    "archs": "where it may be built, not how",
+    "broken": "whether it may be built, not how",
+    "restricted": "whether it may be given away",
+    "nocross": "whether it may be built, not how",
+    "bootstrap": "which set it belongs to",
+}
+"""Keys that cannot change a result, each with the reason; they are not part of a build key."""

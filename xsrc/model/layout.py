@@ -1,0 +1,112 @@
+"""Where things are: in the tree, in a masterdir, in a work directory and inside a build root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xsrc.model.pkgver import PkgVer
+
+INSIDE_TEMPLATE = "pkg-template"
+"""Where a build root shows scripts, patches and files of its template."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A ports tree: the folder that holds templates/."""
+
+    root: Path
+
+    @property
+    def templates(self) -> Path:
+        return self.root / "templates"
+
+    @property
+    def settings(self) -> Path:
+        """Settings that the whole tree shares."""
+        return self.root / ".xsrc.toml"
+
+    def template(self, name: str) -> Path:
+        return self.templates / name / "template.toml"
+
+
+@dataclass(frozen=True)
+class WorkDir:
+    """The work directory of one package, 0700; only `wrksrc` and `destdir` are ever seen by its build."""
+
+    path: Path
+
+    @property
+    def state(self) -> Path:
+        """Key, options and last phase, as JSON."""
+        return self.path / "state.json"
+
+    @property
+    def root(self) -> Path:
+        """The top layer of the build root: skeleton, mount points, scripts."""
+        return self.path / "root"
+
+    @property
+    def wrksrc(self) -> Path:
+        return self.path / "wrksrc"
+
+
+@dataclass(frozen=True)
+class Masterdir:
+    """A masterdir: the stowed root and what stands beside it."""
+
+    root: Path
+
+    @property
+    def srcdistdir(self) -> Path:
+        return self.root / "pkg-srcdistdir"
+
+    @property
+    def builddir(self) -> Path:
+        return self.root / "pkg-builddir"
+
+    @property
+    def destdirs(self) -> Path:
+        return self.root / "pkg-destdir"
+
+    @property
+    def db(self) -> Path:
+        return self.root / "var/db/xsrc"
+
+    @property
+    def farm(self) -> Path:
+        """The database of what is built and what is stowed."""
+        return self.db / "farm.sqlite"
+
+    @property
+    def farm_lock(self) -> Path:
+        return self.db / "farm.lock"
+
+    def work(self, pkgver: PkgVer) -> WorkDir:
+        return WorkDir(self.builddir / pkgver.work)
+
+    def work_lock(self, pkgver: PkgVer) -> Path:
+        return self.builddir / f".{pkgver.work}.lock"
+
+    def destdir(self, pkgver: PkgVer) -> Path:
+        return self.destdirs / str(pkgver)
+
+    def unfinished(self, pkgver: PkgVer) -> Path:
+        """Where a destdir grows until it is sealed; beside its final place, so that one rename finishes it."""
+        return self.destdirs / f".{pkgver}"
+
+    def logs(self, pkgver: PkgVer) -> Path:
+        return self.db / "logs" / str(pkgver)
+
+    def log(self, pkgver: PkgVer, phase: str) -> Path:
+        return self.logs(pkgver) / f"{phase}.log"
+
+
+def inside_wrksrc(pkgver: PkgVer) -> str:
+    """Where a build root shows the work directory's wrksrc."""
+    return f"/pkg-builddir/{pkgver.work}"
+
+
+def inside_destdir(pkgver: PkgVer) -> str:
+    """Where a build root shows the destdir."""
+    return f"/pkg-destdir/{pkgver}"

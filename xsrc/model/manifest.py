@@ -1,0 +1,180 @@
+"""The files of a destdir as a value, and the two property lists beside them.
+
+Shape of both lists: research of the xbps formats; xbps reads them, keys of our own are left alone by it.
+"""
+
+from __future__ import annotations
+
+import enum
+import plistlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xsrc.model.pkgver import PkgVer
+
+FILES, PROPS = "files.plist", "props.plist"
+METADATA = frozenset({FILES, PROPS})
+"""Names at the top of a destdir that are about the package, not of it."""
+
+
+class Kind(enum.Enum):
+    """What a path is."""
+
+    FILE = "file"
+    LINK = "link"
+    DIR = "dir"
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One path of a destdir, relative to its root."""
+
+    path: str
+    kind: Kind = field(compare=False)
+    mode: int = field(default=0o755, compare=False)
+    """Permission bits as they were installed, setuid and setgid included."""
+    size: int = field(default=0, compare=False)
+    """Bytes."""
+    sha256: str = field(default="", compare=False)
+    target: str = field(default="", compare=False)
+    """The text of a link."""
+    inode: int = field(default=0, compare=False)
+    """Equal and not 0 for the names of one hard-linked file."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Every path of a destdir, in order."""
+
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Manifest:
+        return cls(tuple(sorted(entries)))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, each inode once."""
+        seen: set[int] = set()
+        total = 0
+        for entry in self.entries:
+            if entry.kind is Kind.FILE and not (entry.inode and entry.inode in seen):
+                seen.add(entry.inode)
+                total += entry.size
+        return total
+
+    def render(self, conf_files: Iterable[str] = ()) -> bytes:
+        """The text of files.plist."""
+        conf = {path.lstrip("/") for path in conf_files}
+        lists: dict[str, list[dict[str, Any]]] = {"files": [], "conf_files": [], "links": [], "dirs": []}
+        for entry in self.entries:
+            item: dict[str, Any] = {"file": "/" + entry.path}
+            match entry.kind:
+                case Kind.FILE:
+                    item |= {"sha256": entry.sha256, "size": entry.size, "mode": f"{entry.mode:04o}"}
+                    if entry.inode:
+                        item["inode"] = entry.inode
+                    lists["conf_files" if entry.path in conf else "files"].append(item)
+                case Kind.LINK:
+                    lists["links"].append(item | {"target": entry.target})
+                case Kind.DIR:
+                    lists["dirs"].append(item | {"mode": f"{entry.mode:04o}"})
+        return plistlib.dumps({key: value for key, value in lists.items() if value})
+
+    @classmethod
+    def parse(cls, data: bytes) -> Manifest:
+        """Read files.plist; raises ValueError when it is none."""
+        try:
+            lists = plistlib.loads(data)
+            entries = [
+                Entry(
+                    item["file"][1:],
+                    kind,
+                    int(item.get("mode", "0777"), 8),
+                    item.get("size", 0),
+                    item.get("sha256", ""),
+                    item.get("target", ""),
+                    item.get("inode", 0),
+                )
+                for key, kind in (
+                    ("files", Kind.FILE),
+                    ("conf_files", Kind.FILE),
+                    ("links", Kind.LINK),
+                    ("dirs", Kind.DIR),
+                )
+                for item in lists.get(key, [])
+            ]
+        except (plistlib.InvalidFileException, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"not a files.plist: {error}") from error
+        return cls.of(entries)
+
+
+@dataclass(frozen=True)
+class Props:
+    """What is known of one sealed destdir."""
+
+    pkgver: PkgVer
+    arch: str
+    key: str
+    """The build key; its pre-image stands in the farm's database and below `preimage`."""
+    short_desc: str = ""
+    license: str = ""
+    homepage: str = ""
+    maintainer: str = ""
+    size: int = 0
+    """Bytes installed."""
+    run_depends: tuple[str, ...] = ()
+    """Patterns: the declared ones and the packages whose libraries are needed."""
+    shlib_requires: tuple[str, ...] = ()
+    shlib_provides: tuple[str, ...] = ()
+    conf_files: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    hardlink: tuple[str, ...] = ()
+    copy: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    options: Mapping[str, bool] = field(default_factory=dict)
+    build: Mapping[str, Any] = field(default_factory=dict)
+    """How it was built: base, mode, seconds a phase, SOURCE_DATE_EPOCH."""
+    preimage: str = field(default="", repr=False)
+
+    _LISTS = ("run_depends", "shlib_requires", "shlib_provides", "conf_files", "conflicts", "hardlink", "copy", "ignore")
+    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "preimage")
+
+    def render(self) -> bytes:
+        """The text of props.plist."""
+        props: dict[str, Any] = {
+            "pkgver": str(self.pkgver),
+            "pkgname": self.pkgver.name,
+            "version": f"{self.pkgver.version}_{self.pkgver.revision}",
+            "architecture": self.arch,
+            "installed_size": self.size,
+            "build-key": self.key,
+            "build-options": dict(self.options),
+            "build": dict(self.build),
+        }
+        for name in (*self._LISTS, *self._TEXTS):
+            if value := getattr(self, name):
+                props[_PLIST.get(name, name)] = list(value) if isinstance(value, tuple) else value
+        return plistlib.dumps(props)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Props:
+        """Read props.plist; raises ValueError when it is none."""
+        try:
+            props = plistlib.loads(data)
+            return cls(
+                pkgver=PkgVer.parse(props["pkgver"]),
+                arch=props["architecture"],
+                key=props["build-key"],
+                size=props["installed_size"],
+                options=props.get("build-options", {}),
+                build=props.get("build", {}),
+                **{name: tuple(props.get(_PLIST.get(name, name), ())) for name in cls._LISTS},
+                **{name: props.get(_PLIST.get(name, name), "") for name in cls._TEXTS},
+            )
+        except (plistlib.InvalidFileException, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a props.plist: {error}") from error
+
+
+_PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides"}

@@ -1,0 +1,53 @@
+"""What a sandbox holds and how it is said to `xsrc-mount`; pure, so that a test can compare it and -v can print it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A directory of the host shown inside; `inside` is relative to the root."""
+
+    source: Path
+    inside: str
+    writable: bool = False
+
+    def flags(self) -> list[str]:
+        return ["-w" if self.writable else "-r", str(self.source), self.inside]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A read-only overlay, top layer first; `inside` is relative to the root, "." is the root itself."""
+
+    layers: tuple[Path, ...]
+    inside: str = "."
+
+    def flags(self) -> list[str]:
+        return ["-o", self.inside, *map(str, self.layers), "-"]
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A root with everything on it; mounts are made in their order, so one may stand in another."""
+
+    root: Path
+    mounts: tuple[Bind | Overlay, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    directory: str = "/"
+    writable: bool = False
+    tmp_mib: int = 1024
+
+    def argv(self, helper: Path, command: tuple[str, ...], *, userns: bool) -> tuple[str, ...]:
+        """The command line of `xsrc-mount`; `userns` asks for a user namespace where capabilities would do too."""
+        flags = ["-u"] if userns else ["-c"]
+        flags += ["-W"] if self.writable else []
+        flags += ["-T", str(self.tmp_mib)]
+        for mount in self.mounts:
+            flags += mount.flags()
+        for name in sorted(self.env):
+            flags += ["-e", f"{name}={self.env[name]}"]
+        return (str(helper), *flags, "-d", self.directory, "--", str(self.root), *command)

@@ -1,0 +1,243 @@
+"""What a TOML table may hold, and every way in which a given one does not; templates, styles and settings share it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from xsrc.errors import Diagnostic
+from xsrc.model import tomlspan
+from xsrc.model.tomlspan import Path
+
+Problem = tuple[Path, str, str | None]
+
+
+class Kind(Protocol):
+    """A kind of value: `want` in words, and the problems of a value of it."""
+
+    @property
+    def want(self) -> str: ...
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]: ...
+
+
+def shown(path: Path) -> str:
+    """`("distfiles", 0, "sha256")` as `distfiles[0].sha256`."""
+    words = ""
+    for part in path:
+        words += f"[{part}]" if isinstance(part, int) else f".{part}" if words else part
+    return words
+
+
+def found(value: object) -> str:
+    """A value in the words of an error message."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"' if len(value) <= 40 else f'"{value[:37]}…"'
+        case int() | float():
+            return str(value)
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+    return f"a {type(value).__name__}"
+
+
+def wrong(path: Path, want: str, got: object) -> Problem:
+    """The problem "want …, got …" at `path`."""
+    return path, f"{shown(path)}: want {want}, got {found(got)}", None
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The hint "did you mean …?" for a misspelt word, if one is near enough."""
+    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return "did you mean " + " or ".join(near) + "?" if near else None
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string; `pattern` must match the whole of it."""
+
+    want: str = "a string"
+    pattern: str = r"(?s:.*)"
+    longest: int | None = None
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, str) or re.fullmatch(self.pattern, value) is None:
+            yield wrong(path, self.want, value)
+        elif self.longest is not None and len(value) > self.longest:
+            yield path, f"{shown(path)}: want at most {self.longest} characters, got {len(value)}", None
+
+
+@dataclass(frozen=True)
+class Hex:
+    """A string of exactly `digits` hexadecimal digits."""
+
+    digits: int
+
+    @property
+    def want(self) -> str:
+        return f"{self.digits} hex digits"
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, str):
+            yield wrong(path, self.want, value)
+        elif bad := sorted(set(re.findall(r"[^0-9a-f]", value))):
+            yield path, f"{shown(path)}: want {self.want} in lower case, got {''.join(bad)[:8]!r} among them", None
+        elif len(value) != self.digits:
+            yield path, f"{shown(path)}: want {self.want}, got {len(value)}", None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A whole number."""
+
+    least: int = 0
+
+    @property
+    def want(self) -> str:
+        return f"a whole number from {self.least} on"
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, int) or isinstance(value, bool) or value < self.least:
+            yield wrong(path, self.want, value)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """true or false, and a reason (a string) where `reason` is set."""
+
+    reason: bool = False
+
+    @property
+    def want(self) -> str:
+        return "true, false or the reason as a string" if self.reason else "true or false"
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, bool) and not (self.reason and isinstance(value, str) and value):
+            yield wrong(path, self.want, value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def want(self) -> str:
+        return "one of " + ", ".join(self.words)
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, str) or value not in self.words:
+            yield wrong(path, self.want, value)
+
+
+@dataclass(frozen=True)
+class Either:
+    """One of several kinds."""
+
+    kinds: tuple[Kind, ...]
+
+    @property
+    def want(self) -> str:
+        return " or ".join(kind.want for kind in self.kinds)
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        answers = [list(kind.problems(value, path)) for kind in self.kinds]
+        if all(answers):
+            deeper = [answer for answer in answers if any(len(where) > len(path) for where, _, _ in answer)]
+            yield from deeper[0] if deeper else [wrong(path, self.want, value)]
+
+
+@dataclass(frozen=True)
+class List:
+    """A list of values of one kind."""
+
+    of: Kind = field(default_factory=Text)
+    least: int = 0
+    unique: bool = False
+
+    @property
+    def want(self) -> str:
+        return f"a list, each {self.of.want}"
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, list):
+            yield wrong(path, self.want, value)
+            return
+        if len(value) < self.least:
+            yield path, f"{shown(path)}: want at least {self.least} of them, got {len(value)}", None
+        for index, item in enumerate(value):
+            yield from self.of.problems(item, (*path, index))
+            if self.unique and item in value[:index]:
+                yield (*path, index), f"{shown((*path, index))}: {found(item)} stands there twice", None
+
+
+@dataclass(frozen=True)
+class Map:
+    """A table with names of one's own and values of one kind."""
+
+    of: Kind = field(default_factory=Text)
+    name: Text = field(default_factory=Text)
+
+    @property
+    def want(self) -> str:
+        return f"a table, each value {self.of.want}"
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield wrong(path, self.want, value)
+            return
+        for name, item in value.items():
+            for _, message, hint in self.name.problems(name, ()):
+                yield (*path, name), f"{shown((*path, name))}: {message.removeprefix(': ')}", hint
+            yield from self.of.problems(item, (*path, name))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with known keys."""
+
+    keys: Mapping[str, Kind]
+    required: tuple[str, ...] = ()
+
+    @property
+    def want(self) -> str:
+        return "a table"
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield wrong(path, self.want, value)
+            return
+        for name, item in value.items():
+            if name in self.keys:
+                yield from self.keys[name].problems(item, (*path, name))
+            else:
+                yield (*path, name), f"{shown((*path, name))}: unknown key", nearest(name, self.keys)
+        for name in self.required:
+            if name not in value:
+                yield path, f"{shown((*path, name))}: missing", None
+
+
+def read(file: str, text: str, kind: Kind) -> tuple[dict[str, object], list[Diagnostic]]:
+    """The table of a TOML text and every problem that it has; the table is empty when it is no TOML at all."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        span = tomlspan.syntax_span(file, text, str(error))
+        message = re.sub(r" \(at .*\)$", "", str(error))
+        return {}, [Diagnostic(span, f"not valid TOML: {message[:1].lower()}{message[1:]}")]
+    return raw, locate(file, text, kind.problems(raw, ()))
+
+
+def locate(file: str, text: str, problems: Iterable[Problem]) -> list[Diagnostic]:
+    """The problems with their places in the text, in the order of the text."""
+    located = [Diagnostic(tomlspan.span_of(file, text, path), message, hint) for path, message, hint in problems]
+    return sorted(located, key=lambda d: d.span)

@@ -1,0 +1,74 @@
+"""What a user or a tree may set, and its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from xsrc.errors import SettingsError
+from xsrc.model.pkgver import NAME
+from xsrc.model.schema import Choice, List, Map, Number, Table, Text, read
+
+SETTINGS = Table(
+    {
+        "masterdir": Text("a path", r"\S.*"),
+        "srcdistdir": Text("an absolute path", r"/.+"),
+        "base": Choice(("host",)),
+        "jobs": Number(1),
+        "tmp_mib": Number(16),
+        "flags": Map(name=Text("a name of capitals", r"[A-Z]+")),
+        "sites": Map(Text("an address", r"[a-z]+://.+"), Text("a name that ends in _SITE", r"[A-Z][A-Z0-9_]*_SITE")),
+        "options": Map(List(Text("an option, ~ in front to switch it off", r"~?[A-Za-z0-9_-]+")), Text("a name", NAME)),
+    }
+)
+
+SITES: Mapping[str, str] = MappingProxyType(
+    {
+        "GNU_SITE": "https://ftp.gnu.org/gnu",
+        "KERNEL_SITE": "https://www.kernel.org/pub/linux",
+        "SOURCEFORGE_SITE": "https://downloads.sourceforge.net/sourceforge",
+        "GITHUB_SITE": "https://github.com",
+        "GNOME_SITE": "https://download.gnome.org/sources",
+        "FREEDESKTOP_SITE": "https://freedesktop.org/software",
+        "NONGNU_SITE": "https://download.savannah.nongnu.org/releases",
+        "XORG_SITE": "https://www.x.org/releases/individual",
+        "CPAN_SITE": "https://www.cpan.org/modules/by-module",
+    }
+)
+"""Upstreams' own sites. Where distfiles are mirrored by a distribution is read from the machine, never from here."""
+
+FLAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "CFLAGS": "-O2 -pipe -fstack-protector-strong -D_FORTIFY_SOURCE=2",
+        "CXXFLAGS": "-O2 -pipe -fstack-protector-strong -D_FORTIFY_SOURCE=2",
+        "LDFLAGS": "-Wl,-z,relro -Wl,-z,now -Wl,--as-needed",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings in force: defaults, then the tree's .xsrc.toml, then the user's configuration, then flags."""
+
+    masterdir: str | None = None
+    srcdistdir: str | None = None
+    base: str = "host"
+    jobs: int | None = None
+    tmp_mib: int = 4096
+    flags: Mapping[str, str] = field(default_factory=lambda: FLAGS)
+    sites: Mapping[str, str] = field(default_factory=lambda: SITES)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def over(self, file: str, text: str) -> Settings:
+        """These settings with those of a file laid over them; raises SettingsError with every problem of it."""
+        raw, problems = read(file, text, SETTINGS)
+        if problems:
+            raise SettingsError(problems)
+        tables: dict[str, Any] = {}
+        for name in ("flags", "sites"):
+            tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})  # type: ignore[dict-item]
+        options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}  # type: ignore[attr-defined]
+        tables["options"] = MappingProxyType({**self.options, **options})
+        return replace(self, **tables, **raw)  # type: ignore[arg-type]

@@ -1,0 +1,142 @@
+"""A template as it is written: checked, located, but with its options and conditions still open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from xsrc.errors import Diagnostic, Span, TemplateError
+from xsrc.model import tomlspan
+from xsrc.model.keys import TEMPLATE
+from xsrc.model.schema import Problem, found, locate, nearest, read, shown
+from xsrc.model.tomlspan import Path
+
+_BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_SITE = re.compile(r"[A-Z][A-Z0-9_]*_SITE")
+LITERAL = ("phases", "lint", "update")
+"""Tables whose strings mean what they say: scripts get environment variables, patterns have braces of their own."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template.toml and the files beside it."""
+
+    name: str
+    raw: Mapping[str, Any]
+    file: str
+    text: str = field(repr=False)
+    patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """sha256 of each file under patches/, by its name, in the order of application."""
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """sha256 of each file under files/, by its path there."""
+
+    def span(self, *path: str | int, value: bool = False) -> Span:
+        """Where a key (or its value) stands in the file."""
+        return tomlspan.span_of(self.file, self.text, path, value=value)
+
+    def error(self, path: Path, message: str, hint: str | None = None) -> TemplateError:
+        """A TemplateError at one key."""
+        return TemplateError([Diagnostic(self.span(*path), message, hint)])
+
+
+def parse(
+    name: str, text: str, file: str, patches: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
+) -> Template:
+    """Read the text of `templates/NAME/template.toml`.
+
+    Raises TemplateError that holds every problem of the file.
+    """
+    raw, problems = read(file, text, TEMPLATE)
+    if raw or not problems:
+        further = list(_across(name, raw)) if not problems else list(_name(name, raw))
+        problems += locate(file, text, further)
+    if problems:
+        raise TemplateError(problems)
+    return Template(
+        name, MappingProxyType(raw), file, text, MappingProxyType(patches or {}), MappingProxyType(files or {})
+    )
+
+
+def _name(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    if isinstance(raw.get("name"), str) and raw["name"] != name:
+        yield ("name",), f'name: want "{name}" like the folder, got {found(raw["name"])}', None
+
+
+def _across(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """What no single key can know: the rules between keys of a template that is right key by key."""
+    yield from _name(name, raw)
+    yield from _distfiles(raw)
+    options = raw.get("options", {})
+    for option, body in options.items():
+        for index, other in enumerate(body.get("conflicts", [])):
+            if other not in options:
+                where = ("options", option, "conflicts", index)
+                yield where, f"{shown(where)}: no option {found(other)}", nearest(other, options)
+    for index, when in enumerate(raw.get("when", [])):
+        for path, test in ((("if",), when["if"]), (("if", "not"), when["if"].get("not", {}))):
+            for word in listed(test.get("option", [])):
+                if word not in options:
+                    at: Path = ("when", index, *path, "option")
+                    yield at, f"{shown(at)}: no option {found(word)}", nearest(word, options)
+    if raw["build_style"] == "meta" and raw.get("distfiles"):
+        yield ("distfiles",), "distfiles: the build style meta has no sources", None
+    names = {"name": raw["name"], "version": raw["version"]}
+    names |= {f"vars.{key}": value for key, value in raw.get("vars", {}).items()}
+    for path, word in _used(raw, ()):
+        if word not in names and not _SITE.fullmatch(word):
+            hint = nearest(word, names) or "write {{ and }} for braces that mean themselves"
+            yield path, f"{shown(path)}: want one of {', '.join(names)}, got {{{word}}}", hint
+
+
+def _distfiles(raw: Mapping[str, Any]) -> Iterator[Problem]:
+    for index, distfile in enumerate(raw.get("distfiles", [])):
+        path = ("distfiles", index)
+        if "git" in distfile:
+            if "commit" not in distfile:
+                yield path, f"{shown(path)}.commit: missing: a git distfile is pinned by its commit", None
+            continue
+        if "url" not in distfile:
+            yield path, f"{shown(path)}.url: missing", None
+        if "sha256" not in distfile:
+            yield path, f"{shown(path)}.sha256: missing: no distfile without a checksum", None
+
+
+def _used(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every `{word}` in the strings below `value`, with its place."""
+    match value:
+        case str():
+            for hit in _BRACES.finditer(value):
+                if hit[1] is not None:
+                    yield path, hit[1]
+        case list():
+            for index, item in enumerate(value):
+                yield from _used(item, (*path, index))
+        case dict():
+            top = not path or (len(path) == 2 and path[0] == "when")
+            for key, item in value.items():
+                if not (top and key in LITERAL):
+                    yield from _used(item, (*path, key))
+
+
+def listed(value: object) -> list[Any]:
+    """A value that may stand alone or in a list, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def interpolate(value: Any, names: Mapping[str, str]) -> Any:
+    """`value` with every `{word}` of its strings replaced; sites stay for the fetch to fill in.
+
+    >>> interpolate(["{name}-{version}", "{{x}}", "{GNU_SITE}/a"], {"name": "m4", "version": "1"})
+    ['m4-1', '{x}', '{GNU_SITE}/a']
+    """
+    match value:
+        case str():
+            return _BRACES.sub(lambda hit: hit[0][0] if hit[1] is None else names.get(hit[1], hit[0]), value)
+        case list():
+            return [interpolate(item, names) for item in value]
+        case dict():
+            return {interpolate(key, names): interpolate(item, names) for key, item in value.items()}
+    return value

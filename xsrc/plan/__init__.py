@@ -1,0 +1,1 @@
+"""Decisions: model in, model out; pure."""

@@ -1,0 +1,183 @@
+"""From a template to a package: conditions are applied, options chosen, strings made final."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any
+
+from xsrc.errors import Diagnostic, TemplateError, UsageError
+from xsrc.model.arch import Arch, Dep
+from xsrc.model.keys import STYLE_LISTS, STYLE_TEXTS
+from xsrc.model.package import Distfile, Install, Package, StowRules
+from xsrc.model.pkgver import Pattern, PkgVer
+from xsrc.model.schema import nearest
+from xsrc.model.template import LITERAL, Template, interpolate, listed
+
+
+def resolve(template: Template, arch: Arch, wanted: Iterable[str] = ()) -> Package:
+    """The package that a template describes on one machine type.
+
+    `wanted` holds options to switch on (`libedit`) or off (`~libedit`); a later word wins.
+    Raises UsageError for an option that the template does not have, TemplateError for what cannot be built.
+    """
+    options = choose(template, wanted)
+    raw = dict(template.raw)
+    for option, chosen in options.items():
+        body = raw["options"][option]
+        overlay = {key: body[key] for key in ("env", *(d.value for d in Dep)) if chosen and key in body}
+        overlay["configure_args"] = body.get("configure", {}).get("on" if chosen else "off", [])
+        raw = merge(raw, overlay)
+    for when in template.raw.get("when", []):
+        if holds(when["if"], arch, options):
+            raw = merge(raw, {key: value for key, value in when.items() if key != "if"})
+    raw.pop("when", None)
+    names = {"name": raw["name"], "version": raw["version"]}
+    names |= {f"vars.{key}": value for key, value in raw.get("vars", {}).items()}
+    raw = {key: value if key in LITERAL else interpolate(value, names) for key, value in raw.items()}
+    return _package(template, raw, options)
+
+
+def choose(template: Template, wanted: Iterable[str]) -> dict[str, bool]:
+    """Each option of a template, on or off. Raises UsageError for unknown ones and for ones that conflict."""
+    declared = template.raw.get("options", {})
+    options = {name: bool(body.get("default", False)) for name, body in declared.items()}
+    for word in wanted:
+        name = word.removeprefix("~")
+        if name not in declared:
+            known = f"it has {', '.join(declared)}" if declared else "it has none"
+            raise UsageError(f"{template.name}: no option {name!r}: {known}", hint=nearest(name, declared))
+        options[name] = not word.startswith("~")
+    for name, body in declared.items():
+        for other in body.get("conflicts", []):
+            if options[name] and options[other]:
+                raise UsageError(
+                    f"{template.name}: options {name} and {other} exclude each other",
+                    hint=f"add -o ~{other} or -o ~{name}",
+                )
+    return options
+
+
+def holds(test: Mapping[str, Any], arch: Arch, options: Mapping[str, bool]) -> bool:
+    """Whether the `if` of a `[[when]]` holds: its keys are ANDed, lists are ORed."""
+    facts: dict[str, Any] = {
+        "libc": arch.libc,
+        "wordsize": arch.wordsize,
+        "endian": arch.endian,
+        "cross": False,
+        "stage": None,
+    }
+    for key, want in test.items():
+        if key == "not":
+            if any(holds({name: value}, arch, options) for name, value in want.items()):
+                return False
+        elif key == "arch":
+            if not any(fnmatchcase(arch.name, glob) for glob in listed(want)):
+                return False
+        elif key == "option":
+            if not any(options[name] for name in listed(want)):
+                return False
+        elif facts[key] not in listed(want):
+            return False
+    return True
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `base`: lists append, tables merge, everything else replaces.
+
+    >>> merge({"a": [1], "t": {"x": 1}, "s": 1}, {"a": [2], "t": {"y": 2}, "s": 3})
+    {'a': [1, 2], 't': {'x': 1, 'y': 2}, 's': 3}
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(value, list) and isinstance(old, list):
+            merged[key] = [*old, *value]
+        elif isinstance(value, dict) and isinstance(old, dict):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool]) -> Package:
+    version = str(raw["version"])
+    problems = [
+        Diagnostic(
+            template.span("distfiles", index, "git"),
+            f"distfiles[{index}].git: a git distfile is not supported yet",
+            "name an archive with url and sha256",
+        )
+        for index, distfile in enumerate(raw.get("distfiles", []))
+        if "git" in distfile
+    ]
+    patch = raw.get("patch", {})
+    series = tuple(patch.get("series", template.patches))
+    for index, name in enumerate(series):
+        if name not in template.patches:
+            problems.append(
+                Diagnostic(
+                    template.span("patch", "series", index),
+                    f"patch.series[{index}]: no file patches/{name}",
+                    nearest(name, template.patches),
+                )
+            )
+    if problems:
+        raise TemplateError(problems)
+    stow = raw.get("stow", {})
+    return Package(
+        template=template,
+        pkgver=PkgVer(template.name, version, raw["revision"]),
+        build_style=raw["build_style"],
+        depends=MappingProxyType(
+            {kind: tuple(Pattern.parse(text) for text in raw.get(kind.value, ())) for kind in Dep}
+        ),
+        distfiles=tuple(_distfile(entry) for entry in raw.get("distfiles", [])),
+        options=MappingProxyType(dict(options)),
+        style=MappingProxyType({key: raw[key] for key in (*STYLE_TEXTS, *STYLE_LISTS) if key in raw}),
+        phases=MappingProxyType(raw.get("phases", {})),
+        env=MappingProxyType(raw.get("env", {})),
+        flags=MappingProxyType(raw.get("flags", {})),
+        vars=MappingProxyType(raw.get("vars", {})),
+        install=Install(
+            **{
+                key: tuple(value) if isinstance(value, list) else MappingProxyType(value)
+                for key, value in raw.get("install", {}).items()
+            }
+        ),
+        stow=StowRules(**{key: tuple(value) if isinstance(value, list) else value for key, value in stow.items()}),
+        conf_files=tuple(raw.get("conf_files", ())),
+        patch_strip=patch.get("strip", 1),
+        patches=series,
+        build_wrksrc=raw.get("build_wrksrc", ""),
+        create_wrksrc=raw.get("create_wrksrc", False),
+        make_check=raw.get("make_check", True) is True,
+        parallel=not raw.get("disable_parallel_build", False),
+        strip=not raw.get("nostrip", False),
+        raw=MappingProxyType(raw),
+    )
+
+
+def _distfile(entry: Mapping[str, Any]) -> Distfile:
+    urls = tuple(listed(entry["url"]))
+    name = entry.get("name") or urls[0].partition("?")[0].rstrip("/").rpartition("/")[2]
+    return Distfile(
+        url=urls,
+        sha256=entry["sha256"],
+        name=name,
+        extract=entry.get("extract", True),
+        dest=entry.get("dest", ""),
+        strip=entry.get("strip", 1),
+    )
+
+
+def refusal(package: Package, arch: Arch, allows: bool) -> TemplateError | None:
+    """Why a package is not to be built at all: broken, or not for this machine type."""
+    template = package.template
+    if not allows:
+        return template.error(("archs",), f"archs: {template.name} is not for {arch.name}")
+    if reason := package.raw.get("broken"):
+        why = reason if isinstance(reason, str) else "no reason given"
+        return template.error(("broken",), f"broken: {template.name} is marked broken: {why}")
+    return None

@@ -1,0 +1,67 @@
+"""What the two kinds of root are made of: the stowed root, and the root of one phase of one build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from xsrc.model.base import Base
+from xsrc.model.layout import INSIDE_TEMPLATE, Masterdir, inside_destdir, inside_wrksrc
+from xsrc.model.package import Package
+from xsrc.model.sandbox import Bind, Overlay, Sandbox
+from xsrc.plan.phases import ACCESS, Phase
+
+
+def layers(top: Path, destdirs: Iterable[tuple[Path, frozenset[str]]], base: Base) -> tuple[Overlay, ...]:
+    """The overlays of a root: `top`, then destdirs (each with the directories that it has), then the base.
+
+    Where the base gives a directory, the layers above it give theirs of the same name.
+    """
+    stack = tuple(destdirs)
+    overlays = [Overlay((top, *(path for path, _ in stack)))]
+    for inside in sorted(base.layers):
+        own = tuple(path / inside for path, directories in stack if inside in directories)
+        overlays.append(Overlay((top / inside, *own, *base.layers[inside]), inside))
+    return tuple(overlays)
+
+
+def build_root(
+    package: Package,
+    phase: Phase,
+    masterdir: Masterdir,
+    depends: Iterable[tuple[Path, frozenset[str]]],
+    base: Base,
+    env: Mapping[str, str],
+    tmp_mib: int,
+) -> Sandbox:
+    """The sandbox of one phase: a read-only overlay, with writable only what the table of phases says."""
+    access = ACCESS[phase]
+    work = masterdir.work(package.pkgver)
+    mounts: list[Overlay | Bind] = [*layers(work.root, depends, base)]
+    mounts += [Bind(source, inside) for inside, source in sorted(base.binds.items())]
+    wrksrc = inside_wrksrc(package.pkgver)
+    mounts.append(Bind(work.wrksrc, wrksrc.lstrip("/"), access.wrksrc))
+    phase_env = dict(env)
+    if access.destdir:
+        inside = inside_destdir(package.pkgver)
+        mounts.append(Bind(masterdir.unfinished(package.pkgver), inside.lstrip("/"), True))
+        phase_env["DESTDIR"] = inside
+    directory = wrksrc if phase is Phase.EXTRACT else f"{wrksrc}/{package.build_wrksrc}".rstrip("/")
+    phase_env["WRKSRC"] = directory
+    phase_env["FILESDIR"] = f"/{INSIDE_TEMPLATE}/files"
+    phase_env["PATCHESDIR"] = f"/{INSIDE_TEMPLATE}/patches"
+    return Sandbox(work.root, tuple(mounts), phase_env, directory, tmp_mib=tmp_mib)
+
+
+def stowed_root(masterdir: Masterdir, base: Base, env: Mapping[str, str], tmp_mib: int, directory: str) -> Sandbox:
+    """The sandbox of `xsrc chroot`: the masterdir with the base below it.
+
+    /etc, /home, /root and /var are the user's and writable; /usr, the destdirs and the farm's records are not.
+    """
+    mounts: list[Overlay | Bind] = [
+        Overlay((masterdir.root / inside, *base.layers[inside]), inside) for inside in sorted(base.layers)
+    ]
+    mounts += [Bind(source, inside) for inside, source in sorted(base.binds.items())]
+    for hidden in (masterdir.destdirs, masterdir.db):
+        mounts.append(Bind(hidden, str(hidden.relative_to(masterdir.root))))
+    return Sandbox(masterdir.root, tuple(mounts), dict(env), directory, writable=True, tmp_mib=tmp_mib)

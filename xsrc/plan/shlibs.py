@@ -1,0 +1,23 @@
+"""Which packages a built one needs at run time, by the libraries that its files ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+
+def run_depends(
+    declared: Iterable[str], requires: Iterable[str], provides: Iterable[str], closure: Mapping[str, Iterable[str]]
+) -> tuple[str, ...]:
+    """Names of packages: the declared patterns, then those that provide a needed soname.
+
+    `closure` gives the sonames of each package that was in the build root; what none of them and not the package
+    itself provides comes from the base.
+    """
+    names = list(declared)
+    own = set(provides)
+    for soname in sorted(set(requires) - own):
+        for name in sorted(closure):
+            if soname in closure[name]:
+                names.append(name)
+                break
+    return tuple(dict.fromkeys(names))

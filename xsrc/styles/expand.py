@@ -1,0 +1,181 @@
+"""From a package and its build style to the sh scripts of every phase; the scripts are what a build key is made of."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from xsrc.errors import Diagnostic, TemplateError
+from xsrc.model.keys import PHASES, STYLE_LISTS, STYLE_TEXTS
+from xsrc.model.package import Package
+from xsrc.model.schema import Either, List, Map, Problem, Table, Text, locate, nearest, read, shown
+from xsrc.styles.install import install_script
+
+_SPLICE = re.compile(r"\{\*([a-z_]+)\}")
+_WORD = re.compile(r"\{([a-z_]+)\}")
+_SHELL = {"jobs": "MAKEJOBS", "destdir": "DESTDIR", "triplet": "HOST_TRIPLET"}
+_VALUES = (*STYLE_TEXTS, *STYLE_LISTS)
+
+_STYLE = Table(
+    {
+        "inherit": Text("the name of a build style", r"[a-z][a-z0-9-]*"),
+        "tools": List(Text("the name of a program", r"\S+")),
+        "defaults": Table({key: Either((Text(), List())) for key in _VALUES}),
+        "env": Map(),
+        "phases": Table({phase: List(List()) for phase in PHASES}),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """A build style: programs that it needs, defaults of template keys, and one list of argv for each phase."""
+
+    name: str
+    tools: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    phases: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Script:
+    """One sh text of a phase; `name` is the template's key or says which part of xsrc wrote it."""
+
+    name: str
+    text: str
+
+
+def parse_styles(texts: Mapping[str, str]) -> dict[str, Style]:
+    """Read the build styles, each by its name; what one inherits is laid under what it says.
+
+    Raises TemplateError that holds every problem of every file.
+    """
+    raws: dict[str, dict[str, Any]] = {}
+    problems: list[Diagnostic] = []
+    for name, text in texts.items():
+        file = f"styles/{name}.toml"
+        raw, bad = read(file, text, _STYLE)
+        if not bad:
+            bad = locate(file, text, _style_problems(raw, texts))
+        problems += bad
+        raws[name] = raw
+    if problems:
+        raise TemplateError(problems)
+    return {name: _style(name, raws) for name in raws}
+
+
+def _style_problems(raw: Mapping[str, Any], styles: Mapping[str, str]) -> Iterator[Problem]:
+    parent = raw.get("inherit")
+    if parent is not None and parent not in styles:
+        yield ("inherit",), f"inherit: no build style {parent!r}", nearest(parent, styles)
+    known = (*_VALUES, *_SHELL)
+    for phase, commands in raw.get("phases", {}).items():
+        for index, argv in enumerate(commands):
+            for place, word in enumerate(argv):
+                for name in _SPLICE.findall(word) + _WORD.findall(word):
+                    if name not in known:
+                        path = ("phases", phase, index, place)
+                        yield path, f"{shown(path)}: want one of {', '.join(known)}, got {name}", None
+
+
+def _style(name: str, raws: Mapping[str, dict[str, Any]], below: tuple[str, ...] = ()) -> Style:
+    raw = raws[name]
+    parent = Style(name)
+    if inherit := raw.get("inherit"):
+        if inherit in (name, *below):
+            chain = " -> ".join((*below, name, inherit))
+            raise TemplateError(locate(f"styles/{name}.toml", "", [((), f"inherit: a cycle: {chain}", None)]))
+        parent = _style(inherit, raws, (*below, name))
+    phases = {phase: tuple(tuple(argv) for argv in commands) for phase, commands in raw.get("phases", {}).items()}
+    return Style(
+        name=name,
+        tools=tuple(raw.get("tools", parent.tools)),
+        defaults=MappingProxyType({**parent.defaults, **raw.get("defaults", {})}),
+        env=MappingProxyType({**parent.env, **raw.get("env", {})}),
+        phases=MappingProxyType({**parent.phases, **phases}),
+    )
+
+
+def style_of(package: Package, styles: Mapping[str, Style]) -> Style:
+    """The build style of a package; raises TemplateError for an unknown one."""
+    if package.build_style not in styles:
+        hint = nearest(package.build_style, styles) or f"there are {', '.join(sorted(styles))}"
+        message = f'build_style: no build style "{package.build_style}"'
+        raise package.template.error(("build_style",), message, hint)
+    return styles[package.build_style]
+
+
+def scripts(package: Package, style: Style, tidy: str) -> dict[str, tuple[Script, ...]]:
+    """The scripts of every phase that has any, in the order in which they run.
+
+    `tidy` is the text of tidy.sh, which ends the install phase of everything but a metapackage.
+    """
+    values = {**{key: [] for key in STYLE_LISTS}, **{key: "" for key in STYLE_TEXTS}, **style.defaults}
+    for key, value in package.style.items():
+        values[key] = [*values[key], *value] if isinstance(value, list) else value
+    result = {}
+    for phase in PHASES:
+        if phase == "check" and not package.make_check:
+            continue
+        parts = [Script(f"pre_{phase}", package.phases.get(f"pre_{phase}", ""))]
+        parts += _do(package, style, values, phase)
+        parts.append(Script(f"post_{phase}", package.phases.get(f"post_{phase}", "")))
+        if phase == "install" and not package.meta:
+            parts.append(Script("install-table", install_script(package)))
+            parts.append(Script("tidy", tidy))
+        if kept := tuple(part for part in parts if part.text):
+            result[phase] = kept
+    return result
+
+
+def _do(package: Package, style: Style, values: Mapping[str, Any], phase: str) -> Iterator[Script]:
+    if phase == "patch":
+        lines = [f'patch -Np{package.patch_strip} -i "$PATCHESDIR"/{shlex.quote(name)}' for name in package.patches]
+        yield Script("patches", "\n".join(lines))
+    if own := package.phases.get(f"do_{phase}"):
+        yield Script(f"do_{phase}", own)
+    elif phase in style.phases:
+        lines = [line for argv in style.phases[phase] if (line := _line(argv, values))]
+        if phase == "configure" or (phase == "build" and "configure" not in style.phases):
+            lines = [*_tools(style), *lines]
+        yield Script(f"{style.name}-{phase}", "\n".join(lines))
+
+
+def _tools(style: Style) -> Iterator[str]:
+    for tool in style.tools:
+        missing = (
+            f"xsrc: the build style {style.name} needs {tool}: "
+            f"name the package that has it in hostmakedepends, or install it on this machine (base host)"
+        )
+        yield f"command -v {shlex.quote(tool)} >/dev/null || {{ echo {shlex.quote(missing)} >&2; exit 1; }}"
+
+
+def _line(argv: tuple[str, ...], values: Mapping[str, Any]) -> str:
+    """One command as sh text.
+
+    >>> _line(("make", "-j{jobs}", "{*make_build_args}"), {"make_build_args": ["A=b c"]})
+    "make -j\\"$MAKEJOBS\\" 'A=b c'"
+    """
+    words: list[str] = []
+    for word in argv:
+        if splice := _SPLICE.fullmatch(word):
+            value = values[splice[1]]
+            words += [shlex.quote(item) for item in (value.split() if isinstance(value, str) else value)]
+        else:
+            words.append(_quoted(word, values))
+    return " ".join(words)
+
+
+def _quoted(word: str, values: Mapping[str, Any]) -> str:
+    text, at = "", 0
+    for hit in _WORD.finditer(word):
+        text += shlex.quote(word[at : hit.start()]) if hit.start() > at else ""
+        text += f'"${_SHELL[hit[1]]}"' if hit[1] in _SHELL else shlex.quote(str(values[hit[1]]))
+        at = hit.end()
+    return text + (shlex.quote(word[at:]) if at < len(word) or not word else "")
+
