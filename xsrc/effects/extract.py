@@ -118,7 +118,9 @@ def repack(archive: Path, out: IO[bytes], dest: str = "", strip: int = 1) -> int
     device or FIFO, or lies beyond a link.
     """
     policy = _Policy(archive.name, dest, strip)
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape") as tar:
+    with tarfile.open(
+        fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
+    ) as tar:
         try:
             for member, data in _members(archive):
                 clean = policy.admit(member)
@@ -162,7 +164,7 @@ def _members(archive: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]
                 raise ArchiveError(f"{archive.name}: neither a tar nor a zip archive, or damaged: {error}") from error
             with tar:
                 for member in tar:
-                    yield member, cast("IO[bytes] | None", tar.extractfile(member) if member.isreg() else None)
+                    yield member, tar.extractfile(member) if member.isreg() else None
             # the checksum of a compressed stream stands at its end
             while plain.read(1 << 20):
                 pass
@@ -204,4 +206,3 @@ def _zip_members(raw: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | 
 def _dos_time(info: zipfile.ZipInfo) -> int:
     """Seconds since the epoch of a zip member, its local time taken for UTC."""
     return max(0, calendar.timegm((*info.date_time, 0, 0, 0)))
-

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,10 +126,8 @@ def _keep(answer: urllib3.BaseHTTPResponse, part: Path, have: int, progress: Pro
 
 def _reason(error: Exception) -> str:
     cause: BaseException = getattr(error, "reason", None) or error
-    text = str(cause) or type(cause).__name__
-    with contextlib.suppress(IndexError):
-        text = text.split(": ", 1)[1] if text.startswith("<") or "object at 0x" in text else text
-    return text.splitlines()[0]
+    text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    return re.sub(r"^(?:<[^>]*>|HTTPS?Connection\(.*?\)): ", "", text)
 
 
 def _sha256(path: Path) -> str:

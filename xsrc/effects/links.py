@@ -89,10 +89,14 @@ def _hash(name: str, parent: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def apply(masterdir: Masterdir, ops: Iterable[Op]) -> None:
-    """Carry out operations in their order. Doing them again from the first is harmless; raises OSError."""
+def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
+    """Carry out operations in their order, each noted in `tried` before it is begun.
+
+    Doing them again from the first is harmless. Raises OSError.
+    """
     with _walking(masterdir.root) as walker:
         for op in ops:
+            tried.append(op)
             _apply(masterdir, walker, op)
 
 

@@ -12,10 +12,10 @@ from xsrc.errors import HostError
 
 
 @contextlib.contextmanager
-def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[bool]:
+def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[bool | None]:
     """Hold the lock of `path` inside the block; `purpose` is what a waiting process is told.
 
-    Yields whether it had to wait; with `wait` off it yields False without the lock when another holds it.
+    Yields whether it had to wait; with `wait` off it yields None, without the lock, when another holds it.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -28,7 +28,7 @@ def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool =
         except BlockingIOError:
             holder = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "another process"
             if not wait:
-                yield False
+                yield None
                 return
             say(f"waiting for {holder}")
             fcntl.flock(descriptor, fcntl.LOCK_EX)

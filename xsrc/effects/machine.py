@@ -27,7 +27,7 @@ def arch() -> Arch:
 
 def host_base(arch: Arch) -> Base:
     """The base `host`: this machine's own /usr, and /bin, /sbin, /lib where they are not merged into it; never /."""
-    layers = {"usr": (Path("/usr"),)}
+    layers: dict[str, tuple[Path, ...]] = {"usr": (Path("/usr"),)}
     for top in ("bin", "sbin", "lib", "lib32", "lib64"):
         path = Path("/", top)
         if path.is_dir() and not path.is_symlink():

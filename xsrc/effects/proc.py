@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from plumbum import local
 from plumbum.machines.local import LocalCommand
@@ -17,7 +17,8 @@ from plumbum.machines.local import LocalCommand
 from xsrc.errors import HostError
 from xsrc.model.command import Command
 
-Sink = Callable[[bytes], None]
+Process = subprocess.Popen[bytes]
+Sink = Callable[[bytes], object]
 Feed = Callable[[IO[bytes]], None]
 
 
@@ -30,23 +31,23 @@ class Result:
     err: str
 
 
-@contextlib.contextmanager
-def _started(command: Command, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+def spawn(command: Command, **streams: Any) -> Process:
+    """Start a command with exactly its environment; raises HostError when there is no such program."""
     # plumbum lays env= over a copy of os.environ taken when it was imported: that copy is emptied first
     local.env.clear()
     program = LocalCommand(command.argv[0])
+    words, env = list(command.argv[1:]), dict(command.env)
     try:
-        process = program.popen(
-            list(command.argv[1:]),
-            env=dict(command.env),
-            cwd=str(command.cwd) if command.cwd else "/",
-            start_new_session=True,
-            **streams,
-        )
+        return cast(Process, program.popen(words, env=env, cwd=str(command.cwd or "/"), **streams))
     except FileNotFoundError as error:
         raise HostError(f"{command.argv[0]}: no such program", hint="xsrc doctor") from error
     except PermissionError as error:
         raise HostError(f"{command.argv[0]}: not allowed to run it", hint="xsrc doctor") from error
+
+
+@contextlib.contextmanager
+def _started(command: Command, **streams: Any) -> Iterator[Process]:
+    process = spawn(command, start_new_session=True, **streams)
     try:
         yield process
     except BaseException:
@@ -59,7 +60,7 @@ def _started(command: Command, **streams: Any) -> Iterator[subprocess.Popen[byte
                     stream.close()
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Process) -> None:
     """End a process and all of its session that is left; SIGTERM first, so that a helper takes its sandbox along."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
@@ -105,12 +106,3 @@ def stream(command: Command, sink: Sink, feed: Feed | None = None) -> int:
 def _drain(out: IO[bytes], sink: Sink) -> None:
     while data := os.read(out.fileno(), 1 << 16):
         sink(data)
-
-
-def attached(command: Command) -> subprocess.Popen[bytes]:
-    """Start a command on this process's own standard streams, in this session; for `shell` and `chroot`."""
-    local.env.clear()
-    program = LocalCommand(command.argv[0])
-    return program.popen(
-        list(command.argv[1:]), env=dict(command.env), cwd="/", stdin=None, stdout=None, stderr=None
-    )

@@ -65,8 +65,8 @@ class Farm:
         rows = self.db.execute("SELECT pkgver FROM package WHERE name = ?", (name,))
         return sorted((PkgVer.parse(text) for (text,) in rows), key=lambda pkgver: pkgver.order)
 
-    def record(self, props: Props, manifest: Manifest) -> None:
-        """Note a sealed destdir, in place of one of the same pkgver."""
+    def record(self, props: Props, manifest: Manifest, change: Change | None = None) -> None:
+        """Note a sealed destdir, in place of one of the same pkgver, and the change of the farm that follows."""
         with self._transaction():
             self.db.execute(
                 "INSERT INTO package (name, pkgver, key, props) VALUES (?, ?, ?, ?) "
@@ -79,6 +79,8 @@ class Farm:
                 "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 ((number, e.path, e.kind.value, e.mode, e.size, e.sha256, e.target, e.inode) for e in manifest.entries),
             )
+            if change is not None:
+                self.begin(change)
 
     def forget(self, pkgver: PkgVer) -> None:
         """Drop the record of a destdir that is to be removed; it must not be stowed."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree
+from xsrc.model.manifest import Entry, Kind
 from xsrc.model.schema import nearest
 from xsrc.model.template import Template, parse
 
@@ -37,10 +38,10 @@ def names(tree: Tree) -> tuple[str, ...]:
     return tuple(sorted(name for name in found if tree.template(name).is_file()))
 
 
-def load(tree: Tree, name: str, wanted_by: Template | None = None, path: tuple[str | int, ...] = ()) -> Template:
+def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
     """Read one template with the checksums of the files beside it.
 
-    Raises UsageError (or TemplateError at `path` of the template that wants it) when there is none of that name.
+    Raises UsageError when there is none of that name, or TemplateError at the place where `wanted_by` asks for it.
     """
     file = tree.template(name)
     try:
@@ -50,12 +51,16 @@ def load(tree: Tree, name: str, wanted_by: Template | None = None, path: tuple[s
         hint = nearest(name, known) or (f"there are {len(known)}: ls {tree.templates}" if known else None)
         if wanted_by is None:
             raise UsageError(f"no template {name!r} in {tree.templates}", hint=hint) from None
-        raise wanted_by.error(path, f"no template {name!r}", hint) from None
+        raise wanted_by.error(wanted_by.need(kind, name), f"{kind}: no template {name!r}", hint) from None
     except UnicodeDecodeError as error:
         span = Span(_shown(tree, file))
-        raise TemplateError([Diagnostic(span, f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}")]) from error
+        raise TemplateError(
+            [Diagnostic(span, f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}")]
+        ) from error
     folder = file.parent
-    return parse(name, text, _shown(tree, file), _digests(folder / "patches", "*.patch"), _digests(folder / "files", "**/*"))
+    return parse(
+        name, text, _shown(tree, file), _digests(folder / "patches", "*.patch"), _digests(folder / "files", "**/*")
+    )
 
 
 def _shown(tree: Tree, file: Path) -> str:
@@ -83,26 +88,38 @@ def tidy_text() -> str:
     return (PROGRAM / "styles" / "tidy.sh").read_text()
 
 
-def copy_skeleton(tree: Tree, target: Path) -> list[str]:
-    """Make the directories, links and files of masterdir-skel/ below `target`; what is there stays as it is.
-
-    Gives the relative paths of the skeleton.
-    """
-    skeleton = tree.root / "masterdir-skel"
-    made = []
-    for folder, directories, files in os.walk(skeleton):
-        below = target / Path(folder).relative_to(skeleton)
-        below.mkdir(mode=0o755, exist_ok=True)
-        for name in (*directories, *files):
+def skeleton(tree: Tree) -> dict[str, Entry]:
+    """What masterdir-skel/ holds, by path, each directory before what is in it."""
+    top = tree.root / "masterdir-skel"
+    entries: dict[str, Entry] = {}
+    for folder, directories, files in os.walk(top):
+        for name in sorted((*directories, *files)):
             source = Path(folder, name)
-            made.append(str(source.relative_to(skeleton)))
+            path = str(source.relative_to(top))
             if source.is_symlink():
-                if not (below / name).is_symlink():
-                    (below / name).symlink_to(source.readlink())
-            elif source.is_file() and name != _MARKER and not (below / name).exists():
-                shutil.copyfile(source, below / name)
-                (below / name).chmod(0o644)
-    return [path for path in made if not path.endswith(_MARKER)]
+                entries[path] = Entry(path, Kind.LINK, 0o777, target=str(source.readlink()))
+            elif source.is_dir():
+                entries[path] = Entry(path, Kind.DIR)
+            elif name != _MARKER:
+                entries[path] = Entry(path, Kind.FILE, 0o644, sha256=hashlib.sha256(source.read_bytes()).hexdigest())
+    return entries
+
+
+def copy_skeleton(tree: Tree, target: Path) -> None:
+    """Make the directories, links and files of masterdir-skel/ below `target`; what is there stays as it is."""
+    target.mkdir(mode=0o755, exist_ok=True)
+    for path, entry in skeleton(tree).items():
+        made = target / path
+        match entry.kind:
+            case Kind.DIR:
+                made.mkdir(mode=0o755, exist_ok=True)
+            case Kind.LINK:
+                if not made.is_symlink():
+                    made.symlink_to(entry.target)
+            case Kind.FILE:
+                if not made.exists():
+                    shutil.copyfile(tree.root / "masterdir-skel" / path, made)
+                    made.chmod(0o644)
 
 
 def copy_template(tree: Tree, name: str, root: Path) -> None:

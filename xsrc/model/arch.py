@@ -1,7 +1,7 @@
 """Machine types.
 
-The template key `hostmakedepends` is Void's word for tools that run on the *build* machine; in GNU's words `host` is the
-machine that the result runs on. Code says `Dep.TOOL`, `Dep.LIB`, `Dep.CHECK` and `Dep.RUN` instead.
+The template key `hostmakedepends` is Void's word for tools that run on the *build* machine; in GNU's words `host` is
+the machine that the result runs on. Code says `Dep.TOOL`, `Dep.LIB`, `Dep.CHECK` and `Dep.RUN` instead.
 """
 
 from __future__ import annotations

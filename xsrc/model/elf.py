@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 MAGIC = b"\x7fELF"
 
@@ -32,6 +32,7 @@ def read(stream: IO[bytes]) -> Elf | None:
             if isinstance(segment, InterpSegment):
                 interpreter = segment.get_interp_name()
             elif isinstance(segment, DynamicSegment):
+                tag: Any
                 for tag in segment.iter_tags():
                     match tag.entry.d_tag:
                         case "DT_SONAME":

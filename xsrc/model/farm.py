@@ -6,6 +6,7 @@ import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from xsrc.model.manifest import Entry, Props
 from xsrc.model.pkgver import PkgVer
@@ -65,6 +66,8 @@ class Op:
 
     act: Act
     placed: Placed
+    before: Placed | None = None
+    """What stood there, where it was ours: what undoing the operation puts back."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,24 @@ class Change:
     ops: tuple[Op, ...]
 
     def render(self) -> str:
-        ops = [
-            [op.act.value, op.placed.path, str(op.placed.owner), op.placed.how.value, op.placed.text, op.placed.mode]
-            for op in self.ops
-        ]
+        """The change as JSON."""
+        ops = [[op.act.value, _row(op.placed), _row(op.before) if op.before else None] for op in self.ops]
         return json.dumps({"add": dict(self.add), "drop": list(self.drop), "ops": ops})
 
     @classmethod
     def parse(cls, text: str) -> Change:
+        """Read what `render` wrote."""
         raw = json.loads(text)
         ops = tuple(
-            Op(Act(act), Placed(path, PkgVer.parse(owner), Class(how), words, mode))
-            for act, path, owner, how, words, mode in raw["ops"]
+            Op(Act(act), _placed(placed), _placed(before) if before else None) for act, placed, before in raw["ops"]
         )
         return cls(raw["add"], tuple(raw["drop"]), ops)
+
+
+def _row(placed: Placed) -> list[str | int]:
+    return [placed.path, str(placed.owner), placed.how.value, placed.text, placed.mode]
+
+
+def _placed(row: list[Any]) -> Placed:
+    path, owner, how, text, mode = row
+    return Placed(path, PkgVer.parse(owner), Class(how), text, mode)

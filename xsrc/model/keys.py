@@ -80,7 +80,7 @@ _SUBPACKAGE = Table(
 
 _INSTALL = Table(
     {
-        **{name: _GLOBS for name in ("license", "bin", "man", "doc", "conf", "completion", "service")},
+        **dict.fromkeys(("license", "bin", "man", "doc", "conf", "completion", "service"), _GLOBS),
         "files": Map(_INSIDE),
         "symlinks": Map(Text("the text of a link", r"(?s:.+)"), _INSIDE),
         "rename": Map(_INSIDE),

@@ -138,7 +138,16 @@ class Props:
     """How it was built: base, mode, seconds a phase, SOURCE_DATE_EPOCH."""
     preimage: str = field(default="", repr=False)
 
-    _LISTS = ("run_depends", "shlib_requires", "shlib_provides", "conf_files", "conflicts", "hardlink", "copy", "ignore")
+    _LISTS = (
+        "run_depends",
+        "shlib_requires",
+        "shlib_provides",
+        "conf_files",
+        "conflicts",
+        "hardlink",
+        "copy",
+        "ignore",
+    )
     _TEXTS = ("short_desc", "license", "homepage", "maintainer", "preimage")
 
     def render(self) -> bytes:
@@ -163,6 +172,8 @@ class Props:
         """Read props.plist; raises ValueError when it is none."""
         try:
             props = plistlib.loads(data)
+            rest: dict[str, Any] = {name: tuple(props.get(_PLIST.get(name, name), ())) for name in cls._LISTS}
+            rest |= {name: props.get(_PLIST.get(name, name), "") for name in cls._TEXTS}
             return cls(
                 pkgver=PkgVer.parse(props["pkgver"]),
                 arch=props["architecture"],
@@ -170,8 +181,7 @@ class Props:
                 size=props["installed_size"],
                 options=props.get("build-options", {}),
                 build=props.get("build", {}),
-                **{name: tuple(props.get(_PLIST.get(name, name), ())) for name in cls._LISTS},
-                **{name: props.get(_PLIST.get(name, name), "") for name in cls._TEXTS},
+                **rest,
             )
         except (plistlib.InvalidFileException, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a props.plist: {error}") from error

@@ -37,6 +37,13 @@ class Template:
         """Where a key (or its value) stands in the file."""
         return tomlspan.span_of(self.file, self.text, path, value=value)
 
+    def need(self, kind: str, name: str) -> Path:
+        """Where a dependency of one kind is declared: at the top, in an option or in a condition."""
+        for path, (start, end) in tomlspan.places(self.text).items():
+            if path[-2:-1] == (kind,) and self.text[start + 1 : end - 1].startswith(name):
+                return path
+        return (kind,)
+
     def error(self, path: Path, message: str, hint: str | None = None) -> TemplateError:
         """A TemplateError at one key."""
         return TemplateError([Diagnostic(self.span(*path), message, hint)])
@@ -75,6 +82,7 @@ def _across(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
             if other not in options:
                 where = ("options", option, "conflicts", index)
                 yield where, f"{shown(where)}: no option {found(other)}", nearest(other, options)
+    path: Path
     for index, when in enumerate(raw.get("when", [])):
         for path, test in ((("if",), when["if"]), (("if", "not"), when["if"].get("not", {}))):
             for word in listed(test.get("option", [])):

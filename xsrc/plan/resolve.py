@@ -125,7 +125,6 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
             )
     if problems:
         raise TemplateError(problems)
-    stow = raw.get("stow", {})
     return Package(
         template=template,
         pkgver=PkgVer(template.name, version, raw["revision"]),
@@ -140,13 +139,8 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         env=MappingProxyType(raw.get("env", {})),
         flags=MappingProxyType(raw.get("flags", {})),
         vars=MappingProxyType(raw.get("vars", {})),
-        install=Install(
-            **{
-                key: tuple(value) if isinstance(value, list) else MappingProxyType(value)
-                for key, value in raw.get("install", {}).items()
-            }
-        ),
-        stow=StowRules(**{key: tuple(value) if isinstance(value, list) else value for key, value in stow.items()}),
+        install=Install(**_frozen(raw.get("install", {}))),
+        stow=StowRules(**_frozen(raw.get("stow", {}))),
         conf_files=tuple(raw.get("conf_files", ())),
         patch_strip=patch.get("strip", 1),
         patches=series,
@@ -157,6 +151,11 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         strip=not raw.get("nostrip", False),
         raw=MappingProxyType(raw),
     )
+
+
+def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a table, its lists as tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
 def _distfile(entry: Mapping[str, Any]) -> Distfile:

@@ -7,7 +7,7 @@ packages ship alike belongs to the first by name, and passes to the next when th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import combinations
 
@@ -66,12 +66,18 @@ def _matches(path: str, globs: Iterable[str]) -> bool:
 
 
 def plan_stow(
-    add: Iterable[Member], drop: Iterable[Member], others: Mapping[str, Mapping[str, Entry]], disk: Mapping[str, Found]
+    add: Iterable[Member],
+    drop: Iterable[Member],
+    others: Mapping[str, Mapping[str, Entry]],
+    disk: Mapping[str, Found],
+    *,
+    repair: bool = False,
 ) -> StowPlan:
     """The change that puts the packages of `add` in and takes those of `drop` out; one name in both is an upgrade.
 
     `others` holds the entries of the packages that stay, by pkgver and path, as far as `add` and `drop` touch them.
-    `disk` says what stands now at each path that `add`, `drop` or a `.new` beside them names.
+    `disk` says what stands now at each path that `add` or `drop` names.
+    `repair` replaces links that stand where ours should, wherever they lead; files are nobody's to replace.
     """
     adding = {member.name: member for member in add}
     dropping = {member.name: member for member in drop}
@@ -86,7 +92,7 @@ def plan_stow(
         placed = after[path]
         if path in shared and placed.how is not Class.DIR and path in disk:
             continue
-        op, trouble, note = _put(placed, before.get(path), disk)
+        op, trouble, note = _put(placed, before.get(path), disk, repair)
         ops += [op] if op else []
         bad += [trouble] if trouble else []
         notes += [note] if note else []
@@ -106,7 +112,9 @@ def _conflicts(adding: Mapping[str, Member], staying: Mapping[str, Mapping[str, 
     tables = {name: {e.path: e for e in member.entries} for name, member in adding.items()}
     names = {name: str(member.props.pkgver) for name, member in adding.items()}
     bad = []
-    sides = [(one, tables[one], two, tables[two]) for one, two in combinations(sorted(tables), 2)]
+    sides: list[tuple[str, Mapping[str, Entry], str, Mapping[str, Entry]]] = [
+        (one, tables[one], two, tables[two]) for one, two in combinations(sorted(tables), 2)
+    ]
     sides += [(one, tables[one], two, entries) for one in sorted(tables) for two, entries in sorted(staying.items())]
     for one, mine, two, its in sides:
         for path in mine.keys() & its.keys():
@@ -126,22 +134,26 @@ def _desired(members: Mapping[str, Member]) -> dict[str, Placed]:
 
 
 def _put(
-    placed: Placed, before: Placed | None, disk: Mapping[str, Found]
+    placed: Placed, before: Placed | None, disk: Mapping[str, Found], repair: bool
 ) -> tuple[Op | None, Conflict | None, str | None]:
     """The operation that brings one path into place, or what stands in its way."""
     found = disk.get(placed.path)
-    put = Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed)
+    put = Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed, before)
     if found is None:
         return put, None, None
     if stands(placed, found):
         return None, None, None
-    if before is not None and stands(before, found):
+    if before is not None and (stands(before, found) or (repair and found.kind == "link")):
         if placed.how is Class.DIR or before.how is Class.DIR:
             why = f"was a {before.how.value}, is to be a {placed.how.value}"
             return None, Conflict(placed.path, str(placed.owner), str(before.owner), why), None
         return put, None, None
     if placed.how is Class.COPY and before is not None and found.kind == "file":
-        return Op(Act.KEEP, placed), None, f"/{placed.path}: changed by you, kept; the package's own is {placed.path}.new"
+        return (
+            Op(Act.KEEP, placed),
+            None,
+            f"/{placed.path}: changed by you, kept; the package's own is {placed.path}.new",
+        )
     what = STRANGER if before is None else f"{before.how.value} of {before.owner} was replaced by a {found.kind}"
     if found.kind == "dir":
         what = "a directory is in the way" if before is None else what
@@ -166,9 +178,9 @@ def _remove(placed: Placed, disk: Mapping[str, Found]) -> tuple[Op | None, str |
     if found is None:
         return None, None
     if placed.how is Class.DIR:
-        return Op(Act.RMDIR, placed), None
+        return Op(Act.RMDIR, placed, placed), None
     if stands(placed, found):
-        return Op(Act.REMOVE, placed), None
+        return Op(Act.REMOVE, placed, placed), None
     return None, f"/{placed.path}: not as it was stowed, left alone"
 
 
@@ -183,5 +195,23 @@ def _pass_on(
     taken = Placed(path, pkgver, Class.LINK, link_text(pkgver, path), placed.mode)
     found = disk.get(path)
     if found is None or stands(placed, found):
-        return [Op(Act.PUT, taken)]
+        return [Op(Act.PUT, taken, placed)]
     return []
+
+
+def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:
+    """The operations that undo `ops`, which may have been done in part only."""
+    undo = []
+    for op in reversed(tuple(ops)):
+        match op.act:
+            case Act.MKDIR:
+                undo.append(Op(Act.RMDIR, op.placed))
+            case Act.RMDIR:
+                undo.append(Op(Act.MKDIR, op.placed))
+            case Act.PUT:
+                undo.append(Op(Act.PUT, op.before) if op.before else Op(Act.REMOVE, op.placed))
+            case Act.REMOVE:
+                undo.append(Op(Act.PUT, op.placed))
+            case Act.KEEP:
+                undo.append(Op(Act.REMOVE, replace(op.placed, path=op.placed.path + ".new")))
+    return tuple(undo)

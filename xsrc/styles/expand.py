@@ -115,7 +115,7 @@ def scripts(package: Package, style: Style, tidy: str) -> dict[str, tuple[Script
 
     `tidy` is the text of tidy.sh, which ends the install phase of everything but a metapackage.
     """
-    values = {**{key: [] for key in STYLE_LISTS}, **{key: "" for key in STYLE_TEXTS}, **style.defaults}
+    values = {**{key: [] for key in STYLE_LISTS}, **dict.fromkeys(STYLE_TEXTS, ""), **style.defaults}
     for key, value in package.style.items():
         values[key] = [*values[key], *value] if isinstance(value, list) else value
     result = {}
@@ -178,4 +178,3 @@ def _quoted(word: str, values: Mapping[str, Any]) -> str:
         text += f'"${_SHELL[hit[1]]}"' if hit[1] in _SHELL else shlex.quote(str(values[hit[1]]))
         at = hit.end()
     return text + (shlex.quote(word[at:]) if at < len(word) or not word else "")
-

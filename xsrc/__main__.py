@@ -1,0 +1,45 @@
+"""The one place where exceptions become words and exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+from xsrc.errors import XsrcError
+
+
+def main() -> int:
+    """Run the command line of this process."""
+    try:
+        from xsrc import cli
+
+        return cli.main(sys.argv[1:])
+    except XsrcError as error:
+        report(error.render())
+        return error.code
+    except KeyboardInterrupt:
+        report(["interrupted"])
+        return 130
+    except BrokenPipeError:
+        # the reader of our output has gone; nothing more can be said to it
+        sys.stderr.close()
+        return 0
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        report(["this is a bug of xsrc; please report it with the lines above"])
+        return 70
+
+
+def report(lines: list[str]) -> None:
+    """Say what went wrong, in colour where there is any."""
+    from xsrc.cli import read_host
+    from xsrc.ui import for_streams
+
+    ui = for_streams(read_host().live)
+    ui.error(lines)
+    ui.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""The command line: reads it, asks the system once for all that a verb may know, and gives an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from plumbum import cli
+
+from xsrc import __version__
+from xsrc.ui import Ui, for_streams
+from xsrc.verbs.context import Context, Host
+from xsrc.verbs.verb import Verb
+
+VERBS = {
+    "build": "build.Build",
+    "fetch": "build.Fetch",
+    "extract": "build.Extract",
+    "patch": "build.Patch",
+    "configure": "build.Configure",
+    "check": "build.Check",
+    "install-destdir": "build.InstallDestdir",
+    "stow": "stow.Stow",
+    "unstow": "stow.Unstow",
+    "restow": "stow.Restow",
+    "list": "query.List",
+    "files": "query.Files",
+    "owner": "query.Owner",
+    "show": "show.Show",
+    "deps": "deps.Deps",
+    "chroot": "chroot.Chroot",
+    "shell": "chroot.Shell",
+    "log": "log.Log",
+    "clean": "clean.Clean",
+    "doctor": "doctor.Doctor",
+}
+_COMMAND_FOLLOWS = ("chroot", "shell")
+
+
+class Xsrc(cli.Application):
+    """A ports tree in the manner of xbps-src, with a stow-based masterdir."""
+
+    PROGNAME = "xsrc"
+    VERSION = __version__
+    SUBCOMMAND_HELPMSG = False
+
+    masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
+    verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
+
+    def main(self, *words: str) -> int:
+        """Without a verb: the help."""
+        if words:
+            from xsrc.model.schema import nearest
+
+            hint = nearest(words[0], VERBS)
+            print(f"error: no command {words[0]!r}" + (f"\n  hint: {hint}" if hint else ""))
+            return 2
+        if self.nested_command is None:
+            self.help()
+        return 0
+
+
+for _name, _place in VERBS.items():
+    Xsrc.subcommand(_name, f"xsrc.verbs.{_place}")
+
+
+def parse(argv: Sequence[str]) -> tuple[Verb | None, int, str]:
+    """The command line as a verb that knows its switches; an exit code and what plumbum printed."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        app, code = Xsrc.run(["xsrc", *_protected(argv)], exit=False)
+    return app if isinstance(app, Verb) else None, code, said.getvalue()
+
+
+def _protected(argv: Sequence[str]) -> list[str]:
+    """The words with `--` before a command that is meant for a sandbox: its switches are not ours."""
+    words = list(argv)
+    verb = next((i for i, word in enumerate(words) if word in _COMMAND_FOLLOWS), None)
+    if verb is None or "--" in words or any(word in VERBS for word in words[:verb]):
+        return words
+    first = verb + 1
+    while first < len(words) and words[first].startswith("-"):
+        first += 2 if words[first] in ("-o", "--options", "--phase") else 1
+    return [*words[:first], "--", *words[first:]] if first < len(words) else words
+
+
+def read_host() -> Host:
+    """Ask the system for what no verb may ask it again."""
+    env = dict(os.environ)
+    live = sys.stderr.isatty() and "NO_COLOR" not in env and env.get("TERM", "dumb") != "dumb"
+    return Host(
+        env=env,
+        uid=os.getuid(),
+        cpus=len(os.sched_getaffinity(0)),
+        cwd=_cwd(env),
+        terminal=sys.stdin.isatty() and sys.stdout.isatty(),
+        live=live,
+    )
+
+
+def _cwd(env: dict[str, str]) -> Path:
+    """The folder as the user named it where that is true, else as the kernel does."""
+    here = Path.cwd()
+    named = Path(env.get("PWD", "/"))
+    with contextlib.suppress(OSError):
+        if named.is_absolute() and named.samefile(here):
+            return named
+    return here
+
+
+def main(argv: Sequence[str], ui: Ui | None = None) -> int:
+    """Run one command; gives its exit code. Raises XsrcError."""
+    os.umask(0o022)
+    verb, code, said = parse(argv)
+    if verb is None or code or said:
+        (sys.stderr if code else sys.stdout).write(said)
+        return code
+    host = read_host()
+    ui = ui or for_streams(host.live)
+    try:
+        return verb.go(Context.read(host, verb.flags, ui))
+    finally:
+        ui.close()

@@ -1,0 +1,150 @@
+"""Enters sandboxes: finds the helpers that this user can use, runs a command in one, tells a helper's refusal apart."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import xattr
+
+from xsrc.effects import proc
+from xsrc.effects.terminal import run_on_terminal
+from xsrc.errors import HostError
+from xsrc.model.command import Command
+from xsrc.model.sandbox import Sandbox
+
+SYSTEM = Path("/usr/local/libexec/xsrc")
+"""Where helpers/setup puts the helpers with capabilities; compiled into xsrc-mount too."""
+
+REFUSED = 125
+"""Exit code of a helper's own refusal (SECURITY: R33)."""
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """The helper to start with, the mode that it is used in, and why not the better one."""
+
+    mount: Path
+    userns: bool
+    note: str | None = None
+
+    @property
+    def mode(self) -> str:
+        return "user namespace" if self.userns else "capabilities"
+
+
+def plain_folders(env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where helpers without capabilities may be."""
+    home = Path(env.get("HOME", "/nonexistent"))
+    data = Path(env.get("XDG_DATA_HOME") or home / ".local/share")
+    return SYSTEM / "plain", data / "xsrc/libexec"
+
+
+def find_helpers(env: Mapping[str, str]) -> Helpers:
+    """The helpers to use: those with capabilities where they are sound and this user may run them.
+
+    XSRC_ISOLATION=caps or =userns in `env` asks for one mode. Raises HostError when there is none to use.
+    """
+    asked = env.get("XSRC_ISOLATION", "")
+    if asked not in ("", "caps", "userns"):
+        raise HostError(f"XSRC_ISOLATION: want caps or userns, got {asked!r}", hint="unset XSRC_ISOLATION")
+    trouble = capability_trouble(SYSTEM)
+    if trouble is None and asked != "userns":
+        return Helpers(SYSTEM / "xsrc-mount", userns=False)
+    if asked == "caps":
+        raise HostError(f"the helpers with capabilities cannot be used: {trouble}", hint="xsrc doctor")
+    for folder in plain_folders(env):
+        if os.access(folder / "xsrc-mount", os.X_OK) and os.access(folder / "xsrc-chroot", os.X_OK):
+            return Helpers(folder / "xsrc-mount", userns=True, note=None if asked else trouble)
+    raise HostError(f"no helper to enter a sandbox with: {trouble}", hint="run helpers/setup in the tree")
+
+
+def capability_trouble(folder: Path) -> str | None:
+    """Why the helpers with capabilities in `folder` cannot be used by this user, or None (SECURITY: R38)."""
+    for name in ("xsrc-mount", "xsrc-chroot"):
+        path = folder / name
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            return f"{path} is not installed"
+        except PermissionError:
+            return f"{path} cannot be reached"
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
+            return f"{path} is not a file of root that only root can write"
+        if not os.access(path, os.X_OK):
+            return f"this user is not in group {_group(status.st_gid)} (or was added to it after this login)"
+        try:
+            xattr.getxattr(os.fspath(path), "security.capability", nofollow=True)
+        except OSError:
+            return f"{path} carries no capabilities"
+    if os.statvfs(folder).f_flag & os.ST_NOSUID:
+        return f"{folder} is on a mount with nosuid"
+    for parent in (folder, *folder.parents):
+        status = parent.stat()
+        if status.st_uid != 0 or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
+            return f"{parent} can be written by others than root"
+    return None
+
+
+def _group(gid: int) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def command(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...]) -> Command:
+    """The command that enters a sandbox; its own environment is empty, the sandbox's goes as arguments."""
+    return Command(sandbox.argv(helpers.mount, argv, userns=helpers.userns))
+
+
+class _Tail:
+    """Passes output on and keeps the end of it."""
+
+    def __init__(self, sink: proc.Sink) -> None:
+        self.sink, self.kept = sink, b""
+
+    def __call__(self, data: bytes) -> None:
+        self.kept = (self.kept + data)[-4096:]
+        self.sink(data)
+
+
+def run(
+    helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...], sink: proc.Sink, feed: proc.Feed | None = None
+) -> int:
+    """Run a command in a sandbox, its output given to `sink`; gives its exit code, 128+n when signal n ended it.
+
+    Raises HostError when a helper refused.
+    """
+    tail = _Tail(sink)
+    code = proc.stream(command(helpers, sandbox, argv), tail, feed)
+    _check(code, tail.kept.decode(errors="replace"))
+    return code if code >= 0 else 128 - code
+
+
+def _check(code: int, output: str) -> None:
+    lines = output.splitlines()
+    said = [line for line in lines if line.startswith(("xsrc-mount: ", "xsrc-chroot: "))]
+    if code == REFUSED and said:
+        hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+        raise HostError(f"the sandbox could not be entered: {said[-1]}", hint="; ".join(hints) or "xsrc doctor")
+
+
+def interact(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...], terminal: bool) -> int:
+    """Run a command in a sandbox for a person, on a terminal of its own where there is one; gives its exit code."""
+    entered = command(helpers, sandbox, argv)
+    if terminal:
+        return run_on_terminal(entered)
+    process = proc.spawn(entered, stdin=None, stdout=None, stderr=None)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    return code if code >= 0 else 128 - code

@@ -1,0 +1,57 @@
+"""Gives root up: whatever root starts, the work is done by the build user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+from xsrc.errors import HostError
+
+USER = "xbuild"
+
+
+def become_builder(tree: Path, masterdir: Path, srcdistdir: Path | None = None) -> None:
+    """Turn this process from root into the build user, for good.
+
+    The masterdir is made and given to that user before. Raises HostError, in one line with what to do, when the user
+    is missing or cannot reach the tree or the masterdir.
+    """
+    try:
+        user = pwd.getpwnam(USER)
+    except KeyError:
+        raise HostError(f"xsrc does not build as root, and there is no user {USER}", hint="run helpers/setup") from None
+    for path in (masterdir, srcdistdir):
+        if path is None:
+            continue
+        if not path.exists():
+            path.mkdir(mode=0o755, parents=True)
+            os.chown(path, user.pw_uid, user.pw_gid)
+        elif (owner := path.stat().st_uid) not in (0, user.pw_uid):
+            raise HostError(
+                f"{path} belongs to {_name(owner)}, not to {USER}, who builds for root",
+                hint=f"run xsrc as {_name(owner)}, or choose another place with -m",
+            )
+        elif owner == 0:
+            os.chown(path, user.pw_uid, user.pw_gid)
+    os.initgroups(USER, user.pw_gid)
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    for path in (tree, masterdir, srcdistdir):
+        if path is not None and not _reachable(path):
+            first = next(up for up in reversed((path, *path.parents)) if not os.access(up, os.X_OK))
+            raise HostError(
+                f"user {USER}, who builds for root, cannot reach {path}: {first} is closed to it",
+                hint=f"chmod o+x {first}, or keep the tree where others can read it, such as /srv/xsrc",
+            )
+
+
+def _reachable(path: Path) -> bool:
+    return os.access(path, os.R_OK | os.X_OK)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

@@ -1,0 +1,235 @@
+"""What every verb is given, read once: the machine, the tree, the settings, the masterdir."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from xsrc.effects import machine, tree
+from xsrc.effects.destdir import remove_tree
+from xsrc.effects.enter import Helpers, find_helpers
+from xsrc.effects.lock import locked
+from xsrc.effects.privilege import become_builder
+from xsrc.effects.store import Farm
+from xsrc.effects.tree import copy_skeleton, load
+from xsrc.effects.work import add_user, user_name
+from xsrc.errors import HostError, UsageError
+from xsrc.model.arch import Arch, Dep
+from xsrc.model.base import Base
+from xsrc.model.layout import Masterdir, Tree
+from xsrc.model.package import Package
+from xsrc.model.pkgver import PkgVer
+from xsrc.model.settings import Settings
+from xsrc.model.template import Template
+from xsrc.plan.resolve import resolve
+from xsrc.styles.expand import Style, parse_styles
+from xsrc.ui import Ui
+
+
+@dataclass(frozen=True)
+class Host:
+    """What is asked of the system once, when the command starts."""
+
+    env: Mapping[str, str]
+    uid: int
+    cpus: int
+    cwd: Path
+    terminal: bool
+    """Whether standard input and output are a terminal."""
+    live: bool
+    """Whether standard error can show a line that changes."""
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags that every verb takes."""
+
+    masterdir: str | None = None
+    verbose: bool = False
+
+
+@dataclass
+class Context:
+    """The world of one command."""
+
+    host: Host
+    flags: Flags
+    ui: Ui
+    tree: Tree
+    settings: Settings
+    masterdir: Masterdir
+    _said: set[str] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, host: Host, flags: Flags, ui: Ui) -> Context:
+        """Find the tree, read the settings; as root, become the build user. Raises XsrcError."""
+        found = tree.find_tree(host.cwd)
+        settings = read_settings(found, host.env)
+        chosen = flags.masterdir or host.env.get("XSRC_MASTERDIR") or settings.masterdir
+        root = (host.cwd / Path(chosen).expanduser()) if chosen else found.root / "masterdir"
+        context = cls(host, flags, ui, found, settings, Masterdir(Path(root).absolute()))
+        if host.uid == 0:
+            shared = Path(settings.srcdistdir) if settings.srcdistdir else None
+            become_builder(found.root, context.masterdir.root, shared)
+        return context
+
+    @cached_property
+    def arch(self) -> Arch:
+        return machine.arch()
+
+    @cached_property
+    def base(self) -> Base:
+        return machine.host_base(self.arch)
+
+    @cached_property
+    def styles(self) -> dict[str, Style]:
+        return parse_styles(tree.style_texts())
+
+    @cached_property
+    def helpers(self) -> Helpers:
+        """The helpers; what keeps them from the better mode is said once."""
+        helpers = find_helpers(self.host.env)
+        if helpers.note:
+            self.ui.note(f"note: using a user namespace: {helpers.note}")
+        return helpers
+
+    @property
+    def srcdistdir(self) -> Path:
+        return Path(self.settings.srcdistdir) if self.settings.srcdistdir else self.masterdir.srcdistdir
+
+    @property
+    def jobs(self) -> int:
+        return self.settings.jobs or self.host.cpus
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a masterdir yet."""
+        return self.masterdir.farm.exists()
+
+    def make_masterdir(self) -> None:
+        """Make the masterdir from the skeleton where it is not yet. Raises HostError."""
+        root = self.masterdir.root
+        if self.exists:
+            return
+        try:
+            if root.is_dir() and any(root.iterdir()) and not (root / "pkg-destdir").is_dir():
+                raise HostError(
+                    f"{root} is no masterdir, and not empty", hint="choose an empty or a new folder with -m"
+                )
+            root.mkdir(mode=0o755, parents=True, exist_ok=True)
+            copy_skeleton(self.tree, root)
+            add_user(root / "etc", user_name(), "/root")
+            self.masterdir.db.mkdir(parents=True, exist_ok=True)
+            Farm(self.masterdir.farm).close()
+        except PermissionError as error:
+            raise HostError(
+                f"cannot make the masterdir {root}: {error.strerror}: {error.filename}",
+                hint="choose a place of your own with -m DIR or XSRC_MASTERDIR",
+            ) from error
+
+    @contextlib.contextmanager
+    def farm(self) -> Iterator[Farm]:
+        """The open database of the farm; the masterdir is made where it is missing."""
+        self.make_masterdir()
+        farm = Farm(self.masterdir.farm)
+        try:
+            yield farm
+        finally:
+            farm.close()
+
+    @contextlib.contextmanager
+    def farm_locked(self, purpose: str) -> Iterator[Farm]:
+        """The farm, with nobody else changing it, and with whatever was begun and cut off finished first."""
+        from xsrc.verbs.farming import recover
+
+        self.make_masterdir()
+        with locked(self.masterdir.farm_lock, f"xsrc {purpose}", self.ui.note), self.farm() as farm:
+            recover(self, farm)
+            yield farm
+
+    def say_once(self, text: str) -> None:
+        """A note that is not repeated in one command."""
+        if text not in self._said:
+            self._said.add(text)
+            self.ui.note(text)
+
+    def here(self) -> str | None:
+        """The name of the template whose folder this command was given in."""
+        with contextlib.suppress(ValueError):
+            parts = self.host.cwd.relative_to(self.tree.templates).parts
+            return parts[0] if parts else None
+        return None
+
+    def names(self, given: Iterable[str], verb: str) -> tuple[str, ...]:
+        """The names that were given, or the one of the folder; raises UsageError where there is neither."""
+        names = tuple(dict.fromkeys(name.removesuffix("/").removeprefix("templates/") for name in given))
+        if not names and (here := self.here()):
+            names = (here,)
+        if not names:
+            raise UsageError(f"{verb}: which package?", hint=f"xsrc {verb} NAME, or change into templates/NAME")
+        return names
+
+    def wanted(self, name: str, options: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """The options asked for one package: of the settings, then of the command line."""
+        return (*self.settings.options.get(name, ()), *options.get(name, ()))
+
+    def package(self, template: Template, options: Mapping[str, tuple[str, ...]]) -> Package:
+        return resolve(template, self.arch, self.wanted(template.name, options))
+
+    def read_closure(
+        self, names: Iterable[str], options: Mapping[str, tuple[str, ...]] | None = None
+    ) -> dict[str, Package]:
+        """The packages of `names` and of everything that they need, to build and to run."""
+        packages: dict[str, Package] = {}
+        queue: list[tuple[str, Template | None, str]] = [(name, None, "") for name in names]
+        while queue:
+            name, wanted_by, kind = queue.pop(0)
+            if name in packages:
+                continue
+            package = self.package(load(self.tree, name, wanted_by, kind), options or {})
+            packages[name] = package
+            for dep in Dep:
+                queue += [(pattern.name, package.template, dep.value) for pattern in package.depends[dep]]
+        return packages
+
+    def remove(self, path: Path) -> None:
+        """Remove a tree of the masterdir."""
+        remove_tree(path)
+
+
+def read_settings(found: Tree, env: Mapping[str, str]) -> Settings:
+    """Defaults, the machine's own mirror, the tree's settings, the user's; raises SettingsError."""
+    settings = Settings()
+    if site := machine.debian_site():
+        settings = settings.over("", f'[sites]\nDEBIAN_SITE = "{site}"')
+    home = Path(env.get("HOME", "/nonexistent"))
+    config = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "xsrc/config.toml"
+    for file in (found.settings, config):
+        try:
+            text = file.read_text()
+        except OSError:
+            continue
+        settings = settings.over(str(file), text)
+    return settings
+
+
+def parse_pkgver(text: str) -> tuple[str, str | None]:
+    """`NAME` or `NAME@VERSION[_REVISION]` as name and version."""
+    name, _, version = text.partition("@")
+    return name, version or None
+
+
+def choose_version(farm: Farm, text: str) -> PkgVer:
+    """The built package that `NAME[@VERSION]` means; raises UsageError when none is built."""
+    name, version = parse_pkgver(text)
+    versions = farm.versions(name)
+    fitting = [v for v in versions if version in (None, v.version, f"{v.version}_{v.revision}")]
+    if fitting:
+        return fitting[-1]
+    if versions:
+        known = ", ".join(f"{v.version}_{v.revision}" for v in versions)
+        raise UsageError(f"{text}: of {name} there is {known}", hint=f"xsrc build {name}")
+    raise UsageError(f"{name} is not built", hint=f"xsrc build {name}")

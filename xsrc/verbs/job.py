@@ -1,0 +1,431 @@
+"""Builds one package: phase by phase in its build root, then scan, seal, record."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from xsrc.effects import destdir, extract, work
+from xsrc.effects.enter import run
+from xsrc.effects.fetch import fetch, path_of, present, verify
+from xsrc.effects.lock import locked
+from xsrc.effects.proc import Sink
+from xsrc.effects.store import Farm
+from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
+from xsrc.model.arch import Dep
+from xsrc.model.farm import Change, Member
+from xsrc.model.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
+from xsrc.model.manifest import FILES, PROPS, Manifest, Props
+from xsrc.model.package import Distfile
+from xsrc.model.pkgver import PkgVer
+from xsrc.model.sandbox import Bind, Sandbox
+from xsrc.model.template import interpolate
+from xsrc.plan.build import Job
+from xsrc.plan.merge import conflicts
+from xsrc.plan.phases import ACCESS, Access, Phase, remaining
+from xsrc.plan.root import build_root
+from xsrc.plan.shlibs import run_depends
+from xsrc.verbs.context import Context
+from xsrc.verbs.farming import carry_out, closure, plan_change, refuse_conflicts
+
+EPOCH = 315532800
+"""SOURCE_DATE_EPOCH of what has no distfile: 1980-01-01, the earliest time that a zip archive can say."""
+
+TAIL = 30
+"""Lines of a log that are shown when a phase fails."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How far to build one package, and what to keep."""
+
+    planned: Mapping[str, PkgVer]
+    """What is or was built for this plan, by name: the packages that build roots are made of."""
+    to: Phase = Phase.INSTALL
+    force: bool = False
+    keep: bool = False
+    check: bool = True
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Closure:
+    """Built packages that a build root holds: paths with their directories, and the sonames that each provides."""
+
+    layers: tuple[tuple[Path, frozenset[str]], ...]
+    sonames: Mapping[str, tuple[str, ...]]
+
+
+def build_job(context: Context, job: Job, wish: Wish) -> bool:
+    """Bring one package up to `wish.to`; gives whether its destdir was sealed by this call.
+
+    Raises BuildFailed, FetchFailed, ChecksumError, ArchiveError, HostError or ConflictError.
+    """
+    pkgver = job.package.pkgver
+    _check_room(context)
+    with locked(context.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", context.ui.note) as waited:
+        if waited and not wish.force and _sealed(context, job):
+            return False
+        return Builder(context, job, wish).go()
+
+
+def _sealed(context: Context, job: Job) -> bool:
+    with context.farm() as farm:
+        key = farm.built().get(str(job.package.pkgver))
+    return key == job.key and context.masterdir.destdir(job.package.pkgver).is_dir()
+
+
+def _check_room(context: Context) -> None:
+    """Refuse a masterdir in which nothing could run; raises HostError."""
+    flags = os.statvfs(context.masterdir.root).f_flag
+    if flags & os.ST_NOEXEC:
+        raise HostError(
+            f"{context.masterdir.root} is on a mount with noexec: nothing that is built there could run",
+            hint="choose another place with -m DIR or XSRC_MASTERDIR, or remount it with exec",
+        )
+
+
+class Builder:
+    """The state of one build; `go` is the story."""
+
+    def __init__(self, context: Context, job: Job, wish: Wish) -> None:
+        self.context, self.job, self.wish = context, job, wish
+        self.package = job.package
+        self.pkgver = job.package.pkgver
+        self.work = context.masterdir.work(self.pkgver)
+        self.state = work.State(job.key, options=wish.options)
+        self.prepared: tuple[Path, ...] | None = None
+
+    def go(self) -> bool:
+        self.resume()
+        if Phase.FETCH.value not in self.state.done:
+            self.phase(Phase.FETCH)
+        todo = remaining(self.state.done, self.wish.to)
+        if todo:
+            self.make_root()
+        for phase in todo:
+            self.phase(phase)
+        if self.wish.to is not Phase.INSTALL:
+            return False
+        self.record()
+        if not self.wish.keep:
+            self.context.remove(self.work.path)
+        return True
+
+    def resume(self) -> None:
+        """Go on where an earlier build of the same key failed; begin anew after any other end."""
+        state = work.read_state(self.work)
+        goes_on = state is not None and state.key == self.job.key and not state.running and not self.wish.force
+        if goes_on and state is not None:
+            self.state = replace(state, failed="", options=self.wish.options)
+            return
+        try:
+            work.renew(self.work)
+        except OSError as error:
+            raise _host(error, self.work.path) from error
+        self.context.remove(self.context.masterdir.logs(self.pkgver))
+
+    def make_root(self) -> None:
+        scripts = {phase: tuple((s.name, s.text) for s in parts) for phase, parts in self.job.scripts.items()}
+        points = (inside_wrksrc(self.pkgver), inside_destdir(self.pkgver))
+        try:
+            work.make_root(self.context.tree, self.work, self.package.name, points, scripts, self.context.base.libdirs)
+        except OSError as error:
+            raise _host(error, self.work.root) from error
+
+    def phase(self, phase: Phase) -> None:
+        """Run one phase; its state says how far it came, whatever ends it."""
+        if phase is Phase.CHECK and not (self.wish.check and self.package.make_check):
+            return
+        self.context.ui.step(str(self.pkgver), phase.value)
+        begun = time.monotonic()
+        try:
+            self.state = replace(self.state, running=phase.value)
+            work.write_state(self.work, self.state)
+            self.context.masterdir.logs(self.pkgver).mkdir(parents=True, exist_ok=True)
+            with self.context.masterdir.log(self.pkgver, phase.value).open("wb") as log:
+                {Phase.FETCH: self.fetch, Phase.EXTRACT: self.extract}.get(phase, self.scripts)(phase, log)
+        except BuildFailed:
+            self.state = replace(self.state, running="", failed=phase.value)
+            work.write_state(self.work, self.state)
+            raise
+        except OSError as error:
+            raise _host(error, self.work.path) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"{self.pkgver}: interrupted in {phase}", hint=f"xsrc build {self.pkgver.name}"
+            ) from error
+        took = (*self.state.seconds, (phase.value, round(time.monotonic() - begun, 3)))
+        self.state = replace(self.state, running="", done=(*self.state.done, phase.value), seconds=took)
+        work.write_state(self.work, self.state)
+
+    def fetch(self, phase: Phase, log: IO[bytes]) -> None:
+        ui = self.context.ui
+
+        def say(text: str) -> None:
+            log.write(text.encode() + b"\n")
+            ui.note(f"{self.pkgver}: {text}")
+
+        def progress(now: int, total: int | None) -> None:
+            ui.progress(f"{now >> 10} of {total >> 10} KiB" if total else f"{now >> 10} KiB")
+
+        for distfile in self.package.distfiles:
+            urls, unknown = addresses(distfile, self.context.settings.sites)
+            for site in unknown:
+                log.write(f"{site} is not known on this machine\n".encode())
+            if not urls and not present(distfile, self.context.srcdistdir):
+                raise HostError(
+                    f"{distfile.name}: no address: {', '.join(unknown)} unknown on this machine",
+                    hint="set it in ~/.config/xsrc/config.toml: [sites]",
+                )
+            path = fetch(distfile, urls, self.context.srcdistdir, say, progress)
+            log.write(f"{path}: sha256 {distfile.sha256}\n".encode())
+
+    def extract(self, phase: Phase, log: IO[bytes]) -> None:
+        newest = 0
+        self.scripts(phase, log, only="pre_extract")
+        own = "do_extract" in self.package.phases
+        for distfile in () if own else self.package.distfiles:
+            path = path_of(distfile, self.context.srcdistdir)
+            verify(distfile, path)
+            newest = max(newest, self.unpack(distfile, path, log))
+        self.state = replace(self.state, epoch=newest or EPOCH)
+        if own:
+            self.scripts(phase, log, only="do_extract")
+        self.scripts(phase, log, only="post_extract")
+
+    def unpack(self, distfile: Distfile, path: Path, log: IO[bytes]) -> int:
+        """Unpack one distfile by tar inside the build root; gives the newest time of its files."""
+        newest = 0
+
+        def feed(out: IO[bytes]) -> None:
+            nonlocal newest
+            if distfile.extract:
+                strip = 0 if self.package.create_wrksrc else distfile.strip
+                newest = extract.repack(path, out, distfile.dest, strip)
+            else:
+                extract.file_entry(path, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
+
+        sandbox = self.sandbox(Phase.EXTRACT)
+        code = run(self.context.helpers, sandbox, ("/bin/sh", "-c", "exec tar -xf -"), log.write, feed)
+        if code:
+            log.flush()
+            raise self.failed(Phase.EXTRACT, code)
+        return newest
+
+    def sandbox(self, phase: Phase) -> Sandbox:
+        needed = self.depends(ACCESS[phase])
+        env = {**self.job.env, "SOURCE_DATE_EPOCH": str(self.state.epoch or EPOCH)}
+        env["MAKEJOBS"] = str(self.context.jobs if self.package.parallel else 1)
+        env |= {name: self.package.env[name] for name in ("SOURCE_DATE_EPOCH", "MAKEJOBS") if name in self.package.env}
+        sandbox = build_root(
+            self.package,
+            phase,
+            self.context.masterdir,
+            needed.layers,
+            self.context.base,
+            env,
+            self.context.settings.tmp_mib,
+        )
+        self.cache_libraries(sandbox, needed)
+        return sandbox
+
+    def sandbox_for_person(self, phase: Phase, term: str) -> Sandbox:
+        """The sandbox of a phase as `xsrc shell` enters it, made again where it is missing."""
+        if phase is Phase.INSTALL:
+            self.context.masterdir.unfinished(self.pkgver).mkdir(mode=0o755, exist_ok=True)
+        self.make_root()
+        sandbox = self.sandbox(phase)
+        prompt = f"({self.pkgver.work} {phase}) $ "
+        directory = sandbox.directory if (self.work.wrksrc / self.package.build_wrksrc).is_dir() else "/"
+        return replace(sandbox, env={**sandbox.env, "TERM": term, "PS1": prompt}, directory=directory)
+
+    def depends(self, access: Access) -> Closure:
+        """The destdirs that a phase may see; raises ConflictError when they do not fit into one root."""
+        with self.context.farm() as farm:
+            return read_closure(self.context, farm, self.pkgver, self.package.needs(*access.depends), self.wish.planned)
+
+    def cache_libraries(self, sandbox: Sandbox, needed: Closure) -> None:
+        """Make ld.so.cache where declared packages bring libraries, so that theirs come before the base's."""
+        paths = tuple(path for path, _ in needed.layers)
+        if paths == self.prepared or not any(needed.sonames.values()):
+            return
+        self.prepared = paths
+        mounts = (*sandbox.mounts, Bind(self.work.root / "etc", "etc", writable=True))
+        script = "command -v ldconfig >/dev/null || exit 0; exec ldconfig -X -f /etc/ld.so.conf -C /etc/ld.so.cache"
+        said: list[bytes] = []
+        cached = replace(sandbox, mounts=mounts, directory="/")
+        run(self.context.helpers, cached, ("/bin/sh", "-c", script), said.append)
+
+    def scripts(self, phase: Phase, log: IO[bytes], only: str | None = None) -> None:
+        """Run the scripts of a phase, each in a shell of its own; raises BuildFailed for the first that fails."""
+        if phase is Phase.INSTALL:
+            unfinished = self.context.masterdir.unfinished(self.pkgver)
+            self.context.remove(unfinished)
+            unfinished.mkdir(mode=0o755)
+        for number, script in enumerate(self.job.scripts.get(phase.value, ())):
+            if only not in (None, script.name):
+                continue
+            sandbox = self.sandbox(phase)
+            file = f"/{INSIDE_TEMPLATE}/scripts/{work.script_file(phase.value, number, script.name)}"
+            shell = "-eux" if self.context.flags.verbose else "-eu"
+            code = run(self.context.helpers, sandbox, ("/bin/sh", shell, file), self.sink(log))
+            if code:
+                log.flush()
+                raise self.failed(phase, code)
+
+    def sink(self, log: IO[bytes]) -> Sink:
+        if not self.context.flags.verbose:
+            return log.write
+
+        def both(data: bytes) -> None:
+            log.write(data)
+            self.context.ui.stream(data)
+
+        return both
+
+    def failed(self, phase: Phase, code: int) -> BuildFailed:
+        """What a person needs to know of a failed phase."""
+        path = self.context.masterdir.log(self.pkgver, phase.value)
+        how = f"signal {code - 128}" if code > 128 else f"exit code {code}"
+        tail = path.read_bytes()[-65536:].decode(errors="replace").splitlines()[-TAIL:]
+        option = "".join(f" -o {shlex.quote(word)}" for word in self.wish.options)
+        return BuildFailed(
+            f"{self.pkgver}: {phase} failed: {how}",
+            detail=[*(f"  | {line}" for line in tail), f"  log: {path}"],
+            hint=f"xsrc shell{option} {self.pkgver.name} opens a shell there",
+        )
+
+    def record(self) -> None:
+        """Scan and seal the destdir, put it in its place, note it."""
+        unfinished = self.context.masterdir.unfinished(self.pkgver)
+        try:
+            found = destdir.scan(unfinished)
+            if not self.package.meta and not found.manifest.entries:
+                raise BuildFailed(
+                    f"{self.pkgver}: the install phase installed nothing",
+                    detail=[f"  log: {self.context.masterdir.log(self.pkgver, 'install')}"],
+                    hint="does it honour DESTDIR? see make_install_args",
+                )
+            props = self.props(found)
+            (unfinished / FILES).write_bytes(found.manifest.render(props.conf_files))
+            destdir.seal(unfinished, self.state.epoch or EPOCH)
+            # props.plist is written last and by rename: a destdir that has it is whole
+            part = unfinished / f".{PROPS}"
+            part.write_bytes(props.render())
+            part.chmod(0o444)
+            part.rename(unfinished / PROPS)
+            self.place(props, found.manifest, unfinished)
+        except BuildFailed:
+            self.state = replace(
+                self.state, done=tuple(p for p in self.state.done if p != Phase.INSTALL.value), failed="install"
+            )
+            work.write_state(self.work, self.state)
+            raise
+        except OSError as error:
+            raise _host(error, unfinished) from error
+
+    def place(self, props: Props, manifest: Manifest, unfinished: Path) -> None:
+        """Put a sealed destdir where it belongs; links of a stowed one of the same pkgver follow."""
+        final = self.context.masterdir.destdir(self.pkgver)
+        with self.context.farm_locked(f"build {self.pkgver.name}") as farm:
+            change: Change | None = None
+            notes: tuple[str, ...] = ()
+            stowed = farm.stowed().get(self.pkgver.name)
+            if stowed and stowed[0] == self.pkgver:
+                old = farm.member(self.pkgver)
+                new = Member(props, manifest.entries)
+                plan = plan_change(self.context, farm, (new,), (old,) if old else ())
+                refuse_conflicts(plan, f"stow {self.pkgver} again")
+                change, notes = Change({}, (), plan.ops), plan.notes
+            destdir.replace_tree(unfinished, final)
+            destdir.close(final)
+            farm.record(props, manifest, change)
+            if change is not None:
+                carry_out(self.context, farm, change, noted=True)
+            for note in notes:
+                self.context.ui.warn(note)
+        self.context.remove(unfinished)
+
+    def props(self, found: destdir.Scan) -> Props:
+        package = self.package
+        needs = self.depends(ACCESS[Phase.INSTALL])
+        declared = [str(pattern) for pattern in package.depends[Dep.RUN]]
+        total = sum(duration for _, duration in self.state.seconds)
+        return Props(
+            pkgver=self.pkgver,
+            arch=self.context.arch.name,
+            key=self.job.key,
+            short_desc=package.raw.get("short_desc", ""),
+            license=package.raw.get("license", ""),
+            homepage=package.raw.get("homepage", ""),
+            maintainer=package.raw.get("maintainer", ""),
+            size=found.manifest.size,
+            run_depends=run_depends(declared, found.requires, found.provides, needs.sonames),
+            shlib_requires=found.requires,
+            shlib_provides=found.provides,
+            conf_files=package.conf_files,
+            conflicts=tuple(package.raw.get("conflicts", ())),
+            hardlink=package.stow.hardlink,
+            copy=package.stow.copy,
+            ignore=package.stow.ignore,
+            options=dict(package.options),
+            build={
+                "base": self.context.base.name,
+                "mode": self.context.helpers.mode,
+                "seconds": round(total, 1),
+                "source-date-epoch": self.state.epoch or EPOCH,
+            },
+            preimage=self.job.preimage,
+        )
+
+
+def read_closure(
+    context: Context, farm: Farm, pkgver: PkgVer, names: Iterable[str], planned: Mapping[str, PkgVer]
+) -> Closure:
+    """The built packages of `names` with all that they need at run time, fit to stand in one build root.
+
+    Versions are those of `planned`.
+
+    Raises ConflictError when two of them have one path, HostError when one is not built.
+    """
+    wanted = []
+    for name in names:
+        if planned.get(name) not in farm.versions(name):
+            raise HostError(f"{pkgver} needs {name}, which is not built", hint=f"xsrc build --no-stow {name}")
+        wanted.append(planned[name])
+    chosen, missing = closure(farm, wanted, planned)
+    for line in missing:
+        context.ui.warn(line)
+    ordered = [chosen[name] for name in sorted(chosen)]
+    bad = conflicts({str(v): farm.entries(v) for v in ordered}) if len(ordered) > 1 else ()
+    if bad:
+        raise ConflictError(
+            f"{pkgver}: its dependencies do not fit into one build root",
+            detail=[f"  {conflict}" for conflict in bad[:20]],
+            hint="one of them has to leave the path out: [install] remove",
+        )
+    props = {name: farm.props(chosen[name]) for name in chosen}
+    return Closure(
+        tuple((context.masterdir.destdir(v), farm.directories(v)) for v in ordered),
+        {name: p.shlib_provides for name, p in props.items() if p is not None},
+    )
+
+
+def addresses(distfile: Distfile, sites: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The addresses of a distfile with their sites filled in, and the sites that are not known here."""
+    filled = [interpolate(url, sites) for url in distfile.url]
+    unknown = [url for url in filled if url.startswith("{")]
+    names = tuple(dict.fromkeys(url[1:].partition("}")[0] for url in unknown))
+    return tuple(url for url in filled if url not in unknown), names
+
+
+def _host(error: OSError, path: Path) -> HostError:
+    where = error.filename or path
+    hint = "make room, or choose another place with -m DIR" if error.errno == 28 else "xsrc doctor"
+    return HostError(f"{where}: {error.strerror}", hint=hint)

@@ -1,0 +1,46 @@
+"""`xsrc log`: what a phase said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plumbum import cli
+
+from xsrc.effects.tree import load
+from xsrc.errors import UsageError
+from xsrc.plan.phases import ORDER, Phase
+from xsrc.verbs.context import Context
+from xsrc.verbs.verb import Verb
+
+
+class Log(Verb):
+    """Print the log of a phase, or of the last one that ran: log NAME [PHASE]"""
+
+    path = cli.Flag(["--path"], help="print where the log is, not what it says")
+
+    def go(self, context: Context) -> int:
+        phases = {phase.value for phase in Phase}
+        given = list(self.given)
+        wanted = given.pop() if given and given[-1] in phases and (len(given) > 1 or context.here()) else None
+        (name, *rest) = context.names(given, "log")
+        if rest:
+            raise UsageError(f"log: want a phase ({', '.join(p.value for p in ORDER)}), got {rest[0]!r}")
+        logs = self.logs(context, name)
+        if wanted is not None:
+            logs = [log for log in logs if log.stem == wanted]
+        if not logs:
+            what = f"no log of {wanted}" if wanted else "no log"
+            raise UsageError(f"{name}: {what}", hint=f"xsrc build {name}")
+        if self.path:
+            context.ui.output(str(logs[-1]))
+        else:
+            with logs[-1].open(errors="replace") as lines:
+                for line in lines:
+                    context.ui.output(line.rstrip("\n"))
+        return 0
+
+    def logs(self, context: Context, name: str) -> list[Path]:
+        """The logs of the latest build of a package, in the order of the phases."""
+        folder = context.masterdir.logs(context.package(load(context.tree, name), {}).pkgver)
+        found = [folder / f"{phase.value}.log" for phase in ORDER]
+        return [log for log in found if log.exists()]

@@ -1,0 +1,122 @@
+"""`xsrc list`, `files`, `owner`: what is built, what is stowed, and whose a path is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from plumbum import cli
+
+from xsrc.errors import UsageError
+from xsrc.model.manifest import Kind
+from xsrc.model.pkgver import PkgVer
+from xsrc.verbs.context import Context, choose_version
+from xsrc.verbs.verb import Verb, dumps
+
+
+class _Query(Verb):
+    json = cli.Flag(["--json"], help="print JSON")
+
+
+class List(_Query):
+    """Print every built package, the stowed ones with a star"""
+
+    def go(self, context: Context) -> int:
+        if self.given:
+            raise UsageError("list takes no names", hint="xsrc files NAME")
+        rows = []
+        if context.exists:
+            with context.farm() as farm:
+                stowed = farm.stowed()
+                for text, key in sorted(farm.built().items()):
+                    pkgver = PkgVer.parse(text)
+                    now, asked = stowed.get(pkgver.name, (None, False))
+                    props = farm.props(pkgver)
+                    rows.append(
+                        {
+                            "pkgver": text,
+                            "stowed": now == pkgver,
+                            "asked": now == pkgver and asked,
+                            "key": key,
+                            "short_desc": props.short_desc if props else "",
+                            "size": props.size if props else 0,
+                            "options": [name for name, on in (props.options if props else {}).items() if on],
+                        }
+                    )
+        if self.json:
+            context.ui.output(dumps(rows))
+            return 0
+        width = max((len(str(row["pkgver"])) for row in rows), default=0)
+        for row in rows:
+            context.ui.output(f"{'*' if row['stowed'] else ' '} {row['pkgver']:{width}}  {row['short_desc']}")
+        return 0
+
+
+class Files(_Query):
+    """Print the paths of a built package"""
+
+    def go(self, context: Context) -> int:
+        names = context.names(self.given, "files")
+        with context.farm() as farm:
+            found = {pkgver: farm.entries(pkgver) for pkgver in (choose_version(farm, name) for name in names)}
+        if self.json:
+            table = {
+                str(pkgver): [
+                    {
+                        "path": "/" + e.path,
+                        "kind": e.kind.value,
+                        "mode": f"{e.mode:04o}",
+                        "size": e.size,
+                        **({"sha256": e.sha256} if e.kind is Kind.FILE else {}),
+                        **({"target": e.target} if e.kind is Kind.LINK else {}),
+                    }
+                    for e in entries
+                ]
+                for pkgver, entries in found.items()
+            }
+            context.ui.output(dumps(table))
+            return 0
+        for entries in found.values():
+            for entry in entries:
+                if entry.kind is not Kind.DIR:
+                    arrow = f" -> {entry.target}" if entry.kind is Kind.LINK else ""
+                    context.ui.output(f"/{entry.path}{arrow}")
+        return 0
+
+
+class Owner(_Query):
+    """Print which packages have a path: as it is called in the root, or in the masterdir"""
+
+    def go(self, context: Context) -> int:
+        if not self.given:
+            raise UsageError("owner: which path?", hint="xsrc owner /usr/bin/NAME")
+        rows = []
+        with context.farm() as farm:
+            for word in self.given:
+                path = in_root(context, word)
+                owners = farm.owners(path)
+                rows += [{"path": f"/{path}", "pkgver": str(pkgver), "stowed": stowed} for pkgver, stowed in owners]
+                if not owners and not self.json:
+                    context.ui.note(f"/{path}: no package has it")
+        if self.json:
+            context.ui.output(dumps(rows))
+        else:
+            for row in rows:
+                context.ui.output(f"{row['path']}: {row['pkgver']}" + ("" if row["stowed"] else " (not stowed)"))
+        return 0 if rows else 1
+
+
+def in_root(context: Context, word: str) -> str:
+    """A path of a command line as the farm calls it: relative to the root, below usr where the root is merged."""
+    root = str(context.masterdir.root)
+    path = word
+    relative_to_here = os.path.normpath(context.host.cwd / word)
+    if relative_to_here.startswith(root + "/"):
+        path = relative_to_here[len(root) :]
+    path = os.path.normpath("/" + path).lstrip("/")
+    if path.startswith("pkg-destdir/"):
+        path = path.split("/", 2)[2] if path.count("/") > 1 else ""
+    top, slash, rest = path.partition("/")
+    if slash and top in ("bin", "sbin", "lib", "lib64") and Path(context.masterdir.root, top).is_symlink():
+        path = f"usr/{top}/{rest}"
+    return path

@@ -1,0 +1,46 @@
+"""The shape of a verb: plumbum reads its switches, `go` does its work after plumbum has returned."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from plumbum import cli
+
+from xsrc.verbs.context import Context, Flags
+
+
+class Verb(cli.Application):
+    """One command. plumbum swallows some exceptions, so nothing is done while it runs: it only keeps what was said."""
+
+    CALL_MAIN_IF_NESTED_COMMAND = False
+
+    version: Any = None  # plumbum would give every sub-command -v for its version
+
+    masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
+    verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
+    given: tuple[str, ...] = ()
+
+    @property
+    def flags(self) -> Flags:
+        """The flags that every verb takes, before it or after it."""
+        before: Any = self.parent
+        return Flags(self.masterdir or before.masterdir, self.verbose or before.verbose)
+
+    def main(self, *names: str) -> int:
+        """Keep the words of the command line."""
+        self.given = names
+        return 0
+
+    def go(self, context: Context) -> int:
+        """Do the work; gives the exit code. Raises XsrcError."""
+        raise NotImplementedError
+
+
+# switches that plumbum gives every sub-command, though they belong to the whole command
+Verb.unbind_switches("--help-all", "--completions")
+
+
+def dumps(value: Any) -> str:
+    """JSON as every --json prints it."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
