@@ -13,12 +13,12 @@ from xsrc.plan.phases import ACCESS, Phase
 
 
 def layers(top: Path, destdirs: Iterable[tuple[Path, frozenset[str]]], base: Base) -> tuple[Overlay, ...]:
-    """The overlays of a root: `top`, then destdirs (each with the directories that it has), then the base.
+    """The overlays of the root `top`: itself, then destdirs (each with the directories that it has), then the base.
 
     Where the base gives a directory, the layers above it give theirs of the same name.
     """
     stack = tuple(destdirs)
-    overlays = [Overlay((top, *(path for path, _ in stack)))]
+    overlays = [Overlay((top, *(path for path, _ in stack)))] if stack else []
     for inside in sorted(base.layers):
         own = tuple(path / inside for path, directories in stack if inside in directories)
         overlays.append(Overlay((top / inside, *own, *base.layers[inside]), inside))

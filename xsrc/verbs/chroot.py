@@ -34,6 +34,8 @@ class Chroot(Verb):
 
     def go(self, context: Context) -> int:
         context.make_masterdir()
+        for inside in context.base.binds:
+            (context.masterdir.root / inside).mkdir(parents=True, exist_ok=True)
         command = self.given or (_SHELL, "-i")
         env = {
             "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",

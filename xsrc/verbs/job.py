@@ -132,7 +132,7 @@ class Builder:
 
     def make_root(self) -> None:
         scripts = {phase: tuple((s.name, s.text) for s in parts) for phase, parts in self.job.scripts.items()}
-        points = (inside_wrksrc(self.pkgver), inside_destdir(self.pkgver))
+        points = (inside_wrksrc(self.pkgver), inside_destdir(self.pkgver), *self.context.base.binds)
         try:
             work.make_root(self.context.tree, self.work, self.package.name, points, scripts, self.context.base.libdirs)
         except OSError as error:

@@ -15,8 +15,6 @@ class Verb(cli.Application):
 
     CALL_MAIN_IF_NESTED_COMMAND = False
 
-    version: Any = None  # plumbum would give every sub-command -v for its version
-
     masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
     verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
     given: tuple[str, ...] = ()
@@ -31,6 +29,12 @@ class Verb(cli.Application):
         """Keep the words of the command line."""
         self.given = names
         return 0
+
+    # plumbum would give every sub-command -v for its version
+    @cli.switch(["--version"], group="Meta-switches", help="print the version and quit")
+    def version(self) -> None:
+        """Print the version."""
+        super().version()
 
     def go(self, context: Context) -> int:
         """Do the work; gives the exit code. Raises XsrcError."""

@@ -1,0 +1,123 @@
+/*
+ * args.h - the command line of xsrc-mount: refuses anything it does not know before anything privileged happens (R3).
+ * No getopt, no abbreviations, fixed arrays. Only xsrc-mount includes it.
+ */
+#ifndef ARGS_H
+#define ARGS_H
+
+#include <stdlib.h>
+
+#include "priv.h"
+
+enum { MAX_ITEMS = 256, MAX_LAYERS = 500 };
+
+struct item {
+	char kind;              /* r, w, o as on the command line */
+	bool is_dir;
+	const char *src, *dst;
+	size_t first, count;    /* of an overlay: its layers */
+	int fd;
+};
+
+static struct {
+	bool userns, caps, writable, need_lo;
+	char size[16];          /* of /tmp and /dev/shm, as tmpfs wants it */
+	const char *root;
+	struct item items[MAX_ITEMS], *root_overlay;
+	const char *layer_paths[MAX_LAYERS];
+	int layers[MAX_LAYERS];
+	size_t n_items, n_layers;
+} opt = { .size = "1024m" };
+
+static char root_in_cell[] = "/r";
+
+/* Digits only, and written again by us: no text of the caller reaches a mount option (R20). */
+static void parse_size(const char *text)
+{
+	if (!text || !*text || strlen(text) > 7 || strspn(text, "0123456789") != strlen(text) || strtoul(text, NULL, 10) == 0)
+		die("bad option: -T wants MiB", text, 0, NULL);
+	(void)snprintf(opt.size, sizeof opt.size, "%lum", strtoul(text, NULL, 10)); /* 7 digits fit */
+}
+
+static char **parse_overlay(struct item *it, char **arg)
+{
+	it->dst = path_arg("-o DST", *arg, false);
+	it->first = opt.n_layers;
+	for (arg++; *arg && strcmp(*arg, "-"); arg++) {
+		if (opt.n_layers == MAX_LAYERS)
+			die("too many layers", *arg, 0, NULL);
+		opt.layer_paths[opt.n_layers++] = path_arg("-o LAYER", *arg, true);
+	}
+	it->count = opt.n_layers - it->first;
+	if (!*arg || it->count == 0)
+		die("bad option: -o wants DST LAYER... -", it->dst, 0, NULL);
+	if (!strcmp(it->dst, ".")) {
+		if (opt.root_overlay)
+			die("bad option: two overlays for the root", NULL, 0, NULL);
+		opt.root_overlay = it;
+	}
+	return arg;
+}
+
+static char **parse_item(char **arg)
+{
+	struct item *const it = &opt.items[opt.n_items];
+
+	if (opt.n_items++ == MAX_ITEMS)
+		die("too many binds", *arg, 0, NULL);
+	*it = (struct item){ .kind = (*arg)[1], .fd = -1 };
+	if (it->kind == 'o')
+		return parse_overlay(it, arg + 1);
+	it->src = path_arg("SRC", arg[1], true);
+	it->dst = path_arg("DST", arg[2], false);
+	if (!strcmp(it->dst, "."))
+		die("destination: only an overlay can be the root", it->src, 0, NULL);
+	return arg + 2;
+}
+
+/* What xsrc-chroot is to see (-0, -e, -d, --, ROOT CMD) is moved to the front of argv as it is met: it becomes its argv. */
+static void parse(char **argv)
+{
+	char **in = argv + 1, **out = argv + 1;
+
+	for (; *in && strcmp(*in, "--"); in++) {
+		const char *const a = *in;
+		if (!strcmp(a, "-u")) {
+			opt.userns = true;
+		} else if (!strcmp(a, "-c")) {
+			opt.caps = true;
+		} else if (!strcmp(a, "-W")) {
+			opt.writable = true;
+		} else if (!strcmp(a, "-l")) {
+			opt.need_lo = true;
+		} else if (!strcmp(a, "-0")) {
+			*out++ = *in;
+		} else if (!strcmp(a, "-T")) {
+			parse_size(*++in);
+		} else if (!strcmp(a, "-r") || !strcmp(a, "-w") || !strcmp(a, "-o")) {
+			in = parse_item(in);
+		} else if (!strcmp(a, "-e") || !strcmp(a, "-d")) {
+			*out++ = *in++;
+			*out++ = a[1] == 'e' ? env_arg(*in) : (path_arg("-d DIR", *in, true), *in);
+		} else {
+			die("bad option", a, 0, NULL);
+		}
+		if (!*in)
+			die("missing argument", a, 0, NULL);
+	}
+	if (!*in)
+		die("missing arguments", "-- ROOT CMD", 0, NULL);
+	if (opt.userns && opt.caps)
+		die("bad option: -u and -c", NULL, 0, NULL);
+	if (opt.writable && opt.root_overlay)
+		die("bad option: an overlay root cannot be writable", NULL, 0, NULL);
+	opt.root = path_arg("ROOT", in[1], true);
+	(void)path_arg("CMD", in[2], true);
+	*out++ = *in;
+	*out++ = root_in_cell;
+	for (in += 2; *in; in++)
+		*out++ = *in;
+	*out = NULL;
+}
+
+#endif

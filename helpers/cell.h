@@ -1,0 +1,175 @@
+/*
+ * cell.h - the file system of one build, put together from detached trees: ROOT or its overlay, /proc, /sys, /dev, /tmp and the
+ * caller's binds, inside a small tmpfs. Only xsrc-mount includes it; each function is one step of main.
+ */
+#ifndef CELL_H
+#define CELL_H
+
+#include <sys/sysmacros.h>
+
+#include "args.h"
+#include "priv.h"
+#include "tree.h"
+
+#define PROC_HINT "run with file capabilities, or unmask /proc and /sys of this container"
+
+static const struct {
+	const char *path, *name;
+	unsigned minor;
+} devices[] = {
+	{ "/dev/null", "null", 3 }, { "/dev/zero", "zero", 5 }, { "/dev/full", "full", 7 },
+	{ "/dev/random", "random", 8 }, { "/dev/urandom", "urandom", 9 },
+};
+
+enum { N_DEVICES = sizeof devices / sizeof *devices };
+
+/* With capabilities the installed file, which root alone can change; else our neighbour, run with the caller's own rights. */
+static int open_helper(bool userns)
+{
+	char path[PATH_MAX] = LIBEXECDIR "/xsrc-chroot";
+	struct stat st;
+
+	if (userns) {
+		const ssize_t n = readlink("/proc/self/exe", path, sizeof path - sizeof "xsrc-chroot");
+		if (n < 0)
+			die("helper", "/proc/self/exe", errno, NULL);
+		path[n] = '\0';
+		char *const slash = strrchr(path, '/');
+		if (!slash)
+			die("helper: no directory", path, 0, NULL);
+		memcpy(slash + 1, "xsrc-chroot", sizeof "xsrc-chroot"); /* the room was kept at readlink */
+	}
+	const int fd = open_path(AT_FDCWD, path, 0, false);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		die_path("helper", path, errno);
+	if (!S_ISREG(st.st_mode) || (!userns && (st.st_uid != 0 || st.st_mode & 022)))
+		die("helper: not a file of root that only root can change", path, 0, NULL);
+	return clone_tree(fd, path);
+}
+
+static int open_device(size_t i)
+{
+	struct stat st;
+	const int fd = open_path(AT_FDCWD, devices[i].path, 0, false);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		die_path("device", devices[i].path, errno);
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, devices[i].minor))
+		die("not a device", devices[i].path, 0, NULL);
+	return clone_tree(fd, devices[i].path);
+}
+
+static void open_items(bool userns)
+{
+	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++) {
+		it->is_dir = true;
+		if (it->kind != 'o')
+			it->fd = open_source(it->src, &it->is_dir);
+		for (size_t i = it->first; i < it->first + it->count; i++)
+			opt.layers[i] = open_layer(opt.layer_paths[i], userns);
+	}
+}
+
+static void make_overlays(int cell)
+{
+	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++)
+		if (it->kind == 'o')
+			it->fd = overlay(opt.layers + it->first, it->count, cell);
+}
+
+/* The whole file system of the namespace: r, the root, and x, the only file in sight that may give a capability (fact 1). */
+static int make_cell(int root)
+{
+	static const char *const options[] = { "mode", "0755", "size", "64k", "nr_inodes", "16", NULL };
+	const int cell = new_fs("tmpfs", options, K_NOSUID | K_NODEV, NULL);
+	const int x = openat(cell, "x", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+
+	if (x < 0 || close(x) < 0 || mkdirat(cell, "r", 0755) < 0)
+		die("cell", NULL, errno, NULL);
+	attach(cell, root, "", "cell");
+	return cell;
+}
+
+static void mount_at(int base, const char *name, int tree)
+{
+	const int fd = open_path(base, name, O_DIRECTORY, true);
+
+	if (fd < 0)
+		die("the root needs a directory", name, errno, errno == ELOOP ? LINK_HINT : NULL);
+	attach(tree, fd, "", name);
+	(void)close(fd);
+}
+
+/* Mode 0755: in a sticky, world-writable directory fs.protected_regular makes "> /dev/null" fail with EACCES (fact 12). */
+static void make_dev(int base, const int *nodes)
+{
+	static const char *const dev_options[] = { "mode", "0755", "size", "64k", "nr_inodes", "32", NULL };
+	static const char *const pts_options[] = { "mode", "0620", "ptmxmode", "0666", NULL };
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "fd" }, { "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
+		{ "/proc/self/fd/2", "stderr" }, { "pts/ptmx", "ptmx" },
+	};
+	const char *const shm_options[] = { "mode", "1777", "size", opt.size, NULL };
+	const int dev = new_fs("tmpfs", dev_options, K_NOSUID | K_NODEV | K_NOEXEC, NULL);
+
+	mount_at(base, "dev", dev);
+	for (size_t i = 0; i < N_DEVICES; i++) {
+		const int fd = openat(dev, devices[i].name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+		if (fd < 0 || close(fd) < 0)
+			die("dev", devices[i].name, errno, NULL);
+		restrict_tree(nodes[i], K_RDONLY | K_NOSUID | K_NOEXEC, false, devices[i].name);
+		attach(nodes[i], dev, devices[i].name, devices[i].name);
+	}
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+		if (symlinkat(links[i][0], dev, links[i][1]) < 0)
+			die("dev", links[i][1], errno, NULL);
+	if (mkdirat(dev, "pts", 0755) < 0 || mkdirat(dev, "shm", 0755) < 0)
+		die("dev", "pts, shm", errno, NULL);
+	mount_at(dev, "pts", new_fs("devpts", pts_options, K_NOSUID | K_NOEXEC, NULL));
+	mount_at(dev, "shm", new_fs("tmpfs", shm_options, K_NOSUID | K_NODEV, NULL));
+	restrict_tree(dev, K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, false, "dev");
+}
+
+/* Returns proc: always a new one of the new pid namespace, never the host's (R17). */
+static int make_base(int base, const int *nodes)
+{
+	const char *const tmp_options[] = { "mode", "1777", "size", opt.size, NULL };
+	const int proc = new_fs("proc", NULL, K_NOSUID | K_NODEV | K_NOEXEC, PROC_HINT);
+
+	mount_at(base, "proc", proc);
+	mount_at(base, "sys", new_fs("sysfs", NULL, K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, PROC_HINT));
+	make_dev(base, nodes);
+	mount_at(base, "tmp", new_fs("tmpfs", tmp_options, K_NOSUID | K_NODEV, NULL));
+	return proc;
+}
+
+static void attach_items(int base)
+{
+	struct stat st;
+
+	for (const struct item *it = opt.items; it < opt.items + opt.n_items; it++) {
+		if (it == opt.root_overlay)
+			continue;
+		restrict_tree(it->fd, K_NOSUID | K_NODEV | (it->kind == 'w' ? 0U : K_RDONLY), true, it->dst);
+		const int d = open_path(base, it->dst, 0, true);
+		if (d < 0 || fstat(d, &st) < 0)
+			die_path("destination", it->dst, errno);
+		if (S_ISDIR(st.st_mode) != it->is_dir)
+			die("destination: a directory and a file", it->dst, 0, NULL);
+		attach(it->fd, d, "", it->dst);
+		(void)close(d);
+		(void)close(it->fd);
+	}
+}
+
+/* Swaps the host's tree for the cell: with the old root stacked on top of it, one lazy umount removes everything else. */
+static void enter_cell(int cell)
+{
+	restrict_tree(cell, K_RDONLY | K_NOSUID | K_NODEV, false, "cell");
+	if (fchdir(cell) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		die("pivot_root", NULL, errno, errno == EINVAL ? "is / a mount point? (chroot)" : NULL);
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		die("umount", "the host's tree", errno, NULL);
+}
+
+#endif
