@@ -77,7 +77,7 @@ def capability_trouble(folder: Path) -> str | None:
         if not os.access(path, os.X_OK):
             return f"this user is not in group {_group(status.st_gid)} (or was added to it after this login)"
         try:
-            xattr.getxattr(os.fspath(path), "security.capability", nofollow=True)
+            xattr.get(os.fspath(path), "security.capability", nofollow=True)
         except OSError:
             return f"{path} carries no capabilities"
     if os.statvfs(folder).f_flag & os.ST_NOSUID:
