@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import prctl
 import xattr
 
 from xsrc.effects import proc
@@ -80,6 +81,10 @@ def capability_trouble(folder: Path) -> str | None:
             xattr.get(os.fspath(path), "security.capability", nofollow=True)
         except OSError:
             return f"{path} carries no capabilities"
+    if prctl.get_no_new_privs():
+        return "no_new_privs is set for this process, so capabilities of files mean nothing"
+    if not (prctl.capbset.sys_admin and prctl.capbset.sys_chroot and prctl.capbset.net_admin):
+        return "this process may never have CAP_SYS_ADMIN, CAP_NET_ADMIN or CAP_SYS_CHROOT (its bounding set)"
     if os.statvfs(folder).f_flag & os.ST_NOSUID:
         return f"{folder} is on a mount with nosuid"
     for parent in (folder, *folder.parents):

@@ -18,9 +18,9 @@ _APT = Path("/etc/apt")
 def arch() -> Arch:
     """The machine type of this machine; raises HostError for one that xsrc does not know."""
     machine = platform.machine()
-    musl = any(Path("/lib").glob("ld-musl-*"))
+    glibc = "CS_GNU_LIBC_VERSION" in os.confstr_names and os.confstr("CS_GNU_LIBC_VERSION")
     try:
-        return Arch.named(f"{machine}-musl" if musl else machine)
+        return Arch.named(machine if glibc else f"{machine}-musl")
     except ValueError as error:
         raise HostError(f"this machine's type: {error}") from error
 
@@ -41,10 +41,10 @@ def host_base(arch: Arch) -> Base:
         "LIBRARY_PATH": "/usr/lib",
         "PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig:/usr/share/pkgconfig",
     }
-    return Base("host", layers, binds, env, dict(_identity()), tuple(libdirs))
+    return Base("host", layers, binds, env, dict(_identity(arch)), tuple(libdirs))
 
 
-def _identity() -> Iterator[tuple[str, str]]:
+def _identity(arch: Arch) -> Iterator[tuple[str, str]]:
     """What tells one machine's compiler, linker, libc and shell from another's, by a look at the files only."""
     release = _os_release()
     yield "os", " ".join(release.get(key, "") for key in ("ID", "VERSION_ID")).strip()
@@ -55,9 +55,13 @@ def _identity() -> Iterator[tuple[str, str]]:
                 real = path.resolve()
                 yield program, f"{real.name} {real.stat().st_size}"
                 break
-    for path in (*Path("/lib").glob("ld-musl-*"), *Path("/usr/lib").glob("*/libc.so.6"), Path("/usr/lib64/libc.so.6")):
+    folders = ("lib", "lib64", f"lib/{arch.machine}-linux-gnu")
+    loader = f"ld-musl-{arch.machine}.so.1" if arch.libc == "musl" else "libc.so.6"
+    for folder in folders:
+        path = Path("/usr", folder, loader)
         if path.exists():
             yield "libc", f"{path.name} {path.resolve().stat().st_size}"
+            break
 
 
 def _os_release() -> dict[str, str]:

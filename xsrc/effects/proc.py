@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
+import prctl
 from plumbum import local
 from plumbum.machines.local import LocalCommand
 
@@ -69,12 +70,20 @@ def end(process: Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-process.pid, 0)[0]:  # orphans that were adopted; they have been killed
+            pass
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever a helper that is killed leaves behind, so that `end` finds it (prctl(2))."""
+    prctl.set_child_subreaper(1)
 
 
 def capture(command: Command, text: str = "") -> Result:
-    """Run a short command with `text` as its input; its output is kept in memory."""
+    """Run a short command with `text` as its input and no way to new privileges; its output is kept in memory."""
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with _started(command, **streams) as process:
+    with _started(command, **streams, preexec_fn=lambda: prctl.set_no_new_privs(1)) as process:
         out, err = process.communicate(text.encode())
     return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from xsrc.errors import HostError
@@ -26,22 +27,40 @@ CREATE INDEX IF NOT EXISTS entry_path ON entry (path);
 CREATE TABLE IF NOT EXISTS stowed (
   name TEXT PRIMARY KEY, package INTEGER NOT NULL REFERENCES package, asked INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS built (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, pkgver TEXT NOT NULL, key TEXT NOT NULL,
+  seconds TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS begun (id INTEGER PRIMARY KEY CHECK (id = 1), change TEXT NOT NULL);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 """
+_VERSION = 2
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Farm]:
+    """The farm's database, made where it is missing; raises HostError for one that cannot be used."""
+    try:
+        farm = Farm(path)
+        try:
+            yield farm
+        finally:
+            farm.close()
+    except sqlite3.Error as error:
+        hint = (
+            f"if it is damaged, move it away; what is in {path.parents[3] / 'pkg-destdir'} is found again by xsrc build"
+        )
+        raise HostError(f"the farm's database {path}: {error}", hint=hint) from error
 
 
 class Farm:
-    """The open database; every write is one transaction."""
+    """The open database; every write is one transaction. Methods raise sqlite3.Error, which `opened` translates."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            self.db = sqlite3.connect(path, isolation_level=None, timeout=60)
-            self.db.execute("PRAGMA foreign_keys = ON")
-            if self.db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                self.db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise HostError(f"the farm's database {path}: {error}", hint="xsrc doctor") from error
+        self.db = sqlite3.connect(path, isolation_level=None, timeout=60)
+        self.db.execute("PRAGMA foreign_keys = ON")
+        if self.db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            self.db.executescript(_SCHEMA)
 
     def close(self) -> None:
         self.db.close()
@@ -65,8 +84,17 @@ class Farm:
         rows = self.db.execute("SELECT pkgver FROM package WHERE name = ?", (name,))
         return sorted((PkgVer.parse(text) for (text,) in rows), key=lambda pkgver: pkgver.order)
 
-    def record(self, props: Props, manifest: Manifest, change: Change | None = None) -> None:
-        """Note a sealed destdir, in place of one of the same pkgver, and the change of the farm that follows."""
+    def record(
+        self,
+        props: Props,
+        manifest: Manifest,
+        change: Change | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ) -> None:
+        """Note a sealed destdir, in place of one of the same pkgver, and the change of the farm that follows.
+
+        `seconds` says how long each phase took, where that is known.
+        """
         with self._transaction():
             self.db.execute(
                 "INSERT INTO package (name, pkgver, key, props) VALUES (?, ?, ?, ?) "
@@ -78,6 +106,10 @@ class Farm:
             self.db.executemany(
                 "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 ((number, e.path, e.kind.value, e.mode, e.size, e.sha256, e.target, e.inode) for e in manifest.entries),
+            )
+            self.db.execute(
+                "INSERT INTO built (pkgver, key, seconds) VALUES (?, ?, ?)",
+                (str(props.pkgver), props.key, json.dumps(dict(seconds or {}))),
             )
             if change is not None:
                 self.begin(change)

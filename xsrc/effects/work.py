@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import toml
 
 from xsrc.effects.destdir import remove_tree
 from xsrc.effects.tree import copy_skeleton, copy_template
@@ -33,18 +35,17 @@ class State:
 def read_state(work: WorkDir) -> State | None:
     """The state of a work directory, or None where there is none that can be read."""
     try:
-        raw = json.loads(work.state.read_text())
-        pairs = tuple((phase, float(seconds)) for phase, seconds in raw.pop("seconds"))
-        raw |= {"done": tuple(raw["done"]), "options": tuple(raw["options"]), "seconds": pairs}
-        return State(**raw)
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        raw = tomllib.loads(work.state.read_text())
+        pairs = tuple((phase, float(seconds)) for phase, seconds in raw["seconds"].items())
+        return State(**{**raw, "done": tuple(raw["done"]), "options": tuple(raw["options"]), "seconds": pairs})
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def write_state(work: WorkDir, state: State) -> None:
     """Keep the state, by rename."""
     temporary = work.state.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(state)))
+    temporary.write_text(toml.dumps({**asdict(state), "seconds": dict(state.seconds)}))
     os.replace(temporary, work.state)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 FORMAT = 1
@@ -14,6 +14,27 @@ FORMAT = 1
 def preimage(parts: Mapping[str, Any]) -> str:
     """The canonical text of what a key is made of: JSON, sorted, one part a line where it is read by people."""
     return json.dumps({"format": FORMAT, **parts}, sort_keys=True, indent=1, ensure_ascii=False)
+
+
+def difference(old: str, new: str) -> tuple[str, ...]:
+    """Where two pre-images differ, as dotted paths, in order; "everything" when the old one cannot be read.
+
+    >>> difference('{"env": {"CC": "a"}, "arch": "x"}', '{"env": {"CC": "b"}, "arch": "x"}')
+    ('env.CC',)
+    """
+    try:
+        before = json.loads(old)
+    except ValueError:
+        return ("everything",)
+    return tuple(_differing(before, json.loads(new), ""))
+
+
+def _differing(before: Any, after: Any, path: str) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            yield from _differing(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
+    elif before != after:
+        yield path
 
 
 def digest(text: str) -> str:

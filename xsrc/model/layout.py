@@ -38,8 +38,8 @@ class WorkDir:
 
     @property
     def state(self) -> Path:
-        """Key, options and last phase, as JSON."""
-        return self.path / "state.json"
+        """Key, options and last phase."""
+        return self.path / "state.toml"
 
     @property
     def root(self) -> Path:

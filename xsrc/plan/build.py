@@ -8,7 +8,7 @@ from typing import Any
 
 from xsrc.model.arch import Arch
 from xsrc.model.base import Base
-from xsrc.model.buildkey import digest, preimage
+from xsrc.model.buildkey import difference, digest, preimage
 from xsrc.model.keys import NEUTRAL
 from xsrc.model.package import Package
 from xsrc.model.settings import Settings
@@ -108,6 +108,8 @@ def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[
 _ELSEWHERE = ("name", "version", "revision", "distfiles", "options", "phases", "env", "flags", "vars", "patch")
 """Keys that stand in a pre-image in their resolved form, not as they were written."""
 
+_SHOWN = 3
+
 SANDBOX = {"access": repr(sorted((phase.value, repr(access)) for phase, access in ACCESS.items())), "hostname": "xsrc"}
 """The policy of the sandbox, as far as a build can tell."""
 
@@ -142,12 +144,24 @@ def jobs(
     return result
 
 
+def changed(old: str, new: str) -> str:
+    """The reason of a build whose key differs, from the pre-images of both keys."""
+    paths = difference(old, new)
+    return "changed: " + ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
+
+
 def plan_build(
-    jobs: dict[str, Job], requested: tuple[str, ...], built: Mapping[str, str], *, force: bool = False
+    jobs: dict[str, Job],
+    requested: tuple[str, ...],
+    built: Mapping[str, str],
+    preimages: Mapping[str, str] | None = None,
+    *,
+    force: bool = False,
 ) -> BuildPlan:
     """Which of the jobs are to do; what nothing unfinished needs to build is not in the plan.
 
-    `built` gives for each pkgver that has a sealed destdir the key that it was built with.
+    `built` gives for each pkgver that has a sealed destdir the key that it was built with, `preimages` what those keys
+    were made of.
     `force` builds the requested ones again, whatever their keys.
     """
     packages = {name: job.package for name, job in jobs.items()}
@@ -161,7 +175,7 @@ def plan_build(
         if key is None:
             reason = "not built yet"
         elif key != job.key:
-            reason = "its inputs have changed"
+            reason = changed((preimages or {}).get(str(job.package.pkgver), ""), job.preimage)
         elif force and name in requested:
             reason = "forced"
         if reason:

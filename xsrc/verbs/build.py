@@ -107,7 +107,12 @@ def make_plan(context: Context, farm: Farm, planned: dict[str, Job], request: Re
         if built.get(str(job.package.pkgver)) != job.key and adopt(context, farm, job):
             built[str(job.package.pkgver)] = job.key
     force = request.force or request.to is not Phase.INSTALL
-    return plan_build(planned, request.names, built, force=force)
+    preimages = {}
+    for job in planned.values():
+        if built.get(text := str(job.package.pkgver)) not in (None, job.key):
+            props = farm.props(job.package.pkgver)
+            preimages[text] = props.preimage if props else ""
+    return plan_build(planned, request.names, built, preimages, force=force)
 
 
 def adopt(context: Context, farm: Farm, job: Job) -> bool:

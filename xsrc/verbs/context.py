@@ -13,7 +13,7 @@ from xsrc.effects.destdir import remove_tree
 from xsrc.effects.enter import Helpers, find_helpers
 from xsrc.effects.lock import locked
 from xsrc.effects.privilege import become_builder
-from xsrc.effects.store import Farm
+from xsrc.effects.store import Farm, opened
 from xsrc.effects.tree import copy_skeleton, load
 from xsrc.effects.work import add_user, user_name
 from xsrc.errors import HostError, UsageError
@@ -123,7 +123,8 @@ class Context:
             copy_skeleton(self.tree, root)
             add_user(root / "etc", user_name(), "/root")
             self.masterdir.db.mkdir(parents=True, exist_ok=True)
-            Farm(self.masterdir.farm).close()
+            with opened(self.masterdir.farm):
+                pass
         except PermissionError as error:
             raise HostError(
                 f"cannot make the masterdir {root}: {error.strerror}: {error.filename}",
@@ -134,11 +135,8 @@ class Context:
     def farm(self) -> Iterator[Farm]:
         """The open database of the farm; the masterdir is made where it is missing."""
         self.make_masterdir()
-        farm = Farm(self.masterdir.farm)
-        try:
+        with opened(self.masterdir.farm) as farm:
             yield farm
-        finally:
-            farm.close()
 
     @contextlib.contextmanager
     def farm_locked(self, purpose: str) -> Iterator[Farm]:

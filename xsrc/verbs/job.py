@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shlex
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from xsrc.effects import destdir, extract, work
+from xsrc.effects import extract, work
 from xsrc.effects.enter import run
 from xsrc.effects.fetch import fetch, path_of, present, verify
 from xsrc.effects.lock import locked
-from xsrc.effects.proc import Sink
-from xsrc.effects.store import Farm
+from xsrc.effects.proc import Sink, adopt_orphans
 from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
-from xsrc.model.arch import Dep
-from xsrc.model.farm import Change, Member
 from xsrc.model.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
-from xsrc.model.manifest import FILES, PROPS, Manifest, Props
 from xsrc.model.package import Distfile
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.sandbox import Bind, Sandbox
-from xsrc.model.template import interpolate
 from xsrc.plan.build import Job
-from xsrc.plan.merge import conflicts
 from xsrc.plan.phases import ACCESS, Access, Phase, remaining
 from xsrc.plan.root import build_root
-from xsrc.plan.shlibs import run_depends
+from xsrc.plan.sources import addresses
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import carry_out, closure, plan_change, refuse_conflicts
+from xsrc.verbs.record import record
+from xsrc.verbs.roots import Closure, read_closure
 
 EPOCH = 315532800
 """SOURCE_DATE_EPOCH of what has no distfile: 1980-01-01, the earliest time that a zip archive can say."""
+
+_NOT_TWICE = (Phase.EXTRACT.value, Phase.PATCH.value)
+"""Phases that cannot be done again on what they left behind."""
 
 TAIL = 30
 """Lines of a log that are shown when a phase fails."""
@@ -53,20 +53,13 @@ class Wish:
     options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Closure:
-    """Built packages that a build root holds: paths with their directories, and the sonames that each provides."""
-
-    layers: tuple[tuple[Path, frozenset[str]], ...]
-    sonames: Mapping[str, tuple[str, ...]]
-
-
 def build_job(context: Context, job: Job, wish: Wish) -> bool:
     """Bring one package up to `wish.to`; gives whether its destdir was sealed by this call.
 
     Raises BuildFailed, FetchFailed, ChecksumError, ArchiveError, HostError or ConflictError.
     """
     pkgver = job.package.pkgver
+    adopt_orphans()
     _check_room(context)
     with locked(context.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", context.ui.note) as waited:
         if waited and not wish.force and _sealed(context, job):
@@ -113,15 +106,21 @@ class Builder:
         if self.wish.to is not Phase.INSTALL:
             return False
         self.record()
-        if not self.wish.keep:
+        if self.wish.keep:
+            work.write_state(self.work, replace(self.state, running=""))
+        else:
             self.context.remove(self.work.path)
         return True
 
     def resume(self) -> None:
         """Go on where an earlier build of the same key failed; begin anew after any other end."""
         state = work.read_state(self.work)
-        goes_on = state is not None and state.key == self.job.key and not state.running and not self.wish.force
-        if goes_on and state is not None:
+        if (
+            state is not None
+            and state.key == self.job.key
+            and not (state.running or self.wish.force)
+            and state.failed not in _NOT_TWICE
+        ):
             self.state = replace(state, failed="", options=self.wish.options)
             return
         try:
@@ -302,130 +301,26 @@ class Builder:
         )
 
     def record(self) -> None:
-        """Scan and seal the destdir, put it in its place, note it."""
-        unfinished = self.context.masterdir.unfinished(self.pkgver)
+        """Make a package of what the install phase left; a refusal lets the next build begin with that phase."""
+        self.state = replace(self.state, epoch=self.state.epoch or EPOCH, running="seal")
         try:
-            found = destdir.scan(unfinished)
-            if not self.package.meta and not found.manifest.entries:
-                raise BuildFailed(
-                    f"{self.pkgver}: the install phase installed nothing",
-                    detail=[f"  log: {self.context.masterdir.log(self.pkgver, 'install')}"],
-                    hint="does it honour DESTDIR? see make_install_args",
-                )
-            props = self.props(found)
-            (unfinished / FILES).write_bytes(found.manifest.render(props.conf_files))
-            destdir.seal(unfinished, self.state.epoch or EPOCH)
-            # props.plist is written last and by rename: a destdir that has it is whole
-            part = unfinished / f".{PROPS}"
-            part.write_bytes(props.render())
-            part.chmod(0o444)
-            part.rename(unfinished / PROPS)
-            self.place(props, found.manifest, unfinished)
-        except BuildFailed:
-            self.state = replace(
-                self.state, done=tuple(p for p in self.state.done if p != Phase.INSTALL.value), failed="install"
-            )
             work.write_state(self.work, self.state)
+            record(self.context, self.job, self.state, self.depends(ACCESS[Phase.INSTALL]))
+        except (BuildFailed, ConflictError, OSError) as error:
+            done = tuple(phase for phase in self.state.done if phase != Phase.INSTALL.value)
+            self.state = replace(self.state, done=done, running="", failed=Phase.INSTALL.value)
+            with contextlib.suppress(OSError):
+                work.write_state(self.work, self.state)
+            if isinstance(error, OSError):
+                raise _host(error, self.context.masterdir.unfinished(self.pkgver)) from error
             raise
-        except OSError as error:
-            raise _host(error, unfinished) from error
-
-    def place(self, props: Props, manifest: Manifest, unfinished: Path) -> None:
-        """Put a sealed destdir where it belongs; links of a stowed one of the same pkgver follow."""
-        final = self.context.masterdir.destdir(self.pkgver)
-        with self.context.farm_locked(f"build {self.pkgver.name}") as farm:
-            change: Change | None = None
-            notes: tuple[str, ...] = ()
-            stowed = farm.stowed().get(self.pkgver.name)
-            if stowed and stowed[0] == self.pkgver:
-                old = farm.member(self.pkgver)
-                new = Member(props, manifest.entries)
-                plan = plan_change(self.context, farm, (new,), (old,) if old else ())
-                refuse_conflicts(plan, f"stow {self.pkgver} again")
-                change, notes = Change({}, (), plan.ops), plan.notes
-            destdir.replace_tree(unfinished, final)
-            destdir.close(final)
-            farm.record(props, manifest, change)
-            if change is not None:
-                carry_out(self.context, farm, change, noted=True)
-            for note in notes:
-                self.context.ui.warn(note)
-        self.context.remove(unfinished)
-
-    def props(self, found: destdir.Scan) -> Props:
-        package = self.package
-        needs = self.depends(ACCESS[Phase.INSTALL])
-        declared = [str(pattern) for pattern in package.depends[Dep.RUN]]
-        total = sum(duration for _, duration in self.state.seconds)
-        return Props(
-            pkgver=self.pkgver,
-            arch=self.context.arch.name,
-            key=self.job.key,
-            short_desc=package.raw.get("short_desc", ""),
-            license=package.raw.get("license", ""),
-            homepage=package.raw.get("homepage", ""),
-            maintainer=package.raw.get("maintainer", ""),
-            size=found.manifest.size,
-            run_depends=run_depends(declared, found.requires, found.provides, needs.sonames),
-            shlib_requires=found.requires,
-            shlib_provides=found.provides,
-            conf_files=package.conf_files,
-            conflicts=tuple(package.raw.get("conflicts", ())),
-            hardlink=package.stow.hardlink,
-            copy=package.stow.copy,
-            ignore=package.stow.ignore,
-            options=dict(package.options),
-            build={
-                "base": self.context.base.name,
-                "mode": self.context.helpers.mode,
-                "seconds": round(total, 1),
-                "source-date-epoch": self.state.epoch or EPOCH,
-            },
-            preimage=self.job.preimage,
-        )
-
-
-def read_closure(
-    context: Context, farm: Farm, pkgver: PkgVer, names: Iterable[str], planned: Mapping[str, PkgVer]
-) -> Closure:
-    """The built packages of `names` with all that they need at run time, fit to stand in one build root.
-
-    Versions are those of `planned`.
-
-    Raises ConflictError when two of them have one path, HostError when one is not built.
-    """
-    wanted = []
-    for name in names:
-        if planned.get(name) not in farm.versions(name):
-            raise HostError(f"{pkgver} needs {name}, which is not built", hint=f"xsrc build --no-stow {name}")
-        wanted.append(planned[name])
-    chosen, missing = closure(farm, wanted, planned)
-    for line in missing:
-        context.ui.warn(line)
-    ordered = [chosen[name] for name in sorted(chosen)]
-    bad = conflicts({str(v): farm.entries(v) for v in ordered}) if len(ordered) > 1 else ()
-    if bad:
-        raise ConflictError(
-            f"{pkgver}: its dependencies do not fit into one build root",
-            detail=[f"  {conflict}" for conflict in bad[:20]],
-            hint="one of them has to leave the path out: [install] remove",
-        )
-    props = {name: farm.props(chosen[name]) for name in chosen}
-    return Closure(
-        tuple((context.masterdir.destdir(v), farm.directories(v)) for v in ordered),
-        {name: p.shlib_provides for name, p in props.items() if p is not None},
-    )
-
-
-def addresses(distfile: Distfile, sites: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The addresses of a distfile with their sites filled in, and the sites that are not known here."""
-    filled = [interpolate(url, sites) for url in distfile.url]
-    unknown = [url for url in filled if url.startswith("{")]
-    names = tuple(dict.fromkeys(url[1:].partition("}")[0] for url in unknown))
-    return tuple(url for url in filled if url not in unknown), names
 
 
 def _host(error: OSError, path: Path) -> HostError:
     where = error.filename or path
-    hint = "make room, or choose another place with -m DIR" if error.errno == 28 else "xsrc doctor"
+    hint = (
+        "make room, or choose another place with -m DIR"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "xsrc doctor"
+    )
     return HostError(f"{where}: {error.strerror}", hint=hint)
