@@ -17,13 +17,12 @@ from xsrc.model.command import Command
 from xsrc.model.manifest import FILES, PROPS, Manifest, Props
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.schema import nearest
-from xsrc.plan.build import BuildPlan, Job, jobs, plan_build
+from xsrc.plan.build import BuildPlan, Job, Step, jobs, plan_build
 from xsrc.plan.graph import run_closure
 from xsrc.plan.phases import Phase
 from xsrc.plan.resolve import refusal
 from xsrc.verbs.context import Context
 from xsrc.verbs.farming import stow
-from xsrc.verbs.job import Wish, build_job
 from xsrc.verbs.verb import Verb
 
 
@@ -50,26 +49,43 @@ def build(context: Context, request: Request) -> int:
         plan = make_plan(context, farm, planned, request)
     if request.plan_only:
         return show_plan(context, plan, request)
-    for step in plan.todo:
+    # only what follows fetch needs what a package depends on
+    todo = [step for step in plan.todo if request.to is not Phase.FETCH or step.job.name in request.names]
+    for step in todo:
         refuse(context, step.job)
     versions = {name: job.package.pkgver for name, job in planned.items()}
-    wish = Wish(versions, check=request.check)
-    for step in plan.todo:
-        asked = step.job.name in request.names
-        own = replace(
-            wish,
-            to=request.to if asked else Phase.INSTALL,
-            force=request.force and asked,
-            keep=request.keep,
-            options=options.get(step.job.name, ()),
-        )
-        if build_job(context, step.job, own):
-            context.ui.step("", "")
-            context.ui.note(f"{step.job.package.pkgver}: built ({step.reason})")
+    if todo:
+        carry_out(context, request, todo, versions, options)
     if request.to is not Phase.INSTALL:
         context.ui.step("", "")
         return 0
     return finish(context, plan, request, versions)
+
+
+def carry_out(
+    context: Context,
+    request: Request,
+    todo: Iterable[Step],
+    versions: Mapping[str, PkgVer],
+    options: Mapping[str, tuple[str, ...]],
+) -> None:
+    """Build the packages of a plan, one after the other."""
+    # imported here: with nothing to do, as most often, what fetches and builds is not even read
+    from xsrc.verbs.job import Wish, build_job
+
+    for step in todo:
+        asked = step.job.name in request.names
+        wish = Wish(
+            planned=versions,
+            to=request.to if asked else Phase.INSTALL,
+            force=request.force and asked,
+            keep=request.keep,
+            check=request.check,
+            options=options.get(step.job.name, ()),
+        )
+        if build_job(context, step.job, wish):
+            context.ui.step("", "")
+            context.ui.note(f"{step.job.package.pkgver}: built ({step.reason})")
 
 
 def finish(context: Context, plan: BuildPlan, request: Request, versions: Mapping[str, PkgVer]) -> int:

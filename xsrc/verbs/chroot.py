@@ -8,8 +8,9 @@ from plumbum import cli
 
 from xsrc.effects import work
 from xsrc.effects.enter import interact
+from xsrc.effects.lock import locked
 from xsrc.effects.tree import tidy_text
-from xsrc.errors import UsageError
+from xsrc.errors import ConflictError, UsageError
 from xsrc.model.settings import Settings
 from xsrc.plan.build import jobs
 from xsrc.plan.phases import Phase
@@ -67,6 +68,14 @@ class Shell(Verb):
         if work.read_state(builder.work) is None:
             build(context, Request((name,), to=Phase.PATCH, stow=False, keep=True, options=words))
             builder = self.builder(context, name, words)
+        lock = context.masterdir.work_lock(builder.pkgver)
+        with locked(lock, f"xsrc shell {name}", context.ui.note, wait=False) as waited:
+            if waited is None:
+                raise ConflictError(f"{builder.pkgver} is being built now", hint=f"xsrc log {name}")
+            return self.enter(context, builder, command)
+
+    def enter(self, context: Context, builder: Builder, command: tuple[str, ...]) -> int:
+        """Enter the build root; the lock of the work directory is held by the caller."""
         state = work.read_state(builder.work)
         failed = state.failed if state else ""
         phase = Phase(self.phase or failed or Phase.BUILD.value)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from plumbum import cli
 
 from xsrc.effects.lock import locked
 from xsrc.effects.tree import load
+from xsrc.model.pkgver import PkgVer
 from xsrc.verbs.context import Context
 from xsrc.verbs.verb import Verb
 
@@ -18,22 +21,38 @@ class Clean(Verb):
     def go(self, context: Context) -> int:
         if not context.masterdir.builddir.is_dir():
             return 0
-        if self.given or context.here():
-            names = context.names(self.given, "clean")
-            works = [context.package(load(context.tree, name), {}).pkgver.work for name in names]
-        else:
-            works = sorted(path.name for path in context.masterdir.builddir.iterdir() if path.is_dir())
-        for work in works:
-            path = context.masterdir.builddir / work
-            if not path.is_dir():
-                continue
+        for work, paths in leftovers(context, self.names(context)).items():
             if self.plan_only:
-                context.ui.output(str(path))
+                for path in paths:
+                    context.ui.output(str(path))
                 continue
-            with locked(path.with_name(f".{work}.lock"), "xsrc clean", context.ui.note, wait=False) as waited:
+            lock = context.masterdir.builddir / f".{work}.lock"
+            with locked(lock, "xsrc clean", context.ui.note, wait=False) as waited:
                 if waited is None:
                     context.ui.note(f"{work}: is being built, left alone")
                     continue
-                context.remove(path)
+                for path in paths:
+                    context.remove(path)
                 context.ui.note(f"{work}: removed")
         return 0
+
+    def names(self, context: Context) -> tuple[str, ...]:
+        """The work directories that are meant: of the named packages, or none for all."""
+        if not self.given and context.here() is None:
+            return ()
+        names = context.names(self.given, "clean")
+        return tuple(context.package(load(context.tree, name), {}).pkgver.work for name in names)
+
+
+def leftovers(context: Context, only: tuple[str, ...]) -> dict[str, list[Path]]:
+    """Work directories and unfinished destdirs, by `NAME-VERSION`."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(context.masterdir.builddir.iterdir()):
+        if path.is_dir():
+            found.setdefault(path.name, []).append(path)
+    for path in sorted(context.masterdir.destdirs.glob(".*")):
+        try:
+            found.setdefault(PkgVer.parse(path.name[1:]).work, []).append(path)
+        except ValueError:
+            continue
+    return {work: paths for work, paths in found.items() if not only or work in only}

@@ -18,6 +18,7 @@ from xsrc.effects.fetch import fetch, path_of, present, verify
 from xsrc.effects.lock import locked
 from xsrc.effects.proc import Sink, adopt_orphans
 from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
+from xsrc.model.arch import Dep
 from xsrc.model.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
 from xsrc.model.package import Distfile
 from xsrc.model.pkgver import PkgVer
@@ -63,6 +64,7 @@ def build_job(context: Context, job: Job, wish: Wish) -> bool:
     _check_room(context)
     with locked(context.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", context.ui.note) as waited:
         if waited and not wish.force and _sealed(context, job):
+            context.ui.note(f"{pkgver}: built meanwhile")
             return False
         return Builder(context, job, wish).go()
 
@@ -93,6 +95,7 @@ class Builder:
         self.work = context.masterdir.work(self.pkgver)
         self.state = work.State(job.key, options=wish.options)
         self.prepared: tuple[Path, ...] | None = None
+        self.closures: dict[tuple[Dep, ...], Closure] = {}
 
     def go(self) -> bool:
         self.resume()
@@ -141,7 +144,8 @@ class Builder:
         """Run one phase; its state says how far it came, whatever ends it."""
         if phase is Phase.CHECK and not (self.wish.check and self.package.make_check):
             return
-        self.context.ui.step(str(self.pkgver), phase.value)
+        if phase in (Phase.FETCH, Phase.EXTRACT) or phase.value in self.job.scripts:
+            self.context.ui.step(str(self.pkgver), phase.value)
         begun = time.monotonic()
         try:
             self.state = replace(self.state, running=phase.value)
@@ -197,6 +201,11 @@ class Builder:
         if own:
             self.scripts(phase, log, only="do_extract")
         self.scripts(phase, log, only="post_extract")
+        folder = self.package.build_wrksrc
+        if folder and not (self.work.wrksrc / folder).is_dir():
+            inside = ", ".join(sorted(path.name for path in self.work.wrksrc.iterdir())[:20])
+            message = f'build_wrksrc: want a folder of the sources, got "{folder}"'
+            raise self.package.template.error(("build_wrksrc",), message, f"there is {inside}")
 
     def unpack(self, distfile: Distfile, path: Path, log: IO[bytes]) -> int:
         """Unpack one distfile by tar inside the build root; gives the newest time of its files."""
@@ -246,8 +255,11 @@ class Builder:
 
     def depends(self, access: Access) -> Closure:
         """The destdirs that a phase may see; raises ConflictError when they do not fit into one root."""
-        with self.context.farm() as farm:
-            return read_closure(self.context, farm, self.pkgver, self.package.needs(*access.depends), self.wish.planned)
+        if access.depends not in self.closures:
+            names = self.package.needs(*access.depends)
+            with self.context.farm() as farm:
+                self.closures[access.depends] = read_closure(self.context, farm, self.pkgver, names, self.wish.planned)
+        return self.closures[access.depends]
 
     def cache_libraries(self, sandbox: Sandbox, needed: Closure) -> None:
         """Make ld.so.cache where declared packages bring libraries, so that theirs come before the base's."""
