@@ -97,7 +97,7 @@ class LiveUi(PlainUi):
         super().__init__(out, err)
         from rich.console import Console
 
-        self.console = Console(file=err, highlight=False, soft_wrap=True)
+        self.console = Console(file=err, highlight=False, soft_wrap=True, emoji=False)
         self.live: Live | None = None
         self.detail = ""
 

@@ -43,6 +43,6 @@ def read(stream: IO[bytes]) -> Elf | None:
                             runpath += tag.runpath.split(":")
                         case "DT_RPATH":
                             runpath += tag.rpath.split(":")
-    except (ELFError, ValueError, KeyError, AssertionError, UnicodeDecodeError, OSError):
+    except (ELFError, ValueError, KeyError, AssertionError, UnicodeDecodeError, OverflowError, OSError):
         return None
     return Elf(soname, tuple(needed), tuple(runpath), interpreter)

@@ -19,10 +19,11 @@ STYLE_LISTS = ("configure_args", "make_build_args", "make_check_args", "make_ins
 DEPENDS = ("hostmakedepends", "makedepends", "checkdepends", "depends")
 
 _NAME = Text("a package name", NAME)
-_PATTERN = Text("a package name, perhaps with >=VERSION", rf"{NAME}?(?:(?:>=|<=|>|<|=)[A-Za-z0-9.+~_]+)?")
+_PATTERN = Text("a package name, perhaps with >=VERSION", rf"{NAME}?(?:(?:>=|<=|>|<|=)[A-Za-z0-9.+~]+(?:_[0-9]+)?)?")
 _WORD = Text("a word of letters, digits, _ and -", r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _VARIABLE = Text("a name of letters, digits and _", r"[A-Za-z_][A-Za-z0-9_]*")
-_INSIDE = Text("a relative path without ..", r"(?!/)(?!(?:.*/)?\.\.(?:/.*)?$)(?s:.+)")
+INSIDE = Text("a relative path without ..", r"(?!/)(?!(?:.*/)?\.\.(?:/.*)?$)(?s:.+)")
+FILE_NAME = Text("a file name", r"(?!\.\.?$)[^/\0]+")
 _ABSOLUTE = Text("an absolute path", r"/(?s:.*)")
 _GLOB = Text("a relative path or glob, ? in front when it may match nothing", r"\??(?!/)(?s:.+)")
 _URL = Text("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
@@ -55,9 +56,9 @@ _DISTFILE = Table(
     {
         "url": Either((List(_URL, least=1), _URL)),
         "sha256": Hex(64),
-        "name": Text("a file name", r"[^/\0]+"),
+        "name": FILE_NAME,
         "extract": Flag(),
-        "dest": _INSIDE,
+        "dest": INSIDE,
         "strip": Number(),
         "git": Text("an address"),
         "commit": Hex(40),
@@ -81,9 +82,9 @@ _SUBPACKAGE = Table(
 _INSTALL = Table(
     {
         **dict.fromkeys(("license", "bin", "man", "doc", "conf", "completion", "service"), _GLOBS),
-        "files": Map(_INSIDE),
-        "symlinks": Map(Text("the text of a link", r"(?s:.+)"), _INSIDE),
-        "rename": Map(_INSIDE),
+        "files": Map(INSIDE),
+        "symlinks": Map(Text("the text of a link", r"(?s:.+)"), INSIDE),
+        "rename": Map(INSIDE),
         "remove": _GLOBS,
         "modes": Map(_OWNER),
         "keep": List(Choice(("la", "static", "empty"))),
@@ -132,7 +133,7 @@ KEYS: dict[str, Kind] = {
     "provides": List(_PATTERN),
     "conflicts": List(_PATTERN),
     "replaces": List(_PATTERN),
-    "build_wrksrc": _INSIDE,
+    "build_wrksrc": INSIDE,
     "create_wrksrc": Flag(),
     "configure_script": Text(),
     "configure_args": _TEXTS,

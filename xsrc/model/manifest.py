@@ -10,12 +10,16 @@ import plistlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from xsrc.model.pkgver import PkgVer
 
 FILES, PROPS = "files.plist", "props.plist"
 METADATA = frozenset({FILES, PROPS})
 """Names at the top of a destdir that are about the package, not of it."""
+
+
+_UNREADABLE = (plistlib.InvalidFileException, ExpatError, KeyError, TypeError, AttributeError, ValueError)
 
 
 class Kind(enum.Enum):
@@ -105,7 +109,7 @@ class Manifest:
                 )
                 for item in lists.get(key, [])
             ]
-        except (plistlib.InvalidFileException, KeyError, TypeError, AttributeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise ValueError(f"not a files.plist: {error}") from error
         return cls.of(entries)
 
@@ -183,7 +187,7 @@ class Props:
                 build=props.get("build", {}),
                 **rest,
             )
-        except (plistlib.InvalidFileException, KeyError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise ValueError(f"not a props.plist: {error}") from error
 
 

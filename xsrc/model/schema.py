@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from xsrc.errors import Diagnostic
+from xsrc.errors import Diagnostic, Span
 from xsrc.model import tomlspan
 from xsrc.model.tomlspan import Path
 
@@ -40,7 +40,9 @@ def found(value: object) -> str:
             return str(value).lower()
         case str():
             return f'"{value}"' if len(value) <= 40 else f'"{value[:37]}…"'
-        case int() | float():
+        case int():
+            return str(value) if abs(value) < 1 << 64 else "a number beyond all use"
+        case float():
             return str(value)
         case list():
             return "a list"
@@ -99,6 +101,8 @@ class Number:
     """A whole number."""
 
     least: int = 0
+    most: int = 2**31 - 1
+    """What a C int holds: revisions and counts end up in one."""
 
     @property
     def want(self) -> str:
@@ -107,6 +111,8 @@ class Number:
     def problems(self, value: object, path: Path) -> Iterator[Problem]:
         if not isinstance(value, int) or isinstance(value, bool) or value < self.least:
             yield wrong(path, self.want, value)
+        elif value > self.most:
+            yield path, f"{shown(path)}: want at most {self.most}, got {found(value)}", None
 
 
 @dataclass(frozen=True)
@@ -230,11 +236,14 @@ def read(file: str, text: str, kind: Kind) -> tuple[dict[str, object], list[Diag
     """The table of a TOML text and every problem that it has; the table is empty when it is no TOML at all."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        span = tomlspan.syntax_span(file, text, str(error))
+        return raw, locate(file, text, kind.problems(raw, ()))
+    except RecursionError:
+        return {}, [Diagnostic(Span(file), "not valid TOML: nested too deeply")]
+    except ValueError as error:  # of tomllib, or of int() for more digits than Python reads
+        syntax = isinstance(error, tomllib.TOMLDecodeError)
+        span = tomlspan.syntax_span(file, text, str(error)) if syntax else Span(file)
         message = re.sub(r" \(at .*\)$", "", str(error))
         return {}, [Diagnostic(span, f"not valid TOML: {message[:1].lower()}{message[1:]}")]
-    return raw, locate(file, text, kind.problems(raw, ()))
 
 
 def locate(file: str, text: str, problems: Iterable[Problem]) -> list[Diagnostic]:

@@ -75,7 +75,9 @@ def _name(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
 def _across(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
     """What no single key can know: the rules between keys of a template that is right key by key."""
     yield from _name(name, raw)
-    yield from _distfiles(raw)
+    yield from _distfiles(raw, ())
+    for index, when in enumerate(raw.get("when", [])):
+        yield from _distfiles(when, ("when", index))
     options = raw.get("options", {})
     for option, body in options.items():
         for index, other in enumerate(body.get("conflicts", [])):
@@ -99,9 +101,9 @@ def _across(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
             yield path, f"{shown(path)}: want one of {', '.join(names)}, got {{{word}}}", hint
 
 
-def _distfiles(raw: Mapping[str, Any]) -> Iterator[Problem]:
-    for index, distfile in enumerate(raw.get("distfiles", [])):
-        path = ("distfiles", index)
+def _distfiles(table: Mapping[str, Any], at: Path) -> Iterator[Problem]:
+    for index, distfile in enumerate(table.get("distfiles", [])):
+        path = (*at, "distfiles", index)
         if "git" in distfile:
             if "commit" not in distfile:
                 yield path, f"{shown(path)}.commit: missing: a git distfile is pinned by its commit", None

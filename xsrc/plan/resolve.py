@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
 from xsrc.errors import Diagnostic, TemplateError, UsageError
 from xsrc.model.arch import Arch, Dep
-from xsrc.model.keys import STYLE_LISTS, STYLE_TEXTS
+from xsrc.model.keys import FILE_NAME, INSIDE, STYLE_LISTS, STYLE_TEXTS
 from xsrc.model.package import Distfile, Install, Package, StowRules
 from xsrc.model.pkgver import Pattern, PkgVer
-from xsrc.model.schema import nearest
+from xsrc.model.schema import Text, nearest
 from xsrc.model.template import LITERAL, Template, interpolate, listed
+from xsrc.model.tomlspan import Path
 
 
 def resolve(template: Template, arch: Arch, wanted: Iterable[str] = ()) -> Package:
@@ -34,7 +35,7 @@ def resolve(template: Template, arch: Arch, wanted: Iterable[str] = ()) -> Packa
             raw = merge(raw, {key: value for key, value in when.items() if key != "if"})
     raw.pop("when", None)
     names = {"name": raw["name"], "version": raw["version"]}
-    names |= {f"vars.{key}": value for key, value in raw.get("vars", {}).items()}
+    names |= {f"vars.{key}": interpolate(value, dict(names)) for key, value in raw.get("vars", {}).items()}
     raw = {key: value if key in LITERAL else interpolate(value, names) for key, value in raw.items()}
     return _package(template, raw, options)
 
@@ -112,6 +113,8 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         for index, distfile in enumerate(raw.get("distfiles", []))
         if "git" in distfile
     ]
+    distfiles = tuple(_distfile(entry) for entry in raw.get("distfiles", []) if "git" not in entry)
+    problems += _leading_out(template, raw, distfiles)
     patch = raw.get("patch", {})
     series = tuple(patch.get("series", template.patches))
     for index, name in enumerate(series):
@@ -132,7 +135,7 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         depends=MappingProxyType(
             {kind: tuple(Pattern.parse(text) for text in raw.get(kind.value, ())) for kind in Dep}
         ),
-        distfiles=tuple(_distfile(entry) for entry in raw.get("distfiles", [])),
+        distfiles=distfiles,
         options=MappingProxyType(dict(options)),
         style=MappingProxyType({key: raw[key] for key in (*STYLE_TEXTS, *STYLE_LISTS) if key in raw}),
         phases=MappingProxyType(raw.get("phases", {})),
@@ -156,6 +159,19 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
 def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a table, its lists as tuples."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+
+
+def _leading_out(template: Template, raw: Mapping[str, Any], distfiles: Iterable[Distfile]) -> Iterator[Diagnostic]:
+    """Names and paths that leave their folder once `{vars.X}` is filled in."""
+    checks: list[tuple[Path, Text, str]] = []
+    for index, distfile in enumerate(distfiles):
+        checks.append((("distfiles", index, "name"), FILE_NAME, distfile.name))
+        checks += [(("distfiles", index, "dest"), INSIDE, distfile.dest)] if distfile.dest else []
+    if raw.get("build_wrksrc"):
+        checks.append((("build_wrksrc",), INSIDE, raw["build_wrksrc"]))
+    for path, kind, value in checks:
+        for _, message, hint in kind.problems(value, path):
+            yield Diagnostic(template.span(*path), message, hint)
 
 
 def _distfile(entry: Mapping[str, Any]) -> Distfile:
