@@ -70,8 +70,6 @@ static char **parse_item(char **arg)
 		return parse_overlay(it, arg + 1);
 	it->src = path_arg("SRC", arg[1], true);
 	it->dst = path_arg("DST", arg[2], false);
-	if (!strcmp(it->dst, "."))
-		die("destination: only an overlay can be the root", it->src, 0, NULL);
 	return arg + 2;
 }
 

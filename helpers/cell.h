@@ -145,8 +145,10 @@ static int make_base(int base, const int *nodes)
 
 static void attach_items(int base)
 {
-	struct stat st;
+	struct stat st, top;
 
+	if (fstat(base, &top) < 0)
+		die("root", opt.root, errno, NULL);
 	for (const struct item *it = opt.items; it < opt.items + opt.n_items; it++) {
 		if (it == opt.root_overlay)
 			continue;
@@ -154,6 +156,8 @@ static void attach_items(int base)
 		const int d = open_path(base, it->dst, 0, true);
 		if (d < 0 || fstat(d, &st) < 0)
 			die_path("destination", it->dst, errno);
+		if (st.st_dev == top.st_dev && st.st_ino == top.st_ino)
+			die("destination: only an overlay can be the root", it->dst, 0, NULL);
 		if (S_ISDIR(st.st_mode) != it->is_dir)
 			die("destination: a directory and a file", it->dst, 0, NULL);
 		attach(it->fd, d, "", it->dst);

@@ -62,7 +62,7 @@ static inline _Noreturn void die(const char *what, const char *arg, int err, con
 /* For a path that could not be opened: openat2 reports a link as ELOOP and a way out of the root as EXDEV. */
 static inline _Noreturn void die_path(const char *what, const char *path, int err)
 {
-	die(what, path, err, err == ELOOP || err == EXDEV ? LINK_HINT : NULL);
+	die(what, path, err, err == ELOOP ? LINK_HINT : err == EXDEV ? "it leads out of the root" : NULL);
 }
 
 static inline const char *path_arg(const char *what, const char *path, bool absolute)

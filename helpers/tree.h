@@ -73,7 +73,7 @@ static int new_fs(const char *type, const char *const *options, uint64_t attrs, 
 	if (ok)
 		m = (int)syscall(SYS_fsmount, fs, 1, attrs);
 	if (m < 0)
-		die("mount", type, errno, hint);
+		die("mount", type, errno, errno == EPERM || errno == EACCES ? hint : NULL);
 	(void)close(fs); /* the mount holds the file system */
 	return m;
 }
@@ -273,7 +273,9 @@ static int overlay(const int *layers, size_t n, int cell)
 		const ssize_t len = fs >= 0 ? read(fs, text, sizeof text - 1) : 0; /* the kernel's own words, "e overlay: ..." */
 		text[len > 0 ? len : 0] = '\0';
 		text[strcspn(text, "\n")] = '\0';
-		die("mount", "overlay", err, err == ENODEV ? "this kernel has no overlay module" : *text ? text : NULL);
+		const char *const known = err == ENODEV ? "this kernel has no overlay module" :
+			err == ELOOP ? "a layer is given twice, or lies inside another" : NULL;
+		die("mount", "overlay", err, known ? known : *text ? text : NULL);
 	}
 	(void)close(fs);
 	return m;

@@ -86,8 +86,11 @@ static void write_id(int proc, const char *file, const char *text)
 {
 	const int fd = openat(proc, file, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0 || write(fd, text, strlen(text)) < 0 || close(fd) < 0)
+	if (fd >= 0 && write(fd, text, strlen(text)) >= 0 && close(fd) == 0)
+		return;
+	if (errno == EPERM || errno == EACCES)
 		die("the user namespace has no capabilities (AppArmor?)", file, errno, USERNS_HINT);
+	die("user namespace", file, errno, NULL);
 }
 
 /* setgroups must be denied before gid_map (user_namespaces(7)), else group permissions could be shed. */
@@ -98,6 +101,7 @@ static void map_ids(int proc, const char *uid_map, const char *gid_map)
 	write_id(proc, "self/setgroups", "deny");
 	write_id(proc, "self/uid_map", uid_map);
 	write_id(proc, "self/gid_map", gid_map);
+	(void)close(proc); /* the outer process is to hold nothing of the host's that is not the caller's (R37) */
 }
 
 /* CAP_SYS_ADMIN alone cannot (EPERM): a build then has no loopback, which is safe and enough for most. */
@@ -260,7 +264,8 @@ int main(int argc, char **argv)
 	const int t = opt.root_overlay ? opt.root_overlay->fd : bare;
 	restrict_tree(t, K_NOSUID | K_NODEV | (opt.writable ? 0U : K_RDONLY), true, opt.root); /* 19 */
 	attach(t, cell, "r", opt.root);
-	restrict_tree(h, K_RDONLY | K_NODEV, false, "xsrc-chroot");
+	/* Without nosuid only where the file capability is wanted: in a user namespace it would clear the ambient set. */
+	restrict_tree(h, K_RDONLY | K_NODEV | (userns ? K_NOSUID : 0U), false, "xsrc-chroot");
 	attach(h, cell, "x", "xsrc-chroot");
 	const int base = open_path(cell, "r", O_DIRECTORY, true); /* 20 */
 	if (base < 0)
