@@ -25,6 +25,8 @@ class _Walker:
 
     def at(self, directory: str) -> int:
         """The descriptor of a directory, reached name by name; raises OSError where a link or a file is in the way."""
+        if self.stack[-1][0] == directory:
+            return self.stack[-1][1]
         while self.stack[-1][0] and not f"{directory}/".startswith(self.stack[-1][0] + "/"):
             os.close(self.stack.pop()[1])
         here, descriptor = self.stack[-1]
@@ -126,17 +128,23 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
 
 
 def _put(masterdir: Masterdir, placed: Placed, name: str, parent: int) -> None:
+    if placed.how in (Class.LINK, Class.SHIPPED):
+        # where nothing stands, making the link is one step already
+        with contextlib.suppress(FileExistsError):
+            os.symlink(placed.text, name, dir_fd=parent)
+            return
     # a name of 255 bytes leaves no room for more
     temporary = _TEMPORARY + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=parent)
-    source = masterdir.destdir(placed.owner) / placed.path
     match placed.how:
         case Class.LINK | Class.SHIPPED:
             os.symlink(placed.text, temporary, dir_fd=parent)
         case Class.HARD:
+            source = masterdir.destdir(placed.owner) / placed.path
             os.link(source, temporary, dst_dir_fd=parent, follow_symlinks=False)
         case _:
+            source = masterdir.destdir(placed.owner) / placed.path
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             mode = placed.mode & 0o777 | 0o200
             with (
