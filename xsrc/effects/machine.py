@@ -41,7 +41,9 @@ def host_base(arch: Arch) -> Base:
         "LIBRARY_PATH": "/usr/lib",
         "PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig:/usr/share/pkgconfig",
     }
-    return Base("host", layers, binds, env, dict(_identity(arch)), tuple(libdirs))
+    # Debian's gcc looks into its multiarch directory before /usr/lib, and LIBRARY_PATH does not change that
+    flags = {"LDFLAGS": "-L/usr/lib"}
+    return Base("host", layers, binds, env, flags, dict(_identity(arch)), tuple(libdirs))
 
 
 def _identity(arch: Arch) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,8 @@ from xsrc.model.pkgver import PkgVer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS package (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL UNIQUE, key TEXT NOT NULL, props BLOB NOT NULL
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL UNIQUE, key TEXT NOT NULL, props BLOB NOT NULL,
+  run_depends TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS entry (
   package INTEGER NOT NULL REFERENCES package ON DELETE CASCADE,
@@ -32,9 +33,9 @@ CREATE TABLE IF NOT EXISTS built (
   seconds TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS begun (id INTEGER PRIMARY KEY CHECK (id = 1), change TEXT NOT NULL);
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 """
-_VERSION = 2
+_VERSION = 3
 
 
 @contextlib.contextmanager
@@ -97,9 +98,9 @@ class Farm:
         """
         with self._transaction():
             self.db.execute(
-                "INSERT INTO package (name, pkgver, key, props) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (pkgver) DO UPDATE SET key = excluded.key, props = excluded.props",
-                (props.pkgver.name, str(props.pkgver), props.key, props.render()),
+                "INSERT INTO package (name, pkgver, key, props, run_depends) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (pkgver) DO UPDATE SET key = excluded.key, props = excluded.props, run_depends = excluded.run_depends",
+                (props.pkgver.name, str(props.pkgver), props.key, props.render(), " ".join(props.run_depends)),
             )
             (number,) = self.db.execute("SELECT id FROM package WHERE pkgver = ?", (str(props.pkgver),)).fetchone()
             self.db.execute("DELETE FROM entry WHERE package = ?", (number,))
@@ -123,6 +124,11 @@ class Farm:
         """What is known of a built package."""
         row = self.db.execute("SELECT props FROM package WHERE pkgver = ?", (str(pkgver),)).fetchone()
         return Props.parse(row[0]) if row else None
+
+    def run_depends(self, pkgver: PkgVer) -> tuple[str, ...]:
+        """What a built package needs at run time, as patterns; nothing for one that is not built."""
+        row = self.db.execute("SELECT run_depends FROM package WHERE pkgver = ?", (str(pkgver),)).fetchone()
+        return tuple(row[0].split()) if row else ()
 
     def entries(self, pkgver: PkgVer) -> tuple[Entry, ...]:
         """The manifest of a built package."""

@@ -17,6 +17,8 @@ class Base:
     binds: Mapping[str, Path] = field(default_factory=dict)
     """Further directories shown read-only, by their place in the root."""
     env: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    """Compiler and linker flags that come before all others."""
     identity: Mapping[str, str] = field(default_factory=dict)
     """What tells this base from another one; part of every build key."""
     libdirs: tuple[str, ...] = ("usr/lib",)

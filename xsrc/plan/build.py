@@ -54,9 +54,10 @@ class BuildPlan:
 
 def environment(package: Package, style: Style, settings: Settings, base: Base, arch: Arch) -> dict[str, str]:
     """The environment of every phase but for what changes from phase to phase; made from nothing."""
-    flags = dict(settings.flags)
-    for name, value in package.flags.items():
-        flags[name] = f"{flags[name]} {value}" if name in flags else value
+    flags: dict[str, str] = {}
+    for source in (base.flags, settings.flags, package.flags):
+        for name, value in source.items():
+            flags[name] = f"{flags[name]} {value}" if name in flags else value
     return {
         "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",
         "HOME": "/tmp",  # noqa: S108 - the sandbox's own

@@ -22,7 +22,7 @@ from xsrc.plan.graph import run_closure
 from xsrc.plan.phases import Phase
 from xsrc.plan.resolve import refusal
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import stow
+from xsrc.verbs.farming import closure, stow
 from xsrc.verbs.verb import Verb
 
 
@@ -110,7 +110,11 @@ def _stowed_already(context: Context, asked: Iterable[PkgVer]) -> bool:
     """Whether nothing is left for stow to do, without taking the lock of the farm."""
     with context.farm() as farm:
         stowed = farm.stowed()
-        return farm.begun() is None and all(stowed.get(v.name) == (v, True) for v in asked)
+        versions = {name: pkgver for name, (pkgver, _) in stowed.items()}
+        if farm.begun() is not None or any(stowed.get(v.name) != (v, True) for v in asked):
+            return False
+        needed, missing = closure(farm, asked, versions)
+        return not missing and all(versions.get(name) == pkgver for name, pkgver in needed.items())
 
 
 def make_plan(context: Context, farm: Farm, planned: dict[str, Job], request: Request) -> BuildPlan:

@@ -30,8 +30,7 @@ def closure(
         if pkgver.name in chosen:
             continue
         chosen[pkgver.name] = pkgver
-        props = farm.props(pkgver)
-        for text in props.run_depends if props else ():
+        for text in farm.run_depends(pkgver):
             pattern = Pattern.parse(text)
             if pattern.name in chosen:
                 continue

@@ -9,6 +9,7 @@ from plumbum import cli
 from xsrc.effects.store import Farm
 from xsrc.errors import UsageError
 from xsrc.model.farm import Act, Class, Op
+from xsrc.model.pkgver import Pattern
 from xsrc.model.schema import nearest
 from xsrc.verbs.context import Context
 from xsrc.verbs.farming import restow, stow, unstow, wanted_versions
@@ -84,12 +85,9 @@ def needed_by(farm: Farm, names: Iterable[str]) -> dict[str, list[str]]:
     """Which stowed packages need each of `names` at run time."""
     result: dict[str, list[str]] = {}
     for other, (pkgver, _) in farm.stowed().items():
-        props = farm.props(pkgver)
-        for name in names:
-            if props and any(
-                text == name or text.startswith((f"{name}>", f"{name}<", f"{name}=")) for text in props.run_depends
-            ):
-                result.setdefault(name, []).append(other)
+        needs = {Pattern.parse(text).name for text in farm.run_depends(pkgver)}
+        for name in needs.intersection(names):
+            result.setdefault(name, []).append(other)
     return result
 
 
