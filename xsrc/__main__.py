@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 
-from xsrc.errors import XsrcError
+from xsrc.errors import HostError, XsrcError
+
+MACHINE = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+    )
+)
+"""Errors of the system that are the machine's to mend; any other one that comes this far is a bug."""
 
 
 def main() -> int:
@@ -23,9 +40,11 @@ def main() -> int:
         # the reader of our output has gone; nothing more can be said to it
         sys.stderr.close()
         return 0
-    except Exception:
-        import traceback
-
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            where = f"{error.filename}: " if error.filename else ""
+            report([f"error: {where}{error.strerror}", "  hint: xsrc doctor"])
+            return HostError.code
         traceback.print_exc()
         report(["this is a bug of xsrc; please report it with the lines above"])
         return 70

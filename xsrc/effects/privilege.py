@@ -25,7 +25,10 @@ def become_builder(tree: Path, masterdir: Path, srcdistdir: Path | None = None) 
         if path is None:
             continue
         if not path.exists():
-            path.mkdir(mode=0o755, parents=True)
+            try:
+                path.mkdir(mode=0o755, parents=True)
+            except OSError as error:
+                raise HostError(f"cannot make {path}: {error.strerror}", hint="choose another place with -m") from error
             os.chown(path, user.pw_uid, user.pw_gid)
         elif (owner := path.stat().st_uid) not in (0, user.pw_uid):
             raise HostError(

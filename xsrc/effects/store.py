@@ -99,7 +99,8 @@ class Farm:
         with self._transaction():
             self.db.execute(
                 "INSERT INTO package (name, pkgver, key, props, run_depends) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (pkgver) DO UPDATE SET key = excluded.key, props = excluded.props, run_depends = excluded.run_depends",
+                "ON CONFLICT (pkgver) DO UPDATE SET key = excluded.key, props = excluded.props, "
+                "run_depends = excluded.run_depends",
                 (props.pkgver.name, str(props.pkgver), props.key, props.render(), " ".join(props.run_depends)),
             )
             (number,) = self.db.execute("SELECT id FROM package WHERE pkgver = ?", (str(props.pkgver),)).fetchone()

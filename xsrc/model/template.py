@@ -10,7 +10,7 @@ from typing import Any
 
 from xsrc.errors import Diagnostic, Span, TemplateError
 from xsrc.model import tomlspan
-from xsrc.model.keys import TEMPLATE
+from xsrc.model.keys import KEYS, TEMPLATE
 from xsrc.model.schema import Problem, found, locate, nearest, read, shown
 from xsrc.model.tomlspan import Path
 
@@ -57,9 +57,7 @@ def parse(
     Raises TemplateError that holds every problem of the file.
     """
     raw, problems = read(file, text, TEMPLATE)
-    if raw or not problems:
-        further = list(_across(name, raw)) if not problems else list(_name(name, raw))
-        problems += locate(file, text, further)
+    problems += locate(file, text, _across(name, raw))
     if problems:
         raise TemplateError(problems)
     return Template(
@@ -67,14 +65,11 @@ def parse(
     )
 
 
-def _name(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
-    if isinstance(raw.get("name"), str) and raw["name"] != name:
+def _across(name: str, whole: Mapping[str, Any]) -> Iterator[Problem]:
+    """What no single key can know: the rules between keys, of those that are right each by itself."""
+    raw = {key: value for key, value in whole.items() if key in KEYS and not any(KEYS[key].problems(value, (key,)))}
+    if "name" in raw and raw["name"] != name:
         yield ("name",), f'name: want "{name}" like the folder, got {found(raw["name"])}', None
-
-
-def _across(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
-    """What no single key can know: the rules between keys of a template that is right key by key."""
-    yield from _name(name, raw)
     yield from _distfiles(raw, ())
     for index, when in enumerate(raw.get("when", [])):
         yield from _distfiles(when, ("when", index))
@@ -91,11 +86,10 @@ def _across(name: str, raw: Mapping[str, Any]) -> Iterator[Problem]:
                 if word not in options:
                     at: Path = ("when", index, *path, "option")
                     yield at, f"{shown(at)}: no option {found(word)}", nearest(word, options)
-    if raw["build_style"] == "meta" and raw.get("distfiles"):
+    if raw.get("build_style") == "meta" and raw.get("distfiles"):
         yield ("distfiles",), "distfiles: the build style meta has no sources", None
-    names = {"name": raw["name"], "version": raw["version"]}
-    names |= {f"vars.{key}": value for key, value in raw.get("vars", {}).items()}
-    for path, word in _used(raw, ()):
+    names = ["name", "version", *(f"vars.{key}" for key in raw.get("vars", {}))]
+    for path, word in _used(dict(whole), ()):
         if word not in names and not _SITE.fullmatch(word):
             hint = nearest(word, names) or "write {{ and }} for braces that mean themselves"
             yield path, f"{shown(path)}: want one of {', '.join(names)}, got {{{word}}}", hint
