@@ -38,7 +38,9 @@ class Arch:
     @property
     def triplet(self) -> str:
         """GNU's name for it."""
-        return f"{self.machine}-unknown-linux-{'musl' if self.libc == 'musl' else 'gnu'}"
+        machine = self.machine.replace("ppc64", "powerpc64")
+        abi = "eabihf" if machine == "armv7l" else ""
+        return f"{machine}-unknown-linux-{'musl' if self.libc == 'musl' else 'gnu'}{abi}"
 
     @classmethod
     def named(cls, name: str) -> Arch:

@@ -12,8 +12,10 @@ FORMAT = 1
 
 
 def preimage(parts: Mapping[str, Any]) -> str:
-    """The canonical text of what a key is made of: JSON, sorted, one part a line where it is read by people."""
-    return json.dumps({"format": FORMAT, **parts}, sort_keys=True, indent=1, ensure_ascii=False)
+    """The canonical text of what a key is made of: JSON, sorted, one part a line."""
+    rows = {"format": FORMAT, **parts}
+    lines = (f"{json.dumps(key)}: {json.dumps(rows[key], sort_keys=True, ensure_ascii=False)}" for key in sorted(rows))
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def difference(old: str, new: str) -> tuple[str, ...]:

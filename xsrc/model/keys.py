@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xsrc.model.pkgver import NAME, VERSION
-from xsrc.model.schema import Choice, Either, Flag, Hex, Kind, List, Map, Number, Table, Text
+from xsrc.model.schema import Balanced, Choice, Either, Flag, Hex, Kind, List, Map, Number, Table, Text
 
 PHASES = ("extract", "patch", "configure", "build", "check", "install")
 STYLE_TEXTS = (
@@ -32,7 +32,7 @@ _GLOBS = List(_GLOB)
 _OWNER = Text("MODE or MODE USER:GROUP", r"[0-7]{3,4}(?: [a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*)?")
 
 _SUMMARY = Text("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
-_LICENSE = Text(
+_LICENSE = Balanced(
     "an SPDX expression",
     r"\(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*(?: (?:AND|OR|WITH) \(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*)*",
 )

@@ -8,17 +8,18 @@ from functools import total_ordering
 from itertools import zip_longest
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9+._-]*"
-VERSION = r"(?=.*[0-9])[A-Za-z0-9.+~]+"
+VERSION = r"(?=.*[0-9])[A-Za-z0-9.+~]{1,63}"
 
 _PKGVER = re.compile(rf"(?P<name>{NAME})-(?P<version>[A-Za-z0-9.+~]*[0-9][A-Za-z0-9.+~]*)_(?P<revision>[1-9][0-9]*)")
 _PATTERN = re.compile(rf"(?P<name>{NAME}?)(?P<op>>=|<=|>|<|=)(?P<version>[A-Za-z0-9.+~]+(?:_[0-9]+)?)")
-_MODIFIERS = {"alpha": -4, "beta": -3, "pre": -2, "rc": -1, "~": -5}
+_WORDS = {"alpha": -3, "beta": -2, "pre": -1, "rc": -1, "pl": 0, ".": 0}
+_ITEM = re.compile(r"([0-9]+)|(alpha|beta|pre|rc|pl|\.)|([a-z])")
 
 
 @total_ordering
 @dataclass(frozen=True)
 class Version:
-    """A version with its revision, ordered as a packager means it: 1.9 < 1.10, 1.0rc1 < 1.0, 1.0 < 1.0a.
+    """A version with its revision, ordered as xbps does: 1.9 < 1.10, 1.0rc1 < 1.0, 1.0 < 1.0a, 1.0 == 1.0.0.
 
     >>> Version("1.9") < Version("1.10"), Version("1.0rc1") < Version("1.0"), Version("2.0", 2) > Version("2.0")
     (True, True, True)
@@ -27,20 +28,16 @@ class Version:
     text: str
     revision: int = 0
 
-    def _parts(self) -> list[tuple[int, int, str]]:
-        parts = []
-        for word in re.findall(r"[0-9]+|[A-Za-z]+|~", self.text):
-            if word.isdigit():
-                parts.append((1, int(word), ""))
-            elif word.lower() in _MODIFIERS:
-                parts.append((-1, _MODIFIERS[word.lower()], ""))
-            else:
-                parts.append((0, 1, word))
-        return parts
+    def _items(self) -> tuple[int, ...]:
+        items: list[int] = []
+        for number, word, letter in _ITEM.findall(self.text.lower()):
+            items += [int(number)] if number else [_WORDS[word]] if word else [0, ord(letter) - ord("a") + 1]
+        while items and items[-1] == 0:
+            items.pop()
+        return tuple(items)
 
     def _order(self, other: Version) -> int:
-        end = (0, 0, "")
-        for mine, theirs in zip_longest(self._parts(), other._parts(), fillvalue=end):
+        for mine, theirs in zip_longest(self._items(), other._items(), fillvalue=0):
             if mine != theirs:
                 return -1 if mine < theirs else 1
         return (self.revision > other.revision) - (self.revision < other.revision)
@@ -52,10 +49,7 @@ class Version:
         return self._order(other) < 0
 
     def __hash__(self) -> int:
-        parts = self._parts()
-        while parts and parts[-1] == (0, 0, ""):
-            parts.pop()
-        return hash((tuple(parts), self.revision))
+        return hash((self._items(), self.revision))
 
 
 @dataclass(frozen=True)
@@ -125,7 +119,8 @@ class Pattern:
             return True
         text, _, revision = self.version.partition("_")
         bound = Version(text, int(revision) if revision else 0)
-        mine = pkgver.order if revision else Version(pkgver.version)
+        # a bound without a revision has revision 0, as for xbps: foo>1.0 lets foo-1.0_1 in
+        mine = Version(pkgver.version) if self.op == "=" and not revision else pkgver.order
         return {
             ">=": mine >= bound,
             "<=": mine <= bound,

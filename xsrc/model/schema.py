@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Protocol
 
 from xsrc.errors import Diagnostic, Span
@@ -25,11 +27,17 @@ class Kind(Protocol):
     def problems(self, value: object, path: Path) -> Iterator[Problem]: ...
 
 
+def quoted(text: str) -> str:
+    """A text in quotes, with nothing in it that a terminal would obey."""
+    return re.sub(r"[\x7f-\x9f]", lambda hit: f"\\u{ord(hit[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
 def shown(path: Path) -> str:
     """`("distfiles", 0, "sha256")` as `distfiles[0].sha256`."""
     words = ""
     for part in path:
-        words += f"[{part}]" if isinstance(part, int) else f".{part}" if words else part
+        name = part if isinstance(part, int) or part.isprintable() else quoted(part)
+        words += f"[{name}]" if isinstance(part, int) else f".{name}" if words else str(name)
     return words
 
 
@@ -39,7 +47,7 @@ def found(value: object) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return f'"{value}"' if len(value) <= 40 else f'"{value[:37]}…"'
+            return quoted(value if len(value) <= 40 else f"{value[:37]}…")
         case int():
             return str(value) if abs(value) < 1 << 64 else "a number beyond all use"
         case float():
@@ -75,6 +83,19 @@ class Text:
             yield wrong(path, self.want, value)
         elif self.longest is not None and len(value) > self.longest:
             yield path, f"{shown(path)}: want at most {self.longest} characters, got {len(value)}", None
+
+
+@dataclass(frozen=True)
+class Balanced(Text):
+    """A string whose parentheses belong together."""
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        bad = list(super().problems(value, path))
+        if not bad and isinstance(value, str):
+            depths = list(accumulate({"(": 1, ")": -1}.get(letter, 0) for letter in value))
+            if min(depths, default=0) < 0 or depths[-1:] not in ([], [0]):
+                bad = [wrong(path, self.want, value)]
+        yield from bad
 
 
 @dataclass(frozen=True)
@@ -158,8 +179,9 @@ class Either:
     def problems(self, value: object, path: Path) -> Iterator[Problem]:
         answers = [list(kind.problems(value, path)) for kind in self.kinds]
         if all(answers):
-            deeper = [answer for answer in answers if any(len(where) > len(path) for where, _, _ in answer)]
-            yield from deeper[0] if deeper else [wrong(path, self.want, value)]
+            pairs = zip(self.kinds, answers, strict=True)
+            closer = [answer for kind, answer in pairs if answer[0] != wrong(path, kind.want, value)]
+            yield from closer[0] if closer else [wrong(path, self.want, value)]
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,9 @@ class Template:
 
     def need(self, kind: str, name: str) -> Path:
         """Where a dependency of one kind is declared: at the top, in an option or in a condition."""
+        wanted = re.compile(rf"{re.escape(name)}(?:[<>=].*)?")
         for path, (start, end) in tomlspan.places(self.text).items():
-            if path[-2:-1] == (kind,) and self.text[start + 1 : end - 1].startswith(name):
+            if path[-2:-1] == (kind,) and wanted.fullmatch(self.text[start + 1 : end - 1]):
                 return path
         return (kind,)
 

@@ -6,6 +6,7 @@ The text is known to be valid TOML 1.0 (tomllib has read it), so the scanner onl
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass, field
 
 from xsrc.errors import Span
@@ -50,6 +51,8 @@ class _Scanner:
             start = self.at
             if self.text[self.at] in "\"'":
                 name = self.string()
+                if "\\" in name and self.text[start] == '"':
+                    name = tomllib.loads(f"k = {self.text[start : self.at]}")["k"]
             else:
                 found = _BARE.match(self.text, self.at)
                 assert found is not None

@@ -89,6 +89,10 @@ def environment(package: Package, style: Style, settings: Settings, base: Base, 
 def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[str, str]) -> dict[str, Any]:
     """The parts of a key that come from the package itself."""
     kept = {key: value for key, value in package.raw.items() if key not in NEUTRAL and key not in _ELSEWHERE}
+    for key in _REASONS & kept.keys():
+        kept[key] = kept[key] is True if key == "make_check" else bool(kept[key])
+    for name, body in kept.get("subpackages", {}).items():
+        kept["subpackages"] = {**kept["subpackages"], name: {k: v for k, v in body.items() if k != "short_desc"}}
     return {
         "template": kept,
         "pkgver": str(package.pkgver),
@@ -108,6 +112,9 @@ def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[
 
 _ELSEWHERE = ("name", "version", "revision", "distfiles", "options", "phases", "env", "flags", "vars", "patch")
 """Keys that stand in a pre-image in their resolved form, not as they were written."""
+
+_REASONS = frozenset(("make_check", "nostrip", "disable_parallel_build"))
+"""Keys that say yes or no; a reason that stands for one of the two is prose."""
 
 _SHOWN = 3
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from xsrc.errors import TemplateError
 from xsrc.model.arch import Dep
@@ -10,6 +10,7 @@ from xsrc.model.package import Package
 
 BUILD = (Dep.TOOL, Dep.LIB, Dep.CHECK)
 Packages = Mapping[str, Package]
+Way = tuple[tuple[str, Dep], ...]
 
 
 def run_closure(names: Iterable[str], packages: Packages) -> tuple[str, ...]:
@@ -35,26 +36,45 @@ def order(names: Iterable[str], packages: Packages) -> tuple[str, ...]:
     Raises TemplateError that spells a cycle out.
     """
     done: dict[str, None] = {}
-    trail: list[tuple[str, Dep | None]] = []
-
-    def visit(name: str, kind: Dep | None) -> None:
-        if name in done:
-            return
-        if name in (step for step, _ in trail):
-            raise _cycle([*trail, (name, kind)], packages)
-        trail.append((name, kind))
-        package = packages[name]
-        for need in BUILD:
-            for direct in package.needs(need):
-                visit(direct, need)
-                for further in run_closure((direct,), packages)[1:]:
-                    visit(further, Dep.RUN)
-        trail.pop()
-        done[name] = None
-
     for name in run_closure(names, packages):
-        visit(name, None)
+        if name not in done:
+            _visit(name, packages, done)
     return tuple(done)
+
+
+def _visit(first: str, packages: Packages, done: dict[str, None]) -> None:
+    """Put `first` after all that its build needs; with a stack of our own, for chains may be longer than Python's."""
+    trail: list[tuple[str, Dep | None]] = [(first, None)]
+    stack = [(1, _ways(packages[first], packages))]
+    while stack:
+        length, ways = stack[-1]
+        del trail[length:]
+        way = next(ways, None)
+        if way is None:
+            stack.pop()
+            done[trail[-1][0]] = None
+            continue
+        name = way[-1][0]
+        if name in done:
+            continue
+        if name in {trail[at - 1][0] for at, _ in stack}:
+            raise _cycle([*trail, *way], packages)
+        trail += way
+        stack.append((len(trail), _ways(packages[name], packages)))
+
+
+def _ways(package: Package, packages: Packages) -> Iterator[Way]:
+    """How a build comes to each package that it needs: directly, or through what that needs to run."""
+    for kind in BUILD:
+        for direct in package.needs(kind):
+            ways: dict[str, Way] = {direct: ((direct, kind),)}
+            queue = [direct]
+            for name in queue:
+                yield ways[name]
+                for further in packages[name].needs(Dep.RUN):
+                    if further not in ways:
+                        ways[further] = (*ways[name], (further, Dep.RUN))
+                        queue.append(further)
 
 
 def _cycle(trail: list[tuple[str, Dep | None]], packages: Packages) -> TemplateError:

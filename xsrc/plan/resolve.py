@@ -113,8 +113,8 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         for index, distfile in enumerate(raw.get("distfiles", []))
         if "git" in distfile
     ]
-    distfiles = tuple(_distfile(entry) for entry in raw.get("distfiles", []) if "git" not in entry)
-    problems += _leading_out(template, raw, distfiles)
+    numbered = {i: _distfile(entry) for i, entry in enumerate(raw.get("distfiles", [])) if "git" not in entry}
+    problems += _leading_out(template, raw, numbered)
     patch = raw.get("patch", {})
     series = tuple(patch.get("series", template.patches))
     for index, name in enumerate(series):
@@ -135,7 +135,7 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         depends=MappingProxyType(
             {kind: tuple(Pattern.parse(text) for text in raw.get(kind.value, ())) for kind in Dep}
         ),
-        distfiles=distfiles,
+        distfiles=tuple(numbered.values()),
         options=MappingProxyType(dict(options)),
         style=MappingProxyType({key: raw[key] for key in (*STYLE_TEXTS, *STYLE_LISTS) if key in raw}),
         phases=MappingProxyType(raw.get("phases", {})),
@@ -161,10 +161,10 @@ def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
-def _leading_out(template: Template, raw: Mapping[str, Any], distfiles: Iterable[Distfile]) -> Iterator[Diagnostic]:
+def _leading_out(template: Template, raw: Mapping[str, Any], distfiles: Mapping[int, Distfile]) -> Iterator[Diagnostic]:
     """Names and paths that leave their folder once `{vars.X}` is filled in."""
     checks: list[tuple[Path, Text, str]] = []
-    for index, distfile in enumerate(distfiles):
+    for index, distfile in distfiles.items():
         checks.append((("distfiles", index, "name"), FILE_NAME, distfile.name))
         checks += [(("distfiles", index, "dest"), INSIDE, distfile.dest)] if distfile.dest else []
     if raw.get("build_wrksrc"):
