@@ -48,9 +48,7 @@ def opened(path: Path) -> Iterator[Farm]:
         finally:
             farm.close()
     except sqlite3.Error as error:
-        hint = (
-            f"if it is damaged, move it away; what is in {path.parents[3] / 'pkg-destdir'} is found again by xsrc build"
-        )
+        hint = "if it is damaged, move it away; what is in pkg-destdir/ is found again by xsrc build"
         raise HostError(f"the farm's database {path}: {error}", hint=hint) from error
 
 

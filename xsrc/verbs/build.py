@@ -45,7 +45,7 @@ def build(context: Context, request: Request) -> int:
     options = options_by_name(request.names, request.options)
     packages = context.read_closure(request.names, options)
     planned = jobs(packages, request.names, context.styles, tidy_text(), context.settings, context.base, context.arch)
-    with context.farm() as farm:
+    with context.farm_to_read() if request.plan_only else context.farm() as farm:
         plan = make_plan(context, farm, planned, request)
     if request.plan_only:
         return show_plan(context, plan, request)
@@ -124,7 +124,7 @@ def make_plan(context: Context, farm: Farm, planned: dict[str, Job], request: Re
         if (context.masterdir.destdirs / text).is_dir():
             built[text] = key
     for job in planned.values():
-        if built.get(str(job.package.pkgver)) != job.key and adopt(context, farm, job):
+        if built.get(str(job.package.pkgver)) != job.key and adopt(context, farm, job, note=not request.plan_only):
             built[str(job.package.pkgver)] = job.key
     force = request.force or request.to is not Phase.INSTALL
     preimages = {}
@@ -135,8 +135,11 @@ def make_plan(context: Context, farm: Farm, planned: dict[str, Job], request: Re
     return plan_build(planned, request.names, built, preimages, force=force)
 
 
-def adopt(context: Context, farm: Farm, job: Job) -> bool:
-    """Note a sealed destdir of this very key that the database does not know: a build cut off in its last moment."""
+def adopt(context: Context, farm: Farm, job: Job, *, note: bool) -> bool:
+    """Whether there is a sealed destdir of this very key that the database does not know; note it, if asked.
+
+    A build that was cut off in its last moment leaves one, and so does a lost database.
+    """
     pkgver = job.package.pkgver
     folder = context.masterdir.destdir(pkgver)
     try:
@@ -146,7 +149,8 @@ def adopt(context: Context, farm: Farm, job: Job) -> bool:
         return False
     if props.key != job.key or pkgver.name in farm.stowed():
         return False
-    farm.record(props, manifest)
+    if note:
+        farm.record(props, manifest)
     return True
 
 

@@ -22,6 +22,7 @@ from xsrc.model.base import Base
 from xsrc.model.layout import Masterdir, Tree
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
+from xsrc.model.schema import nearest
 from xsrc.model.settings import Settings
 from xsrc.model.template import Template
 from xsrc.plan.resolve import resolve
@@ -139,6 +140,12 @@ class Context:
             yield farm
 
     @contextlib.contextmanager
+    def farm_to_read(self) -> Iterator[Farm]:
+        """The open database for a look only: an empty one where there is no masterdir yet."""
+        with opened(self.masterdir.farm if self.exists else Path(":memory:")) as farm:
+            yield farm
+
+    @contextlib.contextmanager
     def farm_locked(self, purpose: str) -> Iterator[Farm]:
         """The farm, with nobody else changing it, and with whatever was begun and cut off finished first."""
         from xsrc.verbs.farming import recover
@@ -191,6 +198,9 @@ class Context:
             packages[name] = package
             for dep in Dep:
                 queue += [(pattern.name, package.template, dep.value) for pattern in package.depends[dep]]
+        for name in options or {}:
+            if name not in packages:
+                raise UsageError(f"-o {name}.…: {name} is no part of this build", hint=nearest(name, packages))
         return packages
 
     def remove(self, path: Path) -> None:

@@ -25,24 +25,23 @@ class List(_Query):
         if self.given:
             raise UsageError("list takes no names", hint="xsrc files NAME")
         rows = []
-        if context.exists:
-            with context.farm() as farm:
-                stowed = farm.stowed()
-                for text, key in sorted(farm.built().items()):
-                    pkgver = PkgVer.parse(text)
-                    now, asked = stowed.get(pkgver.name, (None, False))
-                    props = farm.props(pkgver)
-                    rows.append(
-                        {
-                            "pkgver": text,
-                            "stowed": now == pkgver,
-                            "asked": now == pkgver and asked,
-                            "key": key,
-                            "short_desc": props.short_desc if props else "",
-                            "size": props.size if props else 0,
-                            "options": [name for name, on in (props.options if props else {}).items() if on],
-                        }
-                    )
+        with context.farm_to_read() as farm:
+            stowed = farm.stowed()
+            for text, key in sorted(farm.built().items()):
+                pkgver = PkgVer.parse(text)
+                now, asked = stowed.get(pkgver.name, (None, False))
+                props = farm.props(pkgver)
+                rows.append(
+                    {
+                        "pkgver": text,
+                        "stowed": now == pkgver,
+                        "asked": now == pkgver and asked,
+                        "key": key,
+                        "short_desc": props.short_desc if props else "",
+                        "size": props.size if props else 0,
+                        "options": [name for name, on in (props.options if props else {}).items() if on],
+                    }
+                )
         if self.json:
             context.ui.output(dumps(rows))
             return 0
@@ -57,7 +56,7 @@ class Files(_Query):
 
     def go(self, context: Context) -> int:
         names = context.names(self.given, "files")
-        with context.farm() as farm:
+        with context.farm_to_read() as farm:
             found = {pkgver: farm.entries(pkgver) for pkgver in (choose_version(farm, name) for name in names)}
         if self.json:
             table = {
@@ -91,7 +90,7 @@ class Owner(_Query):
         if not self.given:
             raise UsageError("owner: which path?", hint="xsrc owner /usr/bin/NAME")
         rows = []
-        with context.farm() as farm:
+        with context.farm_to_read() as farm:
             for word in self.given:
                 path = in_root(context, word)
                 owners = farm.owners(path)
