@@ -37,13 +37,16 @@ def host_base(arch: Arch) -> Base:
         binds["etc/alternatives"] = Path("/etc/alternatives")
     multiarch = f"usr/lib/{arch.machine}-linux-{'musl' if arch.libc == 'musl' else 'gnu'}"
     libdirs = ["usr/lib", *(d for d in (multiarch, "usr/lib64") if Path("/", d).is_dir())]
+    # gcc looks below each of these for its multiarch directory and for ../lib before it looks into any of them: only
+    # through /usr/bin does /usr/lib come before Debian's own libraries, also where a Makefile forgets LDFLAGS
     env = {
-        "LIBRARY_PATH": "/usr/lib",
+        "LIBRARY_PATH": "/usr/bin:/usr/lib",
         "PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig:/usr/share/pkgconfig",
     }
-    # Debian's gcc looks into its multiarch directory before /usr/lib, and LIBRARY_PATH does not change that
-    flags = {"LDFLAGS": "-L/usr/lib"}
-    return Base("host", layers, binds, env, flags, dict(_identity(arch)), tuple(libdirs))
+    shadowed = {}
+    if Path("/", multiarch).is_dir():
+        shadowed = {multiarch: "usr/lib", multiarch.replace("/lib/", "/include/"): "usr/include"}
+    return Base("host", layers, binds, env, {"LDFLAGS": "-L/usr/lib"}, dict(_identity(arch)), shadowed, tuple(libdirs))
 
 
 def _identity(arch: Arch) -> Iterator[tuple[str, str]]:

@@ -48,7 +48,7 @@ def opened(path: Path) -> Iterator[Farm]:
         finally:
             farm.close()
     except sqlite3.Error as error:
-        hint = "if it is damaged, move it away; what is in pkg-destdir/ is found again by xsrc build"
+        hint = f"if it cannot be mended: mv {path} {path}.old; what is in pkg-destdir/ is found again by xsrc build"
         raise HostError(f"the farm's database {path}: {error}", hint=hint) from error
 
 
@@ -58,7 +58,12 @@ class Farm:
     def __init__(self, path: Path) -> None:
         self.db = sqlite3.connect(path, isolation_level=None, timeout=60)
         self.db.execute("PRAGMA foreign_keys = ON")
-        if self.db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise sqlite3.DatabaseError(
+                f"it was made by another version of xsrc ({version}, this one makes {_VERSION})"
+            )
+        if version == 0:
             self.db.executescript(_SCHEMA)
 
     def close(self) -> None:

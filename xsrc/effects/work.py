@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -78,6 +80,26 @@ def make_root(
     etc = work.root / "etc"
     add_user(etc, "xbuild", "/tmp")  # noqa: S108 - the sandbox's own
     (etc / "ld.so.conf").write_text("".join(f"/{folder}\n" for folder in libdirs))
+
+
+def hide(root: Path, base: Path, paths: Iterable[str]) -> None:
+    """Hide files of the base from a build root: a whiteout of overlayfs in its top layer, which anybody may make.
+
+    Kernels before 5.8 do not let us (mknod(2)); there the base's stay to be found.
+    """
+    for path in paths:
+        if (root / path).exists() or not stat.S_ISREG(_mode(base / path)):
+            continue
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError, FileExistsError):
+            os.mknod(root / path, stat.S_IFCHR, os.makedev(0, 0))
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def script_file(phase: str, number: int, script: str) -> str:

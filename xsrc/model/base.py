@@ -21,5 +21,8 @@ class Base:
     """Compiler and linker flags that come before all others."""
     identity: Mapping[str, str] = field(default_factory=dict)
     """What tells this base from another one; part of every build key."""
+    shadowed: Mapping[str, str] = field(default_factory=dict)
+    """Directories of the base in which it looks before others: what a package has in the value hides there what the
+    base has of the same name in the key."""
     libdirs: tuple[str, ...] = ("usr/lib",)
     """Where its loader looks for libraries, its own first."""

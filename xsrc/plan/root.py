@@ -25,6 +25,25 @@ def layers(top: Path, destdirs: Iterable[tuple[Path, frozenset[str]]], base: Bas
     return tuple(overlays)
 
 
+def hidden(paths: Iterable[str], base: Base) -> tuple[str, ...]:
+    """What of the base has to be hidden, for it would be found before what packages have: headers, and what is linked.
+
+    Libraries that are only loaded stay: programs of the base were linked with them.
+
+    >>> base = Base("host", {}, shadowed={"usr/lib/x-linux-gnu": "usr/lib"})
+    >>> hidden(["usr/lib/libz.so", "usr/lib/libz.so.1", "usr/lib/gcc/cc1", "usr/bin/z"], base)
+    ('usr/lib/x-linux-gnu/libz.so',)
+    """
+    found = set()
+    for path in paths:
+        for key, value in base.shadowed.items():
+            name = path.removeprefix(value + "/")
+            header = value.endswith("include")
+            if name != path and (header or ("/" not in name and name.endswith((".so", ".a")))):
+                found.add(f"{key}/{name}")
+    return tuple(sorted(found))
+
+
 def build_root(
     package: Package,
     phase: Phase,

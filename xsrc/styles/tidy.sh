@@ -27,6 +27,16 @@ case " $INSTALL_KEEP " in
 *) find . -name '*.la' -type f -exec rm -f {} + ;;
 esac
 
+# a static library beside its shared one only where it is asked for
+case " $INSTALL_KEEP " in
+*' static '*) ;;
+*)
+	for archive in usr/lib/*.a; do
+		[ ! -e "${archive%.a}.so" ] || rm -f "$archive"
+	done
+	;;
+esac
+
 # man pages as text, so that equal pages are equal files
 find . -path './usr/share/man/*' -name '*.gz' -type f -exec gunzip {} +
 find . -path './usr/share/man/*' -name '*.gz' -type l | while IFS= read -r page; do

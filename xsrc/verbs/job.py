@@ -240,6 +240,7 @@ class Builder:
             env,
             self.context.settings.tmp_mib,
         )
+        work.hide(self.work.root, Path("/"), needed.hidden)
         self.cache_libraries(sandbox, needed)
         return sandbox
 

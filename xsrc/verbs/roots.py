@@ -10,6 +10,7 @@ from xsrc.effects.store import Farm
 from xsrc.errors import ConflictError, HostError
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.merge import conflicts
+from xsrc.plan.root import hidden
 from xsrc.verbs.context import Context
 from xsrc.verbs.farming import closure
 
@@ -20,6 +21,8 @@ class Closure:
 
     layers: tuple[tuple[Path, frozenset[str]], ...]
     sonames: Mapping[str, tuple[str, ...]]
+    hidden: tuple[str, ...] = ()
+    """Paths of the base that must not be found beside theirs."""
 
 
 def read_closure(
@@ -40,7 +43,8 @@ def read_closure(
     for line in missing:
         context.ui.warn(line)
     ordered = [chosen[name] for name in sorted(chosen)]
-    bad = conflicts({str(v): farm.entries(v) for v in ordered}) if len(ordered) > 1 else ()
+    entries = {str(v): farm.entries(v) for v in ordered}
+    bad = conflicts(entries)
     if bad:
         raise ConflictError(
             f"{pkgver}: its dependencies do not fit into one build root",
@@ -51,4 +55,5 @@ def read_closure(
     return Closure(
         tuple((context.masterdir.destdir(v), farm.directories(v)) for v in ordered),
         {name: p.shlib_provides for name, p in props.items() if p is not None},
+        hidden((entry.path for found in entries.values() for entry in found), context.base),
     )
