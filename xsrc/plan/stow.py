@@ -27,6 +27,8 @@ class StowPlan:
 
 
 STRANGER = "a file that no package owns"
+SKELETON = "masterdir-skel"
+"""The name under which the skeleton is a member like any other."""
 
 
 def member_places(member: Member) -> dict[str, Placed]:
@@ -68,98 +70,116 @@ def _matches(path: str, globs: Iterable[str]) -> bool:
 def plan_stow(
     add: Iterable[Member],
     drop: Iterable[Member],
-    others: Mapping[str, Mapping[str, Entry]],
+    others: Iterable[Member],
     disk: Mapping[str, Found],
     *,
     repair: bool = False,
 ) -> StowPlan:
     """The change that puts the packages of `add` in and takes those of `drop` out; one name in both is an upgrade.
 
-    `others` holds the entries of the packages that stay, by pkgver and path, as far as `add` and `drop` touch them.
-    `disk` says what stands now at each path that `add` or `drop` names.
+    `others` are the packages that stay, the skeleton among them, with their entries as far as `add` and `drop` touch
+    them. `disk` says what stands now at each path that `add` or `drop` names.
     `repair` replaces links that stand where ours should, wherever they lead; files are nobody's to replace.
     """
     adding = {member.name: member for member in add}
     dropping = {member.name: member for member in drop}
-    bad = _conflicts(adding, others)
-    before = _desired(dropping)
-    after = _desired(adding)
-    # a path that a staying package shares is its business when it sorts first, or when the new owner goes
-    shared = {path for entries in others.values() for path in entries}
+    staying = {member.name: member for member in others}
+    touched = {path for member in (*adding.values(), *dropping.values()) for path in member_places(member)}
+    bad = _conflicts(adding, staying)
+    refused = {conflict.path for conflict in bad}
+    before = _desired({**staying, **dropping}, touched)
+    after = _desired({**staying, **adding}, touched)
     ops: list[Op] = []
     notes: list[str] = []
-    for path in sorted(after):
-        placed = after[path]
-        if path in shared and placed.how is not Class.DIR and path in disk:
+    for path in sorted(after.keys() - refused):
+        placed, old = after[path], before.get(path)
+        if placed == old and placed.owner.name in staying and not repair:
             continue
-        op, trouble, note = _put(placed, before.get(path), disk, repair)
+        op, trouble, note = _put(placed, old, disk.get(path), repair)
         ops += [op] if op else []
         bad += [trouble] if trouble else []
         notes += [note] if note else []
-    for path in sorted(set(before) - set(after), reverse=True):
-        if path in shared:
-            ops += _pass_on(path, before[path], others, disk)
-            continue
+    for path in sorted(before.keys() - after.keys(), reverse=True):
         op, note = _remove(before[path], disk)
         ops += [op] if op else []
         notes += [note] if note else []
     if bad:
-        return StowPlan(conflicts=tuple(sorted(set(bad))))
+        return StowPlan(conflicts=tuple(sorted(bad)))
     return StowPlan(tuple(ops), (), tuple(notes))
 
 
-def _conflicts(adding: Mapping[str, Member], staying: Mapping[str, Mapping[str, Entry]]) -> list[Conflict]:
-    tables = {name: {e.path: e for e in member.entries} for name, member in adding.items()}
-    names = {name: str(member.props.pkgver) for name, member in adding.items()}
-    bad = []
-    sides: list[tuple[str, Mapping[str, Entry], str, Mapping[str, Entry]]] = [
-        (one, tables[one], two, tables[two]) for one, two in combinations(sorted(tables), 2)
-    ]
-    sides += [(one, tables[one], two, entries) for one in sorted(tables) for two, entries in sorted(staying.items())]
-    for one, mine, two, its in sides:
-        for path in mine.keys() & its.keys():
-            if not agree(mine[path], its[path]):
-                why = disagreement(mine[path], its[path])
-                bad.append(Conflict(path, names[one], names.get(two, two), why))
-    return bad
+def _conflicts(adding: Mapping[str, Member], staying: Mapping[str, Member]) -> list[Conflict]:
+    """The first disagreement at each path between what comes, and between that and what stays."""
+    bad: dict[str, Conflict] = {}
+    tables = {name: _stowed_entries(member) for name, member in {**staying, **adding}.items()}
+    names = {n: n if n == SKELETON else str(member.props.pkgver) for n, member in {**staying, **adding}.items()}
+    sides = [*combinations(sorted(adding), 2), *((one, two) for one in sorted(adding) for two in sorted(staying))]
+    for one, two in sides:
+        for path in tables[one].keys() & tables[two].keys():
+            mine, its = tables[one][path], tables[two][path]
+            if path not in bad and not agree(mine, its):
+                bad[path] = Conflict(path, names[one], names[two], disagreement(mine, its))
+    return list(bad.values())
 
 
-def _desired(members: Mapping[str, Member]) -> dict[str, Placed]:
-    """For each path what the first of its owners, by name, wants there."""
+def _stowed_entries(member: Member) -> dict[str, Entry]:
+    """The entries of a package that it does not leave out of the root."""
+    return {e.path: e for e in member.entries if not _matches(e.path, member.props.ignore)}
+
+
+def _desired(members: Mapping[str, Member], paths: Iterable[str]) -> dict[str, Placed]:
+    """For each of `paths` what the first of its owners wants there: the skeleton, then packages by name."""
     result: dict[str, Placed] = {}
-    for name in sorted(members):
+    wanted = frozenset(paths)
+    for name in sorted(members, key=lambda name: (name != SKELETON, name)):
         for path, placed in member_places(members[name]).items():
-            result.setdefault(path, placed)
+            if path in wanted:
+                result.setdefault(path, placed)
     return result
 
 
 def _put(
-    placed: Placed, before: Placed | None, disk: Mapping[str, Found], repair: bool
+    placed: Placed, before: Placed | None, found: Found | None, repair: bool
 ) -> tuple[Op | None, Conflict | None, str | None]:
     """The operation that brings one path into place, or what stands in its way."""
-    found = disk.get(placed.path)
     put = Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed, before)
     if found is None:
         return put, None, None
     if stands(placed, found):
-        return None, None, None
-    if before is not None and (stands(before, found) or (repair and found.kind == "link")):
-        if placed.how is Class.DIR or before.how is Class.DIR:
+        return (None if before is None or _alike(before, placed) else put), None, None
+    if before is not None:
+        if stands(before, found):
+            if Class.DIR not in (placed.how, before.how):
+                return put, None, None
             why = f"was a {before.how.value}, is to be a {placed.how.value}"
             return None, Conflict(placed.path, str(placed.owner), str(before.owner), why), None
-        return put, None, None
-    if placed.how is Class.COPY and before is not None and found.kind == "file":
-        return (
-            Op(Act.KEEP, placed),
-            None,
-            f"/{placed.path}: changed by you, kept; the package's own is {placed.path}.new",
-        )
-    what = STRANGER if before is None else f"{before.how.value} of {before.owner} was replaced by a {found.kind}"
-    if found.kind == "dir":
-        what = "a directory is in the way" if before is None else what
-    elif placed.how is Class.DIR:
-        what = f"a {found.kind} is in the way of a directory"
-    return None, Conflict(placed.path, str(placed.owner), STRANGER if before is None else str(before.owner), what), None
+        if repair and found.kind == "link" and placed.how is not Class.DIR:
+            return put, None, None
+        if placed.how is Class.COPY and before.how is Class.COPY and found.kind == "file":
+            if before.text == placed.text:
+                return None, None, None
+            note = f"/{placed.path}: changed by you, kept; the package's own is {placed.path}.new"
+            return Op(Act.KEEP, placed), None, note
+    other = STRANGER if before is None else str(before.owner)
+    return None, Conflict(placed.path, str(placed.owner), other, _in_the_way(placed, before, found)), None
+
+
+def _in_the_way(placed: Placed, before: Placed | None, found: Found) -> str:
+    if placed.how is Class.DIR:
+        return f"a {found.kind} is in the way of a directory"
+    if before is None:
+        return "a directory is in the way" if found.kind == "dir" else STRANGER
+    return f"{before.how.value} of {before.owner} was replaced by a {found.kind}"
+
+
+def _alike(one: Placed, two: Placed) -> bool:
+    """Whether what was put for the one serves the other too, given that the contents are equal."""
+    match two.how:
+        case Class.HARD:
+            return one == two
+        case Class.COPY:
+            return (one.how, one.mode) == (two.how, two.mode)
+    return True
 
 
 def stands(placed: Placed, found: Found) -> bool:
@@ -182,21 +202,6 @@ def _remove(placed: Placed, disk: Mapping[str, Found]) -> tuple[Op | None, str |
     if stands(placed, found):
         return Op(Act.REMOVE, placed, placed), None
     return None, f"/{placed.path}: not as it was stowed, left alone"
-
-
-def _pass_on(
-    path: str, placed: Placed, staying: Mapping[str, Mapping[str, Entry]], disk: Mapping[str, Found]
-) -> list[Op]:
-    """A shared path whose owner goes: the next owner's link takes its place."""
-    if placed.how is not Class.LINK:
-        return []
-    heir = sorted(name for name, entries in staying.items() if path in entries)[0]
-    pkgver = PkgVer.parse(heir)
-    taken = Placed(path, pkgver, Class.LINK, link_text(pkgver, path), placed.mode)
-    found = disk.get(path)
-    if found is None or stands(placed, found):
-        return [Op(Act.PUT, taken, placed)]
-    return []
 
 
 def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:

@@ -10,8 +10,9 @@ from xsrc.effects.store import Farm
 from xsrc.effects.tree import skeleton
 from xsrc.errors import ConflictError, HostError
 from xsrc.model.farm import Change, Class, Member, Op
+from xsrc.model.manifest import Kind, Props
 from xsrc.model.pkgver import Pattern, PkgVer
-from xsrc.plan.stow import StowPlan, inverse, member_places, plan_stow
+from xsrc.plan.stow import SKELETON, StowPlan, inverse, member_places, plan_stow
 from xsrc.verbs.context import Context, choose_version
 
 
@@ -57,14 +58,25 @@ def plan_change(
 ) -> StowPlan:
     """The plan of a change against what is stowed and what is on disk now."""
     adding, dropping = tuple(add), tuple(drop)
-    places = [place for m in (*adding, *dropping) for place in member_places(m).values()]
-    paths = {place.path for place in places}
+    paths = {path for m in (*adding, *dropping) for path in member_places(m)}
+    others = _others(context, farm, paths, {m.name for m in (*adding, *dropping)})
+    places = [place for m in (*adding, *dropping, *others) for place in member_places(m).values()]
     hashed = frozenset(place.path for place in places if place.how in (Class.COPY, Class.HARD))
-    names = {m.name for m in (*adding, *dropping)}
-    others = farm.sharers(paths, names)
-    others["masterdir-skel"] = {p: entry for p, entry in skeleton(context.tree).items() if p in paths}
     disk = links.survey(context.masterdir.root, paths, hashed)
     return plan_stow(adding, dropping, others, disk, repair=repair)
+
+
+def _others(context: Context, farm: Farm, paths: set[str], without: Iterable[str]) -> list[Member]:
+    """The stowed packages, and the skeleton, that have any of `paths`; with their entries there."""
+    members = []
+    for text, entries in farm.sharers(paths, without).items():
+        pkgver = PkgVer.parse(text)
+        # how a directory stands follows from no rule, and nearly every package shares only those
+        only = all(entry.kind is Kind.DIR for entry in entries.values())
+        props = None if only else farm.props(pkgver)
+        members.append(Member(props or Props(pkgver, "", ""), tuple(entries.values())))
+    shared = tuple(entry for path, entry in skeleton(context.tree).items() if path in paths)
+    return [*members, Member(Props(PkgVer(SKELETON, "0", 1), "", ""), shared)]
 
 
 def refuse_conflicts(plan: StowPlan, what: str) -> None:
