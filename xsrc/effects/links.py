@@ -114,6 +114,8 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
         case Act.MKDIR:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, 0o755, dir_fd=parent)
+                if op.placed.mode != 0o755:
+                    _set_mode(name, parent, op.placed.mode | 0o700)  # the farm has to get in
         case Act.PUT:
             _put(masterdir, op.placed, name, parent)
         case Act.KEEP:
@@ -125,6 +127,14 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
             # what a user put into a directory keeps it
             with contextlib.suppress(OSError):
                 os.rmdir(name, dir_fd=parent)
+
+
+def _set_mode(name: str, parent: int, mode: int) -> None:
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def _put(masterdir: Masterdir, placed: Placed, name: str, parent: int) -> None:

@@ -6,10 +6,10 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Protocol
+from typing import Any, Protocol
 
 from xsrc.errors import Diagnostic, Span
 from xsrc.model import tomlspan
@@ -254,11 +254,16 @@ class Table:
                 yield path, f"{shown((*path, name))}: missing", None
 
 
-def read(file: str, text: str, kind: Kind) -> tuple[dict[str, object], list[Diagnostic]]:
-    """The table of a TOML text and every problem that it has; the table is empty when it is no TOML at all."""
+def read(
+    file: str, text: str, kind: Kind, across: Callable[[dict[str, Any]], Iterable[Problem]] = lambda raw: ()
+) -> tuple[dict[str, Any], list[Diagnostic]]:
+    """The table of a TOML text and every problem that it has; the table is empty when it is no TOML at all.
+
+    `across` finds what no single key can know.
+    """
     try:
         raw = tomllib.loads(text)
-        return raw, locate(file, text, kind.problems(raw, ()))
+        return raw, locate(file, text, (*kind.problems(raw, ()), *across(raw)))
     except RecursionError:
         return {}, [Diagnostic(Span(file), "not valid TOML: nested too deeply")]
     except ValueError as error:  # of tomllib, or of int() for more digits than Python reads

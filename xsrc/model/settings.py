@@ -68,7 +68,7 @@ class Settings:
             raise SettingsError(problems)
         tables: dict[str, Any] = {}
         for name in ("flags", "sites"):
-            tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})  # type: ignore[dict-item]
-        options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}  # type: ignore[attr-defined]
+            tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})
+        options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}
         tables["options"] = MappingProxyType({**self.options, **options})
-        return replace(self, **tables, **raw)  # type: ignore[arg-type]
+        return replace(self, **tables, **raw)

@@ -11,7 +11,7 @@ from typing import Any
 from xsrc.errors import Diagnostic, Span, TemplateError
 from xsrc.model import tomlspan
 from xsrc.model.keys import KEYS, TEMPLATE
-from xsrc.model.schema import Problem, found, locate, nearest, read, shown
+from xsrc.model.schema import Problem, found, nearest, quoted, read, shown
 from xsrc.model.tomlspan import Path
 
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
@@ -57,8 +57,7 @@ def parse(
 
     Raises TemplateError that holds every problem of the file.
     """
-    raw, problems = read(file, text, TEMPLATE)
-    problems += locate(file, text, _across(name, raw))
+    raw, problems = read(file, text, TEMPLATE, lambda whole: _across(name, whole))
     if problems:
         raise TemplateError(problems)
     return Template(
@@ -93,7 +92,8 @@ def _across(name: str, whole: Mapping[str, Any]) -> Iterator[Problem]:
     for path, word in _used(dict(whole), ()):
         if word not in names and not _SITE.fullmatch(word):
             hint = nearest(word, names) or "write {{ and }} for braces that mean themselves"
-            yield path, f"{shown(path)}: want one of {', '.join(names)}, got {{{word}}}", hint
+            got = word if word.isprintable() else quoted(word)
+            yield path, f"{shown(path)}: want one of {', '.join(names)}, got {{{got}}}", hint
 
 
 def _distfiles(table: Mapping[str, Any], at: Path) -> Iterator[Problem]:

@@ -12,7 +12,8 @@ from typing import Any
 from xsrc.errors import Diagnostic, TemplateError
 from xsrc.model.keys import PHASES, STYLE_LISTS, STYLE_TEXTS
 from xsrc.model.package import Package
-from xsrc.model.schema import Either, List, Map, Problem, Table, Text, locate, nearest, read, shown
+from xsrc.model.schema import List, Map, Problem, Table, Text, found, locate, nearest, read, shown
+from xsrc.model.tomlspan import Path
 from xsrc.styles.install import install_script
 
 _SPLICE = re.compile(r"\{\*([a-z_]+)\}")
@@ -24,7 +25,7 @@ _STYLE = Table(
     {
         "inherit": Text("the name of a build style", r"[a-z][a-z0-9-]*"),
         "tools": List(Text("the name of a program", r"\S+")),
-        "defaults": Table({key: Either((Text(), List())) for key in _VALUES}),
+        "defaults": Table({**dict.fromkeys(STYLE_TEXTS, Text()), **dict.fromkeys(STYLE_LISTS, List())}),
         "env": Map(),
         "phases": Table({phase: List(List()) for phase in PHASES}),
     }
@@ -58,39 +59,58 @@ def parse_styles(texts: Mapping[str, str]) -> dict[str, Style]:
     raws: dict[str, dict[str, Any]] = {}
     problems: list[Diagnostic] = []
     for name, text in texts.items():
-        file = f"styles/{name}.toml"
-        raw, bad = read(file, text, _STYLE)
-        if not bad:
-            bad = locate(file, text, _style_problems(raw, texts))
+        raws[name], bad = read(f"styles/{name}.toml", text, _STYLE, lambda raw: _problems(raw, texts))
         problems += bad
-        raws[name] = raw
+    problems = problems or _cycles(raws, texts)
     if problems:
         raise TemplateError(problems)
     return {name: _style(name, raws) for name in raws}
 
 
-def _style_problems(raw: Mapping[str, Any], styles: Mapping[str, str]) -> Iterator[Problem]:
+def _problems(raw: Mapping[str, Any], styles: Mapping[str, str]) -> Iterator[Problem]:
+    if any(_STYLE.problems(raw, ())):
+        return
     parent = raw.get("inherit")
     if parent is not None and parent not in styles:
         yield ("inherit",), f"inherit: no build style {parent!r}", nearest(parent, styles)
-    known = (*_VALUES, *_SHELL)
     for phase, commands in raw.get("phases", {}).items():
         for index, argv in enumerate(commands):
             for place, word in enumerate(argv):
-                for name in _SPLICE.findall(word) + _WORD.findall(word):
-                    if name not in known:
-                        path = ("phases", phase, index, place)
-                        yield path, f"{shown(path)}: want one of {', '.join(known)}, got {name}", None
+                yield from _word_problems(("phases", phase, index, place), word)
 
 
-def _style(name: str, raws: Mapping[str, dict[str, Any]], below: tuple[str, ...] = ()) -> Style:
+def _word_problems(path: Path, word: str) -> Iterator[Problem]:
+    """What nothing can be filled in for."""
+    for name in _SPLICE.findall(word):
+        if name not in _VALUES or not _SPLICE.fullmatch(word):
+            want = f"want {{*NAME}} as a word of its own with one of {', '.join(_VALUES)}"
+            yield path, f"{shown(path)}: {want}, got {found(word)}", nearest(name, _VALUES)
+    texts = (*STYLE_TEXTS, *_SHELL)
+    for name in _WORD.findall(word):
+        if name not in texts:
+            yield path, f"{shown(path)}: want one of {', '.join(texts)}, got {name}", nearest(name, texts)
+
+
+def _cycles(raws: Mapping[str, dict[str, Any]], texts: Mapping[str, str]) -> list[Diagnostic]:
+    """Every circle of styles that inherit from each other, once."""
+    found_in: set[str] = set()
+    problems: list[Diagnostic] = []
+    for start in raws:
+        chain = [start]
+        while (parent := raws[chain[-1]].get("inherit")) and parent not in chain:
+            chain.append(parent)
+        if parent and not found_in.intersection(chain):
+            circle = chain[chain.index(parent) :]
+            found_in.update(circle)
+            name = circle[-1]
+            words = " -> ".join((*circle, parent))
+            problems += locate(f"styles/{name}.toml", texts[name], [(("inherit",), f"inherit: a cycle: {words}", None)])
+    return problems
+
+
+def _style(name: str, raws: Mapping[str, dict[str, Any]]) -> Style:
     raw = raws[name]
-    parent = Style(name)
-    if inherit := raw.get("inherit"):
-        if inherit in (name, *below):
-            chain = " -> ".join((*below, name, inherit))
-            raise TemplateError(locate(f"styles/{name}.toml", "", [((), f"inherit: a cycle: {chain}", None)]))
-        parent = _style(inherit, raws, (*below, name))
+    parent = _style(raw["inherit"], raws) if "inherit" in raw else Style(name)
     phases = {phase: tuple(tuple(argv) for argv in commands) for phase, commands in raw.get("phases", {}).items()}
     return Style(
         name=name,
