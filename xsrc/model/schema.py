@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -78,8 +79,12 @@ class Text:
     pattern: str = r"(?s:.*)"
     longest: int | None = None
 
+    @cached_property
+    def _fits(self) -> Callable[[str], object]:
+        return re.compile(self.pattern).fullmatch
+
     def problems(self, value: object, path: Path) -> Iterator[Problem]:
-        if not isinstance(value, str) or re.fullmatch(self.pattern, value) is None:
+        if not isinstance(value, str) or self._fits(value) is None:
             yield wrong(path, self.want, value)
         elif self.longest is not None and len(value) > self.longest:
             yield path, f"{shown(path)}: want at most {self.longest} characters, got {len(value)}", None
@@ -255,15 +260,20 @@ class Table:
 
 
 def read(
-    file: str, text: str, kind: Kind, across: Callable[[dict[str, Any]], Iterable[Problem]] = lambda raw: ()
+    file: str,
+    text: str,
+    kind: Kind,
+    across: Callable[[dict[str, Any], set[str | int]], Iterable[Problem]] = lambda raw, bad: (),
 ) -> tuple[dict[str, Any], list[Diagnostic]]:
     """The table of a TOML text and every problem that it has; the table is empty when it is no TOML at all.
 
-    `across` finds what no single key can know.
+    `across` finds what no single key can know; it is given the table and the top keys that are wrong by themselves.
     """
     try:
         raw = tomllib.loads(text)
-        return raw, locate(file, text, (*kind.problems(raw, ()), *across(raw)))
+        problems = list(kind.problems(raw, ()))
+        problems += across(raw, {path[0] for path, _, _ in problems if path})
+        return raw, locate(file, text, problems)
     except RecursionError:
         return {}, [Diagnostic(Span(file), "not valid TOML: nested too deeply")]
     except ValueError as error:  # of tomllib, or of int() for more digits than Python reads

@@ -10,7 +10,7 @@ from typing import Any
 
 from xsrc.errors import Diagnostic, Span, TemplateError
 from xsrc.model import tomlspan
-from xsrc.model.keys import KEYS, TEMPLATE
+from xsrc.model.keys import TEMPLATE
 from xsrc.model.schema import Problem, found, nearest, quoted, read, shown
 from xsrc.model.tomlspan import Path
 
@@ -57,7 +57,7 @@ def parse(
 
     Raises TemplateError that holds every problem of the file.
     """
-    raw, problems = read(file, text, TEMPLATE, lambda whole: _across(name, whole))
+    raw, problems = read(file, text, TEMPLATE, lambda whole, bad: _across(name, whole, bad))
     if problems:
         raise TemplateError(problems)
     return Template(
@@ -65,9 +65,9 @@ def parse(
     )
 
 
-def _across(name: str, whole: Mapping[str, Any]) -> Iterator[Problem]:
-    """What no single key can know: the rules between keys, of those that are right each by itself."""
-    raw = {key: value for key, value in whole.items() if key in KEYS and not any(KEYS[key].problems(value, (key,)))}
+def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterator[Problem]:
+    """What no single key can know: the rules between keys, of those that are not `bad` each by itself."""
+    raw = {key: value for key, value in whole.items() if key not in bad} if bad else whole
     if "name" in raw and raw["name"] != name:
         yield ("name",), f'name: want "{name}" like the folder, got {found(raw["name"])}', None
     yield from _distfiles(raw, ())
@@ -118,12 +118,18 @@ def _used(value: object, path: Path) -> Iterator[tuple[Path, str]]:
                     yield path, hit[1]
         case list():
             for index, item in enumerate(value):
-                yield from _used(item, (*path, index))
+                if not _plain(item):
+                    yield from _used(item, (*path, index))
         case dict():
             top = not path or (len(path) == 2 and path[0] == "when")
             for key, item in value.items():
-                if not (top and key in LITERAL):
+                if not _plain(item) and not (top and key in LITERAL):
                     yield from _used(item, (*path, key))
+
+
+def _plain(value: object) -> bool:
+    """Whether a value can have no `{word}` in it, told without a look into it."""
+    return not isinstance(value, list | dict) and not (isinstance(value, str) and ("{" in value or "}" in value))
 
 
 def listed(value: object) -> list[Any]:

@@ -59,7 +59,9 @@ def parse_styles(texts: Mapping[str, str]) -> dict[str, Style]:
     raws: dict[str, dict[str, Any]] = {}
     problems: list[Diagnostic] = []
     for name, text in texts.items():
-        raws[name], bad = read(f"styles/{name}.toml", text, _STYLE, lambda raw: _problems(raw, texts))
+        raws[name], bad = read(
+            f"styles/{name}.toml", text, _STYLE, lambda raw, bad: () if bad else _problems(raw, texts)
+        )
         problems += bad
     problems = problems or _cycles(raws, texts)
     if problems:
@@ -68,8 +70,6 @@ def parse_styles(texts: Mapping[str, str]) -> dict[str, Style]:
 
 
 def _problems(raw: Mapping[str, Any], styles: Mapping[str, str]) -> Iterator[Problem]:
-    if any(_STYLE.problems(raw, ())):
-        return
     parent = raw.get("inherit")
     if parent is not None and parent not in styles:
         yield ("inherit",), f"inherit: no build style {parent!r}", nearest(parent, styles)
