@@ -31,7 +31,7 @@ def run_on_terminal(command: Command) -> int:
 
     old = signal.signal(signal.SIGWINCH, resized)
     try:
-        tty.setraw(_INPUT)
+        tty.setraw(_INPUT, termios.TCSADRAIN)  # what was typed ahead is kept
         _join(master)
     finally:
         termios.tcsetattr(_INPUT, termios.TCSADRAIN, before)

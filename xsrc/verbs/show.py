@@ -36,7 +36,8 @@ class Show(Verb):
             if field not in table and field not in KEYS:
                 raise UsageError(f"show: no field {field!r}", hint=nearest(field, [*table, *KEYS]))
             value = table.get(field)
-            context.ui.output(dumps(value) if self.json else "\n".join(lines(value)))
+            for line in [dumps(value)] if self.json else lines(value):
+                context.ui.output(line)
         elif self.json:
             context.ui.output(dumps(table))
         else:
