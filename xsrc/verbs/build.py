@@ -22,7 +22,7 @@ from xsrc.plan.graph import run_closure
 from xsrc.plan.phases import Phase
 from xsrc.plan.resolve import refusal
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import closure, stow
+from xsrc.verbs.farming import closure, farm_locked, stow
 from xsrc.verbs.verb import Verb
 
 
@@ -95,7 +95,7 @@ def finish(context: Context, plan: BuildPlan, request: Request, versions: Mappin
     if request.stow:
         asked = [versions[name] for name in request.names]
         if not _stowed_already(context, asked):
-            with context.farm_locked("stow") as farm:
+            with farm_locked(context, "stow") as farm:
                 change, _ = stow(context, farm, asked)
             for pkgver in change.add:
                 context.ui.note(f"{pkgver}: stowed into {context.masterdir.root}")
@@ -221,6 +221,7 @@ class _BuildVerb(Verb):
     verb: ClassVar[str] = "build"
 
     def request(self, context: Context) -> Request:
+        """What is asked for."""
         return Request(
             names=context.names(self.given, self.verb),
             check=not self.no_check,
@@ -245,6 +246,7 @@ class Build(_BuildVerb):
     )
 
     def request(self, context: Context) -> Request:
+        """What is asked for, with how far to go and what to keep."""
         base = super().request(context)
         to = Phase(self.to) if self.to else Phase.INSTALL
         return replace(base, keep=self.keep, stow=not self.no_stow, to=to)

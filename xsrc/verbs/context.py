@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from xsrc.effects import machine, tree
 from xsrc.effects.destdir import remove_tree
 from xsrc.effects.enter import Helpers, find_helpers
-from xsrc.effects.lock import locked
 from xsrc.effects.privilege import become_builder
 from xsrc.effects.store import Farm, opened
 from xsrc.effects.tree import copy_skeleton, load
@@ -62,7 +61,6 @@ class Context:
     tree: Tree
     settings: Settings
     masterdir: Masterdir
-    _said: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, host: Host, flags: Flags, ui: Ui) -> Context:
@@ -144,22 +142,6 @@ class Context:
         """The open database for a look only: an empty one where there is no masterdir yet."""
         with opened(self.masterdir.farm if self.exists else Path(":memory:")) as farm:
             yield farm
-
-    @contextlib.contextmanager
-    def farm_locked(self, purpose: str) -> Iterator[Farm]:
-        """The farm, with nobody else changing it, and with whatever was begun and cut off finished first."""
-        from xsrc.verbs.farming import recover
-
-        self.make_masterdir()
-        with locked(self.masterdir.farm_lock, f"xsrc {purpose}", self.ui.note), self.farm() as farm:
-            recover(self, farm)
-            yield farm
-
-    def say_once(self, text: str) -> None:
-        """A note that is not repeated in one command."""
-        if text not in self._said:
-            self._said.add(text)
-            self.ui.note(text)
 
     def here(self) -> str | None:
         """The name of the template whose folder this command was given in."""

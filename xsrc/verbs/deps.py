@@ -46,6 +46,7 @@ class Deps(Verb):
         return 0
 
     def show_reverse(self, context: Context, asked: tuple[str, ...]) -> int:
+        """Print what needs the packages of `asked`, of all that the tree has."""
         packages = {name: context.package(load(context.tree, name), {}) for name in names(context.tree)}
         for name in asked:
             if name not in packages:

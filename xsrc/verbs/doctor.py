@@ -14,6 +14,8 @@ from plumbum import cli
 
 from xsrc.effects import enter
 from xsrc.effects.machine import free_bytes
+from xsrc.effects.privilege import USER
+from xsrc.effects.work import user_name
 from xsrc.errors import XsrcError
 from xsrc.model.sandbox import Sandbox
 from xsrc.plan.root import layers
@@ -55,10 +57,8 @@ def _helpers(context: Context) -> Iterator[Finding]:
     mend = "run helpers/setup as root"
     if trouble and "group" in trouble:
         with contextlib.suppress(KeyError):
-            import pwd
-
-            member = pwd.getpwuid(os.getuid()).pw_name in grp.getgrnam("xbuild").gr_mem
-            mend = "log in again" if member else f"usermod -aG xbuild {pwd.getpwuid(os.getuid()).pw_name}  # as root"
+            member = user_name() in grp.getgrnam(USER).gr_mem
+            mend = "log in again" if member else f"usermod -aG {USER} {user_name()}  # as root"
     yield Finding("capabilities", trouble is None, trouble or f"{enter.SYSTEM}", mend, grave=False)
     plain = [folder for folder in enter.plain_folders(context.host.env) if os.access(folder / "xsrc-mount", os.X_OK)]
     yield Finding(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn
 
 from xsrc.effects import links
+from xsrc.effects.lock import locked
 from xsrc.effects.store import Farm
 from xsrc.effects.tree import skeleton
 from xsrc.errors import ConflictError, HostError
@@ -112,6 +114,15 @@ def _undo(context: Context, farm: Farm, tried: Iterable[Op], error: OSError) -> 
         ) from error
     farm.undone()
     raise HostError(f"{error.strerror}{where}; the farm is as it was", hint="xsrc doctor") from error
+
+
+@contextlib.contextmanager
+def farm_locked(context: Context, purpose: str) -> Iterator[Farm]:
+    """The farm, with nobody else changing it, and with whatever was begun and cut off finished first."""
+    context.make_masterdir()
+    with locked(context.masterdir.farm_lock, f"xsrc {purpose}", context.ui.note), context.farm() as farm:
+        recover(context, farm)
+        yield farm
 
 
 def recover(context: Context, farm: Farm) -> None:

@@ -133,6 +133,7 @@ class Builder:
         self.context.remove(self.context.masterdir.logs(self.pkgver))
 
     def make_root(self) -> None:
+        """Make the top layer of the build root anew."""
         scripts = {phase: tuple((s.name, s.text) for s in parts) for phase, parts in self.job.scripts.items()}
         points = (inside_wrksrc(self.pkgver), inside_destdir(self.pkgver), *self.context.base.binds)
         try:
@@ -168,6 +169,7 @@ class Builder:
         work.write_state(self.work, self.state)
 
     def fetch(self, phase: Phase, log: IO[bytes]) -> None:
+        """Bring and verify the distfiles; the one phase that has the network, and runs nothing of the package's."""
         ui = self.context.ui
 
         def say(text: str) -> None:
@@ -190,6 +192,7 @@ class Builder:
             log.write(f"{path}: sha256 {distfile.sha256}\n".encode())
 
     def extract(self, phase: Phase, log: IO[bytes]) -> None:
+        """Unpack the distfiles into an empty wrksrc, with the scripts around it."""
         newest = 0
         self.scripts(phase, log, only="pre_extract")
         own = "do_extract" in self.package.phases
@@ -227,6 +230,7 @@ class Builder:
         return newest
 
     def sandbox(self, phase: Phase) -> Sandbox:
+        """The sandbox of a phase, with what it must not find hidden and what it loads indexed."""
         needed = self.depends(ACCESS[phase])
         env = {**self.job.env, "SOURCE_DATE_EPOCH": str(self.state.epoch or EPOCH)}
         env["MAKEJOBS"] = str(self.context.jobs if self.package.parallel else 1)
@@ -292,6 +296,7 @@ class Builder:
                 raise self.failed(phase, code)
 
     def sink(self, log: IO[bytes]) -> Sink:
+        """Where the output of a phase goes: its log, and with -v the user too."""
         if not self.context.flags.verbose:
             return log.write
 

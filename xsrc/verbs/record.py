@@ -14,7 +14,7 @@ from xsrc.model.manifest import FILES, PROPS, Manifest, Props
 from xsrc.plan.build import Job
 from xsrc.plan.shlibs import run_depends
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import carry_out, plan_change, refuse_conflicts
+from xsrc.verbs.farming import carry_out, farm_locked, plan_change, refuse_conflicts
 from xsrc.verbs.roots import Closure
 
 
@@ -47,7 +47,7 @@ def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path,
     """Put a sealed destdir where it belongs; links of a stowed one of the same pkgver follow."""
     pkgver = props.pkgver
     final = context.masterdir.destdir(pkgver)
-    with context.farm_locked(f"build {pkgver.name}") as farm:
+    with farm_locked(context, f"build {pkgver.name}") as farm:
         change: Change | None = None
         notes: tuple[str, ...] = ()
         stowed = farm.stowed().get(pkgver.name)

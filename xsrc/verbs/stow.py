@@ -12,7 +12,7 @@ from xsrc.model.farm import Act, Class, Op
 from xsrc.model.pkgver import Pattern
 from xsrc.model.schema import nearest
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import restow, stow, unstow, wanted_versions
+from xsrc.verbs.farming import farm_locked, restow, stow, unstow, wanted_versions
 from xsrc.verbs.verb import Verb
 
 _SIGN = {Act.MKDIR: "+", Act.PUT: "+", Act.REMOVE: "-", Act.RMDIR: "-", Act.KEEP: "="}
@@ -48,7 +48,7 @@ class Stow(_FarmVerb):
 
     def go(self, context: Context) -> int:
         given = context.names(self.given, "stow")
-        with context.farm_locked("stow") as farm:
+        with farm_locked(context, "stow") as farm:
             asked = wanted_versions(farm, given)
             change, plan = stow(context, farm, asked, plan_only=self.plan_only)
         if self.plan_only:
@@ -67,7 +67,7 @@ class Unstow(_FarmVerb):
 
     def go(self, context: Context) -> int:
         given = context.names(self.given, "unstow")
-        with context.farm_locked("unstow") as farm:
+        with farm_locked(context, "unstow") as farm:
             names = stowed_names(farm, given)
             change, plan = unstow(context, farm, names, plan_only=self.plan_only)
             needed = {} if self.plan_only else needed_by(farm, names)
@@ -95,7 +95,7 @@ class Restow(_FarmVerb):
     """Make the links of stowed packages again, whatever became of them; no name: of all"""
 
     def go(self, context: Context) -> int:
-        with context.farm_locked("restow") as farm:
+        with farm_locked(context, "restow") as farm:
             here = context.here()
             given = self.given or ((here,) if here else tuple(farm.stowed()))
             names = stowed_names(farm, given)
