@@ -120,14 +120,19 @@ class _Tail:
 
 
 def run(
-    helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...], sink: proc.Sink, feed: proc.Feed | None = None
+    helpers: Helpers,
+    sandbox: Sandbox,
+    argv: tuple[str, ...],
+    sink: proc.Sink,
+    feed: proc.Feed | None = None,
+    watch: proc.Watch = proc.Watch(),  # noqa: B008 - frozen
 ) -> int:
     """Run a command in a sandbox, its output given to `sink`; gives its exit code, 128+n when signal n ended it.
 
-    Raises HostError when a helper refused.
+    Raises HostError when a helper refused, LimitReached when the command used more than `watch` allows.
     """
     tail = _Tail(sink)
-    code = proc.stream(command(helpers, sandbox, argv), tail, feed)
+    code = proc.stream(command(helpers, sandbox, argv), tail, feed, watch)
     _check(code, tail.kept.decode(errors="replace"))
     return code if code >= 0 else 128 - code
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, cast
@@ -88,20 +90,43 @@ def capture(command: Command, text: str = "") -> Result:
     return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
 
-def stream(command: Command, sink: Sink, feed: Feed | None = None) -> int:
+class LimitReached(Exception):
+    """A command used more than it may; it has been ended. The text says what it did, and which limit forbids it."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How long a command may run and be silent, in seconds, and how much it may say, in bytes; 0 means no limit."""
+
+    seconds: float = 0
+    silent: float = 0
+    size: int = 0
+
+    def patience(self, begun: float, heard: float, now: float) -> float | None:
+        """How long to wait for its next word; raises LimitReached."""
+        if self.seconds and now - begun >= self.seconds:
+            raise LimitReached(f"it ran for {self.seconds:g} seconds (limits.seconds)")
+        if self.silent and now - heard >= self.silent:
+            raise LimitReached(f"it said nothing for {self.silent:g} seconds (limits.silent_seconds)")
+        ends = [begun + self.seconds] * bool(self.seconds) + [heard + self.silent] * bool(self.silent)
+        return min(ends) - now if ends else None
+
+
+def stream(command: Command, sink: Sink, feed: Feed | None = None, watch: Watch = Watch()) -> int:
     """Run a command and give all that it says to `sink` as it comes; `feed` writes its input, else it has none.
 
     The command gets pipes and /dev/null, never this terminal. Gives its exit code, or minus the signal that ended it.
-    An exception of `feed` or `sink`, KeyboardInterrupt included, ends the command and is raised.
+    An exception of `feed` or `sink`, KeyboardInterrupt included, ends the command and is raised; LimitReached when it
+    used more than `watch` allows.
     """
     stdin = subprocess.PIPE if feed else subprocess.DEVNULL
     with _started(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         out = process.stdout
         assert out is not None
         if feed is None:
-            _drain(out, sink)
+            _drain(out, sink, watch)
             return process.wait()
-        drain = threading.Thread(target=_drain, args=(out, sink), daemon=True)
+        drain = threading.Thread(target=_drain, args=(out, sink, Watch()), daemon=True)
         drain.start()
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # the command's exit code says more
@@ -112,6 +137,17 @@ def stream(command: Command, sink: Sink, feed: Feed | None = None) -> int:
         return code
 
 
-def _drain(out: IO[bytes], sink: Sink) -> None:
-    while data := os.read(out.fileno(), 1 << 16):
+def _drain(out: IO[bytes], sink: Sink, watch: Watch) -> None:
+    begun = heard = time.monotonic()
+    size = 0
+    while True:
+        patience = watch.patience(begun, heard, time.monotonic())
+        if not select.select([out], [], [], patience)[0]:
+            continue
+        if not (data := os.read(out.fileno(), 1 << 16)):
+            return
+        heard = time.monotonic()
+        size += len(data)
+        if watch.size and size > watch.size:
+            raise LimitReached(f"it said more than {watch.size >> 20} MiB (limits.log_mib)")
         sink(data)

@@ -18,6 +18,9 @@ SETTINGS = Table(
         "base": Choice(("host",)),
         "jobs": Number(1),
         "tmp_mib": Number(16),
+        "limits": Table(
+            {name: Number() for name in ("seconds", "silent_seconds", "log_mib", "processes", "memory_mib")}
+        ),
         "flags": Map(name=Text("a name of capitals", r"[A-Z]+")),
         "sites": Map(Text("an address", r"[a-z]+://.+"), Text("a name that ends in _SITE", r"[A-Z][A-Z0-9_]*_SITE")),
         "options": Map(List(Text("an option, ~ in front to switch it off", r"~?[A-Za-z0-9_-]+")), Text("a name", NAME)),
@@ -49,6 +52,20 @@ FLAGS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one phase of a build may use; 0 means no limit."""
+
+    seconds: int = 0
+    silent_seconds: int = 7200
+    """How long it may run without a word."""
+    log_mib: int = 1024
+    processes: int = 8192
+    """Of this user, all of them together (RLIMIT_NPROC)."""
+    memory_mib: int = 0
+    """Address space of each process (RLIMIT_AS)."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Settings in force: defaults, then the tree's .xsrc.toml, then the user's configuration, then flags."""
 
@@ -57,6 +74,7 @@ class Settings:
     base: str = "host"
     jobs: int | None = None
     tmp_mib: int = 4096
+    limits: Limits = Limits()
     flags: Mapping[str, str] = field(default_factory=lambda: FLAGS)
     sites: Mapping[str, str] = field(default_factory=lambda: SITES)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
@@ -66,7 +84,7 @@ class Settings:
         raw, problems = read(file, text, SETTINGS)
         if problems:
             raise SettingsError(problems)
-        tables: dict[str, Any] = {}
+        tables: dict[str, Any] = {"limits": replace(self.limits, **raw.pop("limits", {}))}
         for name in ("flags", "sites"):
             tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})
         options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}

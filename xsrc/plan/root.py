@@ -9,6 +9,7 @@ from xsrc.model.base import Base
 from xsrc.model.layout import INSIDE_TEMPLATE, Masterdir, inside_destdir, inside_wrksrc
 from xsrc.model.package import Package
 from xsrc.model.sandbox import Bind, Overlay, Sandbox
+from xsrc.model.settings import Limits
 from xsrc.plan.phases import ACCESS, Phase
 
 
@@ -70,6 +71,16 @@ def build_root(
     phase_env["FILESDIR"] = f"/{INSIDE_TEMPLATE}/files"
     phase_env["PATCHESDIR"] = f"/{INSIDE_TEMPLATE}/patches"
     return Sandbox(work.root, tuple(mounts), phase_env, directory, tmp_mib=tmp_mib)
+
+
+def limited(argv: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
+    """A command under the limits that the kernel keeps; where memory runs out, builds are the first to be ended."""
+    lines = ["echo 500 >/proc/self/oom_score_adj"]
+    if limits.processes:  # dash and busybox say -p, bash says -u
+        lines.append(f"ulimit -u {limits.processes} 2>/dev/null || ulimit -p {limits.processes}")
+    if limits.memory_mib:
+        lines.append(f"ulimit -v {limits.memory_mib << 10}")
+    return ("/bin/sh", "-c", "; ".join((*lines, 'exec "$@"')), "sh", *argv)
 
 
 def stowed_root(masterdir: Masterdir, base: Base, env: Mapping[str, str], tmp_mib: int, directory: str) -> Sandbox:

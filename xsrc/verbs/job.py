@@ -16,7 +16,7 @@ from xsrc.effects import extract, work
 from xsrc.effects.enter import run
 from xsrc.effects.fetch import fetch, path_of, present, verify
 from xsrc.effects.lock import locked
-from xsrc.effects.proc import Sink, adopt_orphans
+from xsrc.effects.proc import LimitReached, Sink, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.model.arch import Dep
 from xsrc.model.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
@@ -25,7 +25,7 @@ from xsrc.model.pkgver import PkgVer
 from xsrc.model.sandbox import Bind, Sandbox
 from xsrc.plan.build import Job
 from xsrc.plan.phases import ACCESS, Access, Phase, remaining
-from xsrc.plan.root import build_root
+from xsrc.plan.root import build_root, limited
 from xsrc.plan.sources import addresses
 from xsrc.verbs.context import Context
 from xsrc.verbs.record import record
@@ -290,10 +290,20 @@ class Builder:
             sandbox = self.sandbox(phase)
             file = f"/{INSIDE_TEMPLATE}/scripts/{work.script_file(phase.value, number, script.name)}"
             shell = "-eux" if self.context.flags.verbose else "-eu"
-            code = run(self.context.helpers, sandbox, ("/bin/sh", shell, file), self.sink(log))
+            argv = limited(("/bin/sh", shell, file), self.context.settings.limits)
+            try:
+                code = run(self.context.helpers, sandbox, argv, self.sink(log), watch=self.watch())
+            except LimitReached as error:
+                log.flush()
+                raise self.failed(phase, 0, str(error)) from error
             if code:
                 log.flush()
                 raise self.failed(phase, code)
+
+    def watch(self) -> Watch:
+        """The limits of a phase that are kept from outside."""
+        limits = self.context.settings.limits
+        return Watch(limits.seconds, limits.silent_seconds, limits.log_mib << 20)
 
     def sink(self, log: IO[bytes]) -> Sink:
         """Where the output of a phase goes: its log, and with -v the user too."""
@@ -306,11 +316,18 @@ class Builder:
 
         return both
 
-    def failed(self, phase: Phase, code: int) -> BuildFailed:
+    def failed(self, phase: Phase, code: int, why: str = "") -> BuildFailed:
         """What a person needs to know of a failed phase."""
         path = self.context.masterdir.log(self.pkgver, phase.value)
-        how = f"signal {code - 128}" if code > 128 else f"exit code {code}"
+        how = why or (f"signal {code - 128}" if code > 128 else f"exit code {code}")
         tail = path.read_bytes()[-65536:].decode(errors="replace").splitlines()[-TAIL:]
+        limits = self.context.settings.limits
+        for limit, value, signs in (
+            ("processes", limits.processes, ("Cannot fork", "fork: Resource temporarily unavailable", "can't fork")),
+            ("memory_mib", limits.memory_mib, ("Cannot allocate memory", "virtual memory exhausted", "out of memory")),
+        ):
+            if value and any(sign in line for line in tail for sign in signs):
+                how += f" (limits.{limit} = {value})"
         option = "".join(f" -o {shlex.quote(word)}" for word in self.wish.options)
         return BuildFailed(
             f"{self.pkgver}: {phase} failed: {how}",
