@@ -167,27 +167,15 @@ class Farm:
         """The entries of stowed packages at `paths`, by pkgver and path, but for the packages named `without`."""
         names = list(without)
         found: dict[str, dict[str, Entry]] = {}
-        with self._paths(paths):
-            rows = self.db.execute(
-                "SELECT pkgver, entry.path, kind, mode, size, sha256, target, inode FROM temp.wanted "
-                "CROSS JOIN entry ON entry.path = wanted.path JOIN stowed ON stowed.package = entry.package "
-                f"JOIN package ON package.id = entry.package WHERE stowed.name NOT IN ({','.join('?' * len(names))})",
-                names,
-            ).fetchall()
+        rows = self.db.execute(
+            "SELECT pkgver, entry.path, kind, mode, size, sha256, target, inode FROM json_each(?) AS wanted "
+            "CROSS JOIN entry ON entry.path = wanted.value JOIN stowed ON stowed.package = entry.package "
+            f"JOIN package ON package.id = entry.package WHERE stowed.name NOT IN ({','.join('?' * len(names))})",
+            (json.dumps(list(paths)), *names),
+        ).fetchall()
         for pkgver, *row in rows:
             found.setdefault(pkgver, {})[row[0]] = _entry(tuple(row))
         return found
-
-    @contextlib.contextmanager
-    def _paths(self, paths: Iterable[str]) -> Iterator[None]:
-        self.db.execute("CREATE TEMP TABLE wanted (path TEXT PRIMARY KEY) WITHOUT ROWID")
-        try:
-            self.db.execute("BEGIN")
-            self.db.executemany("INSERT OR IGNORE INTO temp.wanted VALUES (?)", ((path,) for path in paths))
-            self.db.execute("COMMIT")
-            yield
-        finally:
-            self.db.execute("DROP TABLE temp.wanted")
 
     def owners(self, path: str) -> list[tuple[PkgVer, bool]]:
         """Every built package that has a path, and whether it is the stowed one."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
-from xsrc.model.manifest import Entry, Props
+from xsrc.model.manifest import Entry, Kind, Props
 from xsrc.model.pkgver import PkgVer
 
 
@@ -80,6 +82,39 @@ class Member:
     @property
     def name(self) -> str:
         return self.props.pkgver.name
+
+    @cached_property
+    def places(self) -> Mapping[str, Placed]:
+        """Where and how each path of the package shall stand."""
+        props, ignored = self.props, self.props.ignore
+        conf = {path.lstrip("/") for path in props.conf_files}
+        return {e.path: _place(e, props, conf) for e in self.entries if not (ignored and _matches(e.path, ignored))}
+
+
+def _place(entry: Entry, props: Props, conf: Set[str]) -> Placed:
+    path = entry.path
+    if entry.kind is Kind.DIR:
+        return Placed(path, props.pkgver, Class.DIR, mode=entry.mode)
+    if entry.kind is Kind.LINK:
+        return Placed(path, props.pkgver, Class.SHIPPED, entry.target)
+    if path.startswith("etc/") or path in conf or (props.copy and _matches(path, props.copy)):
+        return Placed(path, props.pkgver, Class.COPY, entry.sha256, entry.mode)
+    if props.hardlink and _matches(path, props.hardlink):
+        return Placed(path, props.pkgver, Class.HARD, entry.sha256, entry.mode)
+    return Placed(path, props.pkgver, Class.LINK, link_text(props.pkgver, path), entry.mode)
+
+
+def link_text(pkgver: PkgVer, path: str) -> str:
+    """The relative link from a path of the root to its file; it reads the same from the host and from inside.
+
+    >>> link_text(PkgVer("dash", "0.5.12", 1), "usr/bin/dash")
+    '../../pkg-destdir/dash-0.5.12_1/usr/bin/dash'
+    """
+    return "../" * path.count("/") + f"pkg-destdir/{pkgver}/{path}"
+
+
+def _matches(path: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(path, glob.removeprefix("?")) for glob in globs)
 
 
 @dataclass(frozen=True)

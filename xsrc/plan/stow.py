@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import combinations
 
 from xsrc.model.farm import Act, Class, Found, Member, Op, Placed
-from xsrc.model.manifest import Entry, Kind, Props
-from xsrc.model.pkgver import PkgVer
+from xsrc.model.manifest import Entry
 from xsrc.plan.merge import Conflict, agree, disagreement
 
 
@@ -29,42 +27,6 @@ class StowPlan:
 STRANGER = "a file that no package owns"
 SKELETON = "masterdir-skel"
 """The name under which the skeleton is a member like any other."""
-
-
-def member_places(member: Member) -> dict[str, Placed]:
-    """Where and how each path of a package shall stand."""
-    props = member.props
-    places = {}
-    for entry in member.entries:
-        if _matches(entry.path, props.ignore):
-            continue
-        places[entry.path] = _place(entry, props)
-    return places
-
-
-def _place(entry: Entry, props: Props) -> Placed:
-    if entry.kind is Kind.DIR:
-        return Placed(entry.path, props.pkgver, Class.DIR, mode=entry.mode)
-    if entry.kind is Kind.LINK:
-        return Placed(entry.path, props.pkgver, Class.SHIPPED, entry.target)
-    if entry.path.startswith("etc/") or f"/{entry.path}" in props.conf_files or _matches(entry.path, props.copy):
-        return Placed(entry.path, props.pkgver, Class.COPY, entry.sha256, entry.mode)
-    if _matches(entry.path, props.hardlink):
-        return Placed(entry.path, props.pkgver, Class.HARD, entry.sha256, entry.mode)
-    return Placed(entry.path, props.pkgver, Class.LINK, link_text(props.pkgver, entry.path), entry.mode)
-
-
-def link_text(pkgver: PkgVer, path: str) -> str:
-    """The relative link from a path of the root to its file.
-
-    >>> link_text(PkgVer("dash", "0.5.12", 1), "usr/bin/dash")
-    '../../pkg-destdir/dash-0.5.12_1/usr/bin/dash'
-    """
-    return "../" * path.count("/") + f"pkg-destdir/{pkgver}/{path}"
-
-
-def _matches(path: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(path, glob.removeprefix("?")) for glob in globs)
 
 
 def plan_stow(
@@ -84,7 +46,7 @@ def plan_stow(
     adding = {member.name: member for member in add}
     dropping = {member.name: member for member in drop}
     staying = {member.name: member for member in others}
-    touched = {path for member in (*adding.values(), *dropping.values()) for path in member_places(member)}
+    touched = {path for member in (*adding.values(), *dropping.values()) for path in member.places}
     bad = _conflicts(adding, staying)
     refused = {conflict.path for conflict in bad}
     before = _desired({**staying, **dropping}, touched)
@@ -124,7 +86,7 @@ def _conflicts(adding: Mapping[str, Member], staying: Mapping[str, Member]) -> l
 
 def _stowed_entries(member: Member) -> dict[str, Entry]:
     """The entries of a package that it does not leave out of the root."""
-    return {e.path: e for e in member.entries if not _matches(e.path, member.props.ignore)}
+    return {e.path: e for e in member.entries if e.path in member.places}
 
 
 def _desired(members: Mapping[str, Member], paths: Iterable[str]) -> dict[str, Placed]:
@@ -132,7 +94,7 @@ def _desired(members: Mapping[str, Member], paths: Iterable[str]) -> dict[str, P
     result: dict[str, Placed] = {}
     wanted = frozenset(paths)
     for name in sorted(members, key=lambda name: (name != SKELETON, name)):
-        for path, placed in member_places(members[name]).items():
+        for path, placed in members[name].places.items():
             if path in wanted:
                 result.setdefault(path, placed)
     return result

@@ -14,7 +14,7 @@ from xsrc.errors import ConflictError, HostError
 from xsrc.model.farm import Change, Class, Member, Op
 from xsrc.model.manifest import Kind, Props
 from xsrc.model.pkgver import Pattern, PkgVer
-from xsrc.plan.stow import SKELETON, StowPlan, inverse, member_places, plan_stow
+from xsrc.plan.stow import SKELETON, StowPlan, inverse, plan_stow
 from xsrc.verbs.context import Context, choose_version
 
 
@@ -60,9 +60,9 @@ def plan_change(
 ) -> StowPlan:
     """The plan of a change against what is stowed and what is on disk now."""
     adding, dropping = tuple(add), tuple(drop)
-    paths = {path for m in (*adding, *dropping) for path in member_places(m)}
+    paths = {path for m in (*adding, *dropping) for path in m.places}
     others = _others(context, farm, paths, {m.name for m in (*adding, *dropping)})
-    places = [place for m in (*adding, *dropping, *others) for place in member_places(m).values()]
+    places = [place for m in (*adding, *dropping, *others) for place in m.places.values()]
     hashed = frozenset(place.path for place in places if place.how in (Class.COPY, Class.HARD))
     disk = links.survey(context.masterdir.root, paths, hashed)
     return plan_stow(adding, dropping, others, disk, repair=repair)
