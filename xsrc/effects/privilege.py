@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterable
 from pathlib import Path
 
 from xsrc.errors import HostError
@@ -11,11 +12,11 @@ from xsrc.errors import HostError
 USER = "xbuild"
 
 
-def become_builder(tree: Path, masterdir: Path, srcdistdir: Path | None = None) -> None:
+def become_builder(trees: Iterable[Path], masterdir: Path, srcdistdir: Path | None = None) -> None:
     """Turn this process from root into the build user, for good.
 
-    The masterdir is made and given to that user before. Raises HostError, in one line with what to do, when the user
-    is missing or cannot reach the tree or the masterdir.
+    `trees` are what it will read; the masterdir is made and given to it before.
+    Raises HostError, in one line with what to do, when the user is missing or cannot reach any of them.
     """
     try:
         user = pwd.getpwnam(USER)
@@ -40,7 +41,7 @@ def become_builder(tree: Path, masterdir: Path, srcdistdir: Path | None = None) 
     os.initgroups(USER, user.pw_gid)
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-    for path in (tree, masterdir, srcdistdir):
+    for path in (*trees, masterdir, srcdistdir):
         if path is not None and not _reachable(path):
             first = next(up for up in reversed((path, *path.parents)) if not os.access(up, os.X_OK))
             raise HostError(

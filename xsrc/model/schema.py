@@ -285,5 +285,7 @@ def read(
 
 def locate(file: str, text: str, problems: Iterable[Problem]) -> list[Diagnostic]:
     """The problems with their places in the text, in the order of the text."""
-    located = [Diagnostic(tomlspan.span_of(file, text, path), message, hint) for path, message, hint in problems]
+    listed = list(problems)
+    found = tomlspan.places(text) if listed else {}
+    located = [Diagnostic(tomlspan.span_of(file, text, path, found), message, hint) for path, message, hint in listed]
     return sorted(located, key=lambda d: d.span)

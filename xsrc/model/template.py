@@ -33,9 +33,9 @@ class Template:
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """sha256 of each file under files/, by its path there."""
 
-    def span(self, *path: str | int, value: bool = False) -> Span:
-        """Where a key (or its value) stands in the file."""
-        return tomlspan.span_of(self.file, self.text, path, value=value)
+    def span(self, *path: str | int) -> Span:
+        """Where a key stands in the file."""
+        return tomlspan.span_of(self.file, self.text, path)
 
     def need(self, kind: str, name: str) -> Path:
         """Where a dependency of one kind is declared: at the top, in an option or in a condition."""
@@ -73,8 +73,9 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
     yield from _distfiles(raw, ())
     for index, when in enumerate(raw.get("when", [])):
         yield from _distfiles(when, ("when", index))
-    options = raw.get("options", {})
-    for option, body in options.items():
+    known = whole.get("options", {})
+    options = known if isinstance(known, dict) else {}
+    for option, body in raw.get("options", {}).items():
         for index, other in enumerate(body.get("conflicts", [])):
             if other not in options:
                 where = ("options", option, "conflicts", index)
@@ -88,7 +89,8 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
                     yield at, f"{shown(at)}: no option {found(word)}", nearest(word, options)
     if raw.get("build_style") == "meta" and raw.get("distfiles"):
         yield ("distfiles",), "distfiles: the build style meta has no sources", None
-    names = ["name", "version", *(f"vars.{key}" for key in raw.get("vars", {}))]
+    variables = whole.get("vars", {})
+    names = ["name", "version", *(f"vars.{key}" for key in (variables if isinstance(variables, dict) else ()))]
     for path, word in _used(dict(whole), ()):
         if word not in names and not _SITE.fullmatch(word):
             hint = nearest(word, names) or "write {{ and }} for braces that mean themselves"
@@ -123,6 +125,8 @@ def _used(value: object, path: Path) -> Iterator[tuple[Path, str]]:
         case dict():
             top = not path or (len(path) == 2 and path[0] == "when")
             for key, item in value.items():
+                if path and not _plain(key):
+                    yield from _used(key, (*path, key))
                 if not _plain(item) and not (top and key in LITERAL):
                     yield from _used(item, (*path, key))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xsrc.errors import Span
@@ -164,10 +165,15 @@ def span_at(file: str, text: str, start: int, end: int) -> Span:
     return Span(file, line, start - begin + 1, max(1, length), content)
 
 
-def span_of(file: str, text: str, path: Path, *, value: bool = False) -> Span:
-    """The span of the key (or its value) at `path`, or of its nearest parent that has a place."""
+def span_of(
+    file: str, text: str, path: Path, found: Mapping[Path, tuple[int, int]] | None = None, *, value: bool = False
+) -> Span:
+    """The span of the key (or its value) at `path`, or of its nearest parent that has a place.
+
+    `found` is what `places` gave for the text, where that is known.
+    """
     text = text.replace("\r\n", "\n")
-    found = places(text)
+    found = places(text) if found is None else found
     if value and (*path, "=") in found:
         return span_at(file, text, *found[(*path, "=")])
     while path:

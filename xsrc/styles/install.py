@@ -29,10 +29,9 @@ put() { # MODE DIRECTORY PATH
 	if [ -d "$3" ]; then cp -R "$3" "$DESTDIR/$2/"; else install -m "$1" "$3" "$DESTDIR/$2/"; fi
 }
 put_as() { # TARGET PATH
-	case $1 in
-	*/) mkdir -p "$DESTDIR/$1"; cp -R "$2" "$DESTDIR/$1" ;;
-	*) mkdir -p "$DESTDIR/$1"; rmdir "$DESTDIR/$1"; cp -R "$2" "$DESTDIR/$1" ;;
-	esac
+	case $1 in */) mkdir -p "$DESTDIR/$1" ;; */*) mkdir -p "$DESTDIR/${1%/*}" ;; esac
+	if [ -d "$2" ] && [ -d "$DESTDIR/$1" ] && [ "${1%/}" = "$1" ]; then cp -R "$2/." "$DESTDIR/$1"
+	else cp -R "$2" "$DESTDIR/$1"; fi
 }
 put_man() { # PATH
 	page=${1%.gz}; put 644 "usr/share/man/man${page##*.}" "$1"

@@ -72,7 +72,7 @@ class Context:
         context = cls(host, flags, ui, found, settings, Masterdir(Path(root).absolute()))
         if host.uid == 0:
             shared = Path(settings.srcdistdir) if settings.srcdistdir else None
-            become_builder(found.root, context.masterdir.root, shared)
+            become_builder((found.root, tree.PROGRAM), context.masterdir.root, shared)
         return context
 
     @cached_property
