@@ -33,9 +33,9 @@ class Template:
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """sha256 of each file under files/, by its path there."""
 
-    def span(self, *path: str | int) -> Span:
-        """Where a key stands in the file."""
-        return tomlspan.span_of(self.file, self.text, path)
+    def span(self, *path: str | int, value: bool = False) -> Span:
+        """Where a key (or its value) stands in the file."""
+        return tomlspan.span_of(self.file, self.text, path, value=value)
 
     def need(self, kind: str, name: str) -> Path:
         """Where a dependency of one kind is declared: at the top, in an option or in a condition."""
