@@ -1,0 +1,19 @@
+"""The rows of DESIGN.md 10 that exist so far, by name: what each compares, and what measures it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tests.bench.measure import Figure
+from tests.bench.rows import build, enter, read, start, stow
+from tests.bench.world import World
+
+ROWS: Mapping[str, tuple[str, Callable[[World], list[Figure]]]] = {
+    "start": ("xsrc --help against importing plumbum.cli in the same interpreter", start.start),
+    "nothing": ("xsrc build dash with nothing to do against importing plumbum.cli", start.nothing),
+    "enter": ("entering a sandbox, in either mode, against bwrap with the same mounts", enter.enter),
+    "read": ("reading 2,000 templates, nothing kept, against tomllib alone on the same files", read.cold),
+    "stow": ("stowing and unstowing 20,000 files against GNU stow and a bare loop of symlink(2)", stow.stow),
+    "memory": ("peak memory of xsrc itself in xsrc build dash", build.memory),
+    "overhead": ("xsrc build dash from a fetched distfile against the same commands by hand", build.overhead),
+}

@@ -1,0 +1,99 @@
+"""What it costs to run a command in a sandbox, beside bwrap doing the same: every namespace, the same mounts."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.measure import Broken, Figure, Missing, Side, column, compared, interleaved, timed
+from tests.bench.world import World, find
+from xsrc.effects.enter import Helpers, command, find_helpers
+from xsrc.effects.machine import arch, host_base
+from xsrc.errors import HostError
+from xsrc.model.sandbox import Bind, Overlay, Sandbox
+
+BATCH = 10
+"""Entries that make one figure: a single one is too short for a noisy machine."""
+
+DO_NOTHING = ("/usr/bin/true",)
+
+
+def enter(world: World) -> list[Figure]:
+    """Three rows: each mode with binds on both sides, then the overlay of a real build root in the better mode."""
+    bwrap = _bwrap()
+    figures = []
+    for mode in ("caps", "userns"):
+        name = f"enter {mode}"
+        try:
+            helpers = find_helpers({**world.env, "XSRC_ISOLATION": mode})
+        except HostError as error:
+            figures.append(Figure(name, note=f"not run: {error}"))
+            continue
+        sandbox = _sandbox(world.folder("enter"), overlay=False)
+        figures.append(_compare(world, name, helpers, sandbox, bwrap))
+    return figures
+
+
+def _bwrap() -> str:
+    bwrap = find("bwrap")
+    if bwrap is None:
+        raise Missing("no bwrap")
+    probe = subprocess.run([bwrap, "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True, text=True)
+    if probe.returncode:
+        raise Missing(f"bwrap cannot enter a sandbox here: {probe.stderr.strip()}")
+    return bwrap
+
+
+def _sandbox(folder: Path, *, overlay: bool) -> Sandbox:
+    """The root of a configure phase: the skeleton with this machine's base, the sources writable."""
+    root, sources = folder / "root", folder / "wrksrc"
+    sources.mkdir()
+    base = host_base(arch())
+    for inside in ("usr", "etc", "tmp", "dev", "proc", "sys", "pkg-builddir/dash-0.5.12", *base.layers, *base.binds):
+        (root / inside).mkdir(parents=True, exist_ok=True)
+    for link in ("bin", "sbin", "lib", "lib64"):
+        (root / link).symlink_to(f"usr/{link}")
+    shutil.copyfile("/etc/passwd", root / "etc/passwd")
+    mounts: list[Bind | Overlay] = []
+    for inside in sorted(base.layers):
+        layers = base.layers[inside]
+        mounts.append(Overlay((root / inside, *layers), inside) if overlay else Bind(layers[0], inside))
+    mounts += [Bind(source, inside) for inside, source in sorted(base.binds.items())]
+    mounts.append(Bind(sources, "pkg-builddir/dash-0.5.12", writable=True))
+    env = {"PATH": "/usr/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/tmp"}
+    return Sandbox(root, tuple(mounts), env, "/pkg-builddir/dash-0.5.12")
+
+
+def bwrap_argv(bwrap: str, sandbox: Sandbox) -> tuple[str, ...]:
+    """The command line of bwrap for the same sandbox."""
+    words = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--hostname", "xsrc", "--cap-drop", "ALL"]
+    words += ["--ro-bind", str(sandbox.root), "/"]
+    for mount in sandbox.mounts:
+        if isinstance(mount, Bind):
+            words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), f"/{mount.inside}"]
+    words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    for name, value in sorted(sandbox.env.items()):
+        words += ["--setenv", name, value]
+    return (*words, "--chdir", sandbox.directory, "--", *DO_NOTHING)
+
+
+def _compare(world: World, name: str, helpers: Helpers, sandbox: Sandbox, bwrap: str) -> Figure:
+    ours = _batch(world, command(helpers, sandbox, DO_NOTHING).argv)
+    theirs = _batch(world, bwrap_argv(bwrap, sandbox))
+    mine, its = interleaved([ours, theirs], world.rounds(25))
+    return compared(name, column(mine), column(its), 0.8, against="bwrap")
+
+
+def _batch(world: World, argv: Sequence[str]) -> Side:
+    def run() -> tuple[float]:
+        return (sum(timed(argv, {}, world.place) for _ in range(BATCH)) / BATCH,)
+
+    try:
+        timed(argv, {}, world.place)
+    except Broken as error:
+        if "125" in str(error):
+            raise Missing(str(error)) from error
+        raise
+    return run

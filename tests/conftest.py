@@ -1,0 +1,60 @@
+"""The land, its users, a server, and a site for each test that asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.kit.land import Land, settled
+from tests.e2e.kit.server import Server
+from tests.e2e.kit.site import Site
+
+
+@pytest.fixture(scope="session")
+def land() -> Iterator[Land]:
+    """A copy of this checkout below /var/tmp, set up by an ordinary user with `helpers/setup`."""
+    with settled() as made:
+        made.setup.ok()
+        if made.usable:
+            pytest.skip(f"nothing can be built here: {made.usable}")
+        yield made
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A local HTTP server that fails when it is told to."""
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["caps", "userns"])
+def mode(request: pytest.FixtureRequest, land: Land) -> str:
+    """Each mode of isolation in turn."""
+    name = str(request.param)
+    if reason := land.modes[name]:
+        pytest.skip(f"{name}: {reason}")
+    return name
+
+
+@pytest.fixture
+def site(land: Land, server: Server, request: pytest.FixtureRequest) -> Site:
+    """A tree without templates, and where its masterdir will be; builds use the better mode of this machine."""
+    word = "".join(c if c.isalnum() else "-" for c in request.node.name)
+    return Site(land, server, land.folder(word))
+
+
+@pytest.fixture
+def site_in_mode(site: Site, mode: str) -> Site:
+    """The same in each mode of isolation."""
+    site.mode = mode
+    return site
+
+
+@pytest.fixture
+def as_root(land: Land) -> Land:
+    """The land, where these tests are run by root."""
+    if not land.is_root:
+        pytest.skip("needs root: a second user, mounts or a look at root's own builds")
+    return land

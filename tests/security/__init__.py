@@ -1,0 +1,1 @@
+"""Tests of what the helpers promise: each requirement of SECURITY.md, weakened builds, attacks, fuzzing."""

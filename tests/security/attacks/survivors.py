@@ -1,0 +1,28 @@
+"""A build that will not end: its own session, every signal ignored, the helper killed at random moments."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+from lib import WORLD, Path, argv, until, verdict  # type: ignore[import-not-found]
+
+token = f"xsrc-attack-{os.getpid()}"
+words = argv("/usr/bin/python3", "-I", "-S", "/kit/life.py", "stubborn", token)
+for _ in until(float(WORLD["seconds"])):
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(random.random() * 0.03)
+    process.send_signal(random.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)))
+    process.wait()
+time.sleep(1)
+left = []
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        if token.encode() in Path("/proc", pid, "cmdline").read_bytes().split(b"\0"):
+            left.append(int(pid))
+    except OSError:
+        pass
+for found in left:
+    os.kill(found, signal.SIGKILL)
+verdict(not left, f"left alive: {left}")

@@ -1,0 +1,1 @@
+"""What the security tests share: people, builds of the helpers, sandboxes to look into."""

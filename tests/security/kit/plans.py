@@ -1,0 +1,56 @@
+"""What xsrc itself would show a build: its own plans, over a masterdir in the caller's home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.security.kit.box import Box, folder, give
+from xsrc.effects import machine
+from xsrc.model.layout import Masterdir
+from xsrc.model.package import Package
+from xsrc.model.pkgver import PkgVer
+from xsrc.model.sandbox import Sandbox
+from xsrc.plan import root
+from xsrc.plan.phases import Phase
+
+
+def sandboxes(box: Box) -> dict[str, Sandbox]:
+    """What xsrc shows the phases of a build, and `xsrc chroot`; its masterdir is in the caller's home."""
+    person, base = box.person, machine.host_base(machine.arch())
+    home = box.folder("home")
+    masterdir = Masterdir(folder(home / "masterdir", person))
+    pkgver = PkgVer("hostile", "1.0", 1)
+    work = masterdir.work(pkgver)
+    made = [masterdir.destdirs, masterdir.builddir, masterdir.root / "var", masterdir.root / "var/db", masterdir.db]
+    made += [work.path, work.root, work.wrksrc, masterdir.unfinished(pkgver)]
+    for path in made:
+        folder(path, person)
+    for top in (work.root, masterdir.root):
+        for inside in ("usr", "etc", "etc/alternatives", "proc", "sys", "dev", "tmp", *base.layers, *base.binds):
+            if not (top / inside).exists():
+                folder(top / inside, person)
+        for name in ("bin", "sbin", "lib", "lib64"):
+            give_link(top / name, f"usr/{name}", box)
+    for inside in (f"pkg-builddir/{pkgver.work}", f"pkg-destdir/{pkgver}"):
+        for path in (*reversed((work.root / inside).parents), work.root / inside):
+            if not path.exists():
+                folder(path, person)
+    package = a_package(pkgver)
+    phases = (Phase.EXTRACT, Phase.BUILD, Phase.INSTALL)
+    found = {p.value: root.build_root(package, p, masterdir, (), base, {"PATH": "/usr/bin"}, 16) for p in phases}
+    found["chroot"] = root.stowed_root(masterdir, base, {"PATH": "/usr/bin"}, 16, "/")
+    return found
+
+
+def a_package(pkgver: PkgVer) -> Package:
+    """What build_root reads of a package; the rest stays unset."""
+    package = object.__new__(Package)
+    for name, value in {"pkgver": pkgver, "build_wrksrc": ""}.items():
+        object.__setattr__(package, name, value)
+    return package
+
+
+def give_link(path: Path, target: str, box: Box) -> None:
+    if not path.exists():
+        path.symlink_to(target)
+        give(path, box.person)

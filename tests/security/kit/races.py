@@ -1,0 +1,52 @@
+"""Swaps names as fast as it can while something else looks at them: the races that path checks lose."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.security.kit.people import Person, become
+
+_EXCHANGE = 2
+_AT_FDCWD = -100
+
+
+def exchange(one: Path, other: Path) -> None:
+    """renameat2(2) with RENAME_EXCHANGE: at no time is either name missing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) != 0:
+        raise OSError(ctypes.get_errno(), f"{one} {other}")
+
+
+@contextlib.contextmanager
+def swapping(person: Person, one: Path, other: Path) -> Iterator[None]:
+    """A process of the person's that exchanges two names without end."""
+    child = os.fork()
+    if child == 0:
+        try:
+            become(person)
+            libc = ctypes.CDLL(None)
+            words = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE)
+            while True:
+                libc.renameat2(*words)
+        finally:
+            os._exit(1)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def rounds(seconds: float) -> Iterator[int]:
+    """Numbers until the time is over."""
+    end = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < end:
+        yield number
+        number += 1

@@ -1,0 +1,117 @@
+"""Fuzzing of both command lines, and what the compilers' analyzers and sanitizers say of the sources."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.security.kit import again, builds
+from tests.security.kit.box import Stage
+
+Recorder = Callable[[str, object], None]
+FUZZ = builds.SECURITY / "fuzz"
+SECONDS = float(os.environ.get("XSRC_FUZZ_SECONDS", "20"))
+CLANGS = ("clang", *(f"clang-{version}" for version in range(22, 12, -1)))
+SANITIZED = "-g -O1 -fno-sanitize-recover=all -fno-omit-frame-pointer"
+WARN = "-std=c11 -O2 -Wall -Wextra -Wshadow -Wmissing-prototypes -Wconversion -Wvla -Werror"
+
+_runs: dict[str, int] = {}
+
+
+def clang() -> str | None:
+    return next((path for name in CLANGS if (path := shutil.which(name))), None)
+
+
+def run(*words: str | Path, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    argv = [str(word) for word in words]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=seconds)
+
+
+def fuzzer(out: Path, number: int) -> tuple[list[str], str]:
+    """The program to run, without a corpus, and what it is."""
+    common = f"{SANITIZED} -I{builds.HELPERS} -DPROGRAM={number}".split()
+    source = str(FUZZ / "parse.c")
+    compiler = clang()
+    if compiler:
+        made = run(compiler, *common, "-fsanitize=fuzzer,address,undefined", "-o", out, source)
+        if made.returncode == 0:
+            return [
+                str(out),
+                f"-max_total_time={int(SECONDS / 2)}",
+                "-print_final_stats=1",
+                "-max_len=8192",
+            ], "libFuzzer"
+        why = f"{compiler} has no libFuzzer"
+    else:
+        why = "clang is not installed"
+    made = run("gcc", *common, "-DSTANDALONE", "-fsanitize=address,undefined", "-o", out, source)
+    assert made.returncode == 0, made.stderr
+    return [str(out), str(int(SECONDS / 2))], f"random changes under gcc's ASan and UBSan, {why}"
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["xsrc-mount", "xsrc-chroot"])
+def test_fuzz_of_the_command_line(tmp_path: Path, number: int, record_property: Recorder) -> None:
+    """The kept corpus is only read: what is found goes to a folder that is thrown away."""
+    program, how = fuzzer(tmp_path / "fuzz", number)
+    new = tmp_path / "new"
+    new.mkdir()
+    corpus = [FUZZ / "corpus"] if "random" in how else [new, FUZZ / "corpus"]
+    done = subprocess.run(
+        [*program, *map(str, corpus)], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=SECONDS + 120
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = re.search(r"number_of_executed_units: +(\d+)", done.stderr)
+    assert found, done.stderr[-2000:]
+    _runs[str(number)] = int(found[1])
+    assert int(found[1]) > 1000 * SECONDS
+    record_property("figure: fuzz executions without a crash", f"{sum(_runs.values())} ({how})")
+
+
+@pytest.mark.parametrize("compiler", ["musl-gcc", "gcc", "clang"])
+def test_builds_without_a_warning(tmp_path: Path, compiler: str) -> None:
+    found = clang() if compiler == "clang" else shutil.which(compiler)
+    if not found:
+        pytest.skip(f"{compiler} is not installed")
+    done = run("make", "-s", "-C", builds.HELPERS, f"OUT={tmp_path}", f"CC={found}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == set(builds.PROGRAMS)
+
+
+@pytest.mark.parametrize("program", sorted(builds.PROGRAMS))
+@pytest.mark.parametrize("analyzer", ["gcc", "clang"])
+def test_analyzer_is_silent(tmp_path: Path, program: str, analyzer: str) -> None:
+    source, out = builds.HELPERS / f"{program}.c", tmp_path / "object.o"
+    words: list[str | Path] = [*WARN.split(), '-DLIBEXECDIR="/x"', "-o", out, source]
+    if analyzer == "gcc":
+        done = run("gcc", "-fanalyzer", "-c", *words)
+    elif found := clang():
+        done = run(found, "--analyze", "--analyzer-output", "text", *words)
+    else:
+        pytest.skip("clang is not installed")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_sources_know_no_holes() -> None:
+    """The holes of test_weakened.py are laid from outside; nothing in helpers/ can switch one on."""
+    for path in builds.HELPERS.glob("*"):
+        if path.suffix in (".c", ".h") or path.name == "Makefile":
+            assert "WEAKEN" not in path.read_text().upper(), path
+
+
+def test_sanitized_build_meets_the_requirements(stage: Stage, record_property: Recorder) -> None:
+    """ASan and UBSan, plain mode. What a static program shows (R4), and call by call (R36), it cannot show."""
+    people = (stage.p, stage.e) if stage.e else ()
+    names = tuple(f"r{number:02d}_" for number in (*range(1, 38), 42, 43) if number not in (4, 9, 21))
+    except_for = "plain and not nothing_privileged_before and not first_call and not few_descriptors"
+    found = again.run(stage, people, "asan", names, only=except_for, seconds="0.4")
+    failed = {test: outcome.message for test, outcome in found.items() if outcome.how in ("failed", "error")}
+    passed = sum(outcome.how == "passed" for outcome in found.values())
+    record_property("figure: tests held by the sanitized build", f"{passed} of {passed + len(failed)}")
+    assert not failed
+    assert passed > 50

@@ -1,0 +1,123 @@
+"""Each test is shown a helper with a hole and must find it: one that passes all the same is defective."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+
+import pytest
+
+from tests.security.kit import again
+from tests.security.kit.box import Stage
+from tests.security.kit.people import Person, as_root, make_people, remove_people
+from tests.security.kit.stage import NEEDS_ROOT
+
+CAPS, PLAIN, BOTH = ("caps",), ("plain",), ("caps", "plain")
+
+HOLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    # hole: (tests that must find it, modes in which it is one)
+    "SETUID": (("r01_setuid_copy",), BOTH),
+    "CAP_CHECK": (("r02_unexpected",), BOTH),
+    "ENV": (("r05_environment_is_the_list", "r05_no_environment"), BOTH),
+    "CLOSE_RANGE": (("r07_only_three",), BOTH),
+    "STDIO_DIRECTORY": (("r07_directory_as",), BOTH),
+    "SETSID": (("r08_terminal_is",), BOTH),
+    "TIOCSTI_ROWS": (("r08_filter_alone",), BOTH),
+    "TIOCSTI_64": (("r08_filter_alone",), BOTH),
+    "OWNER": (("r11_what_cannot", "r11_root_of_another", "r42_layers_that", "r42_layer_of_another"), BOTH),
+    "MODE": (("r11_what_cannot", "r42_layers_that"), BOTH),
+    "SLASH": (("r11_what_cannot", "r13_sources_that"), BOTH),
+    "FOLLOW": (("r11_what_cannot", "r12_destinations", "r13_sources_that", "r42_layers_that"), BOTH),
+    "BENEATH": (("r12_destinations",), BOTH),
+    "LSTAT": (("r11_swap_race", "r12_swap_race", "r13_swap_race", "r42_swap_race"), CAPS),
+    "MAGIC": (("r13_sources_that",), BOTH),
+    "PEEL": (("r13_over_mount",), CAPS),
+    "NOSUID": (("r14_flags_of", "r14_mounts_below"), BOTH),
+    "NODEV": (("r14_flags_of", "r14_mounts_below"), BOTH),
+    "READONLY": (("r14_flags_of", "r14_nothing_can"), BOTH),
+    "FLAGS_NOT_BELOW": (("r14_mounts_below",), BOTH),
+    "PROPAGATION": (("r15_nothing_appears",), CAPS),
+    "OLD_ROOT": (("r16_only_the_cell",), BOTH),
+    "HOST_PROC": (("r17_proc_is", "r23_no_foreign"), BOTH),
+    "SIZE": (("r19_size_is_limited", "r20_no_text"), BOTH),
+    "NETNS": (("r22_no_network",), CAPS),
+    "IPCNS": (("r23_namespaces", "r23_shared_memory"), BOTH),
+    "CGROUPNS": (("r23_namespaces",), BOTH),
+    "KEY_ROWS": (("r24_native", "r24_compat"), BOTH),
+    "COMPAT_KEY_ROWS": (("r24_compat",), BOTH),
+    "COMPAT_ROWS": (("r24_compat",), BOTH),
+    "NO_FILTER": (("r24_native", "r24_compat", "r26_capabilities_of_the_payload"), BOTH),
+    "NNP": (("r26_capabilities_of_the_payload", "r26_capabilities_of_the_helpers", "r36_no_new_privs"), BOTH),
+    "KEEP_CAPS": (("r26_capabilities_of_the_helpers",), BOTH),
+    "BOUNDING": (("r26_capabilities_of_the_payload",), PLAIN),
+    "DUMPABLE": (("r29_from_inside", "r29_from_outside_by_the_caller"), PLAIN),
+    "LIFELINE": (("r31_kill_during",), BOTH),
+    "PIDFD": (("r31_end_of_the_caller",), BOTH),
+    "THREAD_DEATH": (("r32_end",), BOTH),
+    "EXIT": (("r33_signals",), BOTH),
+    "REAP": (("r34_orphans",), BOTH),
+    "SIGNALS": (("r34_signals",), BOTH),
+    "EXEC_IN_ROOT": (("r35_root_with_an_x",), CAPS),
+    "OVERMOUNT": (("r43_over_mount_in_a_layer", "r43_over_mount_in_a_system"), CAPS),
+}
+HARMLESS = {"SLOW_START": ("r31_kill_during",)}
+"""What makes a race wider without being a hole: the same tests must hold."""
+
+Recorder = Callable[[str, object], None]
+Outcomes = dict[str, again.Outcome]
+_caught: dict[str, bool] = {}
+
+
+@pytest.fixture(scope="module")
+def runs(stage: Stage) -> Iterator[dict[str, Future[Outcomes]]]:
+    """All builds, tried two at a time: each by people of its own, for a test ends all that its P runs."""
+    if not as_root():
+        pytest.skip(NEEDS_ROOT)
+    assert stage.e is not None
+    others = make_people(secrets.token_hex(2))
+    pairs: SimpleQueue[tuple[Person, ...]] = SimpleQueue()
+    for pair in ((stage.p, stage.e), others):
+        pairs.put(pair)
+
+    def one(hole: str, names: tuple[str, ...]) -> Outcomes:
+        pair = pairs.get()
+        try:
+            return again.run(stage, pair, f"weak:{hole}", names, seconds=os.environ.get("XSRC_RACE_SECONDS", "1.5"))
+        finally:
+            pairs.put(pair)
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            wanted = {hole: names for hole, (names, _) in HOLES.items()} | HARMLESS
+            yield {hole: pool.submit(one, hole, names) for hole, names in wanted.items()}
+            pool.shutdown(cancel_futures=True)
+    finally:
+        remove_people(*others)
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_weakened_build_is_caught(runs: dict[str, Future[Outcomes]], hole: str, record_property: Recorder) -> None:
+    names, modes = HOLES[hole]
+    found = runs[hole].result()
+    missed = []
+    for name in names:
+        for mode in modes:
+            mine = {
+                test: outcome for test, outcome in found.items() if test.startswith(f"test_{name}") and mode in test
+            }
+            if not any(outcome.found_it for outcome in mine.values()):
+                missed.append(f"test_{name} in mode {mode}: {mine}")
+    _caught[hole] = not missed
+    record_property("figure: weakened builds caught", f"{sum(_caught.values())} of {len(_caught)} made")
+    assert not missed, "the hole was not found by:\n" + "\n".join(missed)
+
+
+@pytest.mark.parametrize("change", HARMLESS)
+def test_harmless_change_is_not_caught(runs: dict[str, Future[Outcomes]], change: str) -> None:
+    """The control of the control: a slow start-up by itself."""
+    found = runs[change].result()
+    assert found
+    assert {outcome.how for outcome in found.values()} == {"passed"}, found

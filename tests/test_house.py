@@ -1,0 +1,492 @@
+"""The rules of the house: linters, types, layers, purity, names, sizes, and what may stand in a tracked file."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.unit.builders import a_package, tidy_text
+from xsrc.styles.install import install_script
+
+TREE = Path(__file__).resolve().parent.parent
+PURE = ("model", "plan", "styles", "lint")
+SOURCES = sorted(path.relative_to(TREE).as_posix() for path in (TREE / "xsrc").rglob("*.py"))
+
+
+def run(*argv: str) -> tuple[int, str]:
+    """A program's exit code and all that it said."""
+    done = subprocess.run(argv, cwd=TREE, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@cache
+def tracked() -> tuple[str, ...]:
+    """Every file that git knows, and that is still there."""
+    if shutil.which("git") is None or not (TREE / ".git").exists():
+        pytest.skip("not a git work tree")
+    code, said = run("git", "-c", f"safe.directory={TREE}", "ls-files", "-z")
+    assert code == 0, said
+    return tuple(name for name in said.split("\0") if name and os.path.lexists(TREE / name))
+
+
+@cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse((TREE / source).read_text(), source)
+
+
+def nodes(source: str, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
+    return (node for node in ast.walk(parsed(source)) if isinstance(node, kinds))
+
+
+def none(rows: Iterable[str]) -> None:
+    """Fail with all findings, a line each, if there are any."""
+    found = sorted(rows)
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
+
+
+# ---- linters
+
+
+@pytest.mark.parametrize(
+    "words", [("check", "--output-format=concise"), ("format", "--check", "--output-format=concise")]
+)
+def test_ruff(words: tuple[str, ...]) -> None:
+    code, said = run(sys.executable, "-m", "ruff", *words, ".")
+    assert code == 0, said
+
+
+def test_mypy() -> None:
+    code, said = run(sys.executable, "-m", "mypy", "--strict")
+    assert code == 0, said
+
+
+# ---- layers
+
+LAYERS = {
+    "errors": set[str](),
+    "model": {"errors"},
+    "styles": {"errors", "model"},
+    "plan": {"errors", "model", "styles"},
+    "lint": {"errors", "model", "styles"},
+    "effects": {"errors", "model"},
+    "ui": {"errors", "model"},
+    "verbs": {"errors", "model", "styles", "plan", "lint", "effects", "ui"},
+    "cli": {"errors", "model", "ui", "verbs"},
+    "__main__": {"errors", "ui", "cli"},
+    "__init__": set[str](),
+}
+"""What each layer may import beside itself, and the package for its version (DESIGN 6)."""
+
+VERBS_ABOVE = (("bulk",), ("build", "job"), ("stow", "farming"))
+"""Among verbs each may import those to its right, never back."""
+
+
+def module(source: str) -> str:
+    return source.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def layer(name: str) -> str:
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports(source: str) -> set[str]:
+    """Every module of xsrc that a file imports, wherever in it the import stands."""
+    known = {module(other) for other in SOURCES}
+    found: set[str] = set()
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "xsrc"}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source}:{node.lineno}: a relative import"
+            if node.module is not None and node.module.split(".")[0] == "xsrc":
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= {name if name in known else node.module for name in names}
+    return found
+
+
+def test_every_layer_is_known() -> None:
+    assert {layer(module(source)) for source in SOURCES} <= set(LAYERS)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_imports_go_downward(source: str) -> None:
+    here = layer(module(source))
+    allowed = LAYERS[here] | {here, "__init__"} - ({"__init__"} if here in PURE else set())
+    none(sorted(name for name in imports(source) if layer(name) not in allowed))
+
+
+def test_the_test_of_imports_sees_them_all() -> None:
+    assert "xsrc.plan.stow" in imports("xsrc/verbs/farming.py")
+    assert "xsrc.effects.destdir" in imports("xsrc/verbs/context.py"), "from a package, and of a name in a module"
+    everywhere = set().union(*(imports(source) for source in SOURCES))
+    assert len(everywhere) > len(SOURCES) / 2
+
+
+def graph() -> dict[str, set[str]]:
+    return {module(source): imports(source) for source in SOURCES}
+
+
+# bug U41: xsrc.verbs.context imports xsrc.verbs.farming inside a function
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    known = graph()
+    TopologicalSorter({name: below - {name, "xsrc"} for name, below in known.items()}).prepare()  # raises CycleError
+
+
+def test_verbs_call_each_other_one_way_only() -> None:
+    known = graph()
+
+    def reached(name: str) -> set[str]:
+        seen, queue = set[str](), [name]
+        while queue:
+            for below in known.get(queue.pop(), set()) - seen:
+                seen.add(below)
+                queue.append(below)
+        return seen
+
+    for level, names in enumerate(VERBS_ABOVE):
+        above = {f"xsrc.verbs.{name}" for row in VERBS_ABOVE[:level] for name in row}
+        for name in names:
+            none(sorted(reached(f"xsrc.verbs.{name}") & above))
+
+
+# ---- purity
+
+IMPURE_MODULES = re.compile(
+    r"(?:asyncio|builtins|ctypes|fcntl|getpass|glob|grp|http|importlib|io|locale|logging|multiprocessing|os|platform|"
+    r"plumbum|prctl|pwd|random|resource|rich|secrets|select|shelve|shutil|signal|socket|sqlite3|ssl|subprocess|sys|"
+    r"tempfile|threading|time|urllib3|uuid|xattr)(?:\..*)?"
+)
+IMPURE_NAMES = re.compile(r"open|print|input|exec|eval|compile|__import__|globals|breakpoint")
+IMPURE_METHODS = re.compile(
+    r"absolute|chmod|cwd|exists|expanduser|getenv|glob|home|is_dir|is_file|is_mount|is_symlink|iterdir|lstat|mkdir|now|"
+    r"open|read_bytes|read_text|readlink|rename|resolve|rglob|rmdir|samefile|stat|symlink_to|today|touch|unlink|utcnow|"
+    r"write_bytes|write_text"
+)
+
+
+def impurities(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (f"{node.lineno}: {a.name}" for a in names if IMPURE_MODULES.fullmatch(a.name))
+            case ast.ImportFrom(module=str(name)) if IMPURE_MODULES.fullmatch(name):
+                yield f"{node.lineno}: {name}"
+            case ast.Call(func=ast.Name(id=name)) if IMPURE_NAMES.fullmatch(name):
+                yield f"{node.lineno}: {name}()"
+            case ast.Call(func=ast.Attribute(attr=name)) if IMPURE_METHODS.fullmatch(name):
+                yield f"{node.lineno}: .{name}()"
+            case ast.Global():
+                yield f"{node.lineno}: global"
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if source.split("/")[1] in PURE])
+def test_pure_rooms_touch_nothing(source: str) -> None:
+    none(impurities(parsed(source)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os.path",
+        "def f():\n    from time import monotonic",
+        "open('x')",
+        "Path('x').read_text()",
+        "print(1)",
+        "datetime.now()",
+        "def f():\n    global x",
+    ],
+)
+def test_the_test_of_purity_sees_what_it_looks_for(text: str) -> None:
+    assert len(list(impurities(ast.parse(text)))) == 1
+
+
+def test_output_by_the_user_interface_and_the_command_line_only() -> None:
+    rows = []
+    for source in SOURCES:
+        if source in ("xsrc/ui.py", "xsrc/cli.py"):
+            continue
+        for node in nodes(source, ast.Call):
+            assert isinstance(node, ast.Call)
+            if isinstance(node.func, ast.Name) and node.func.id == "print":
+                rows.append(f"{source}:{node.lineno}: print")
+            if ast.unparse(node.func) in ("sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer.write"):
+                rows.append(f"{source}:{node.lineno}: {ast.unparse(node.func)}")
+    none(rows)
+
+
+STARTS_PROCESSES = re.compile(
+    r"os\.(?:fork|forkpty|system|popen|exec\w+|spawn\w+|posix_spawn\w*)$|pty\.(?:fork|spawn)$"
+)
+
+
+def test_one_door_to_processes() -> None:
+    rows = []
+    for source in SOURCES:
+        if source == "xsrc/effects/proc.py":
+            continue
+        for node in ast.walk(parsed(source)):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Attribute) and STARTS_PROCESSES.match(ast.unparse(node)):
+                rows.append(f"{source}:{node.lineno}: {ast.unparse(node)}")
+            for name in names:
+                first = name.split(".")[0]
+                plumbing = first == "plumbum" and name != "plumbum.cli" and not name.startswith("plumbum.cli.")
+                if plumbing or first in ("subprocess", "multiprocessing", "asyncio") or STARTS_PROCESSES.match(name):
+                    rows.append(f"{source}: imports {name}")
+    none(rows)
+
+
+def test_the_environment_and_the_clock_are_read_at_the_edge() -> None:
+    """os.environ, the uid and the CPU count: once, in cli; the rest is told (DESIGN 6)."""
+    rows = []
+    for source in SOURCES:
+        if source == "xsrc/cli.py" or source.startswith("xsrc/effects/"):
+            continue
+        for node in nodes(source, ast.Attribute):
+            assert isinstance(node, ast.Attribute)
+            if re.fullmatch(
+                r"os\.(?:environb?|getenv|getuid|geteuid|getlogin|cpu_count|sched_getaffinity)", ast.unparse(node)
+            ):
+                rows.append(f"{source}:{node.lineno}: {ast.unparse(node)}")
+    none(rows)
+
+
+# ---- sizes, names, words
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_file_is_too_long(source: str) -> None:
+    assert len((TREE / source).read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_function_is_too_long(source: str) -> None:
+    rows = [
+        f"{source}:{node.lineno}: {node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in nodes(source, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, Function) and node.end_lineno and node.end_lineno - node.lineno >= 60
+    ]
+    none(rows)
+
+
+GLOSSARY = {
+    "recipe": "template",
+    "recipes": "templates",
+    "port": "template",
+    "ports": "templates",
+    "tarball": "distfile",
+    "tarballs": "distfiles",
+    "srcdir": "wrksrc",
+    "staging": "destdir",
+    "stagedir": "destdir",
+    "pkgdir": "destdir",
+    "sysroot": "root",
+    "chroot": "root",
+    "soname_lib": "shlib",
+}
+"""Words for which another one is used (STYLE 3.1)."""
+
+ALLOWED_WORDS = {("xsrc/verbs/chroot.py", "chroot")}
+"""The verb `xsrc chroot` is named after what people call it."""
+
+
+def identifiers(source: str) -> Iterator[tuple[int, str]]:
+    """Every name that a file makes: functions, classes, arguments, variables, fields."""
+    for node in ast.walk(parsed(source)):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield node.lineno, name
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node.lineno, name
+
+
+def words(name: str) -> list[str]:
+    """`_srcDir_of` as src, dir, srcdir, of."""
+    parts = [part for part in re.split(r"_+|(?<=[a-z0-9])(?=[A-Z])", name) if part]
+    return [part.lower() for part in (*parts, *("".join(pair) for pair in pairwise(parts)))]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_one_word_for_one_thing(source: str) -> None:
+    rows = [
+        f"{source}:{line}: {name}: say {GLOSSARY[word]}"
+        for line, name in identifiers(source)
+        for word in words(name)
+        if word in GLOSSARY and (source, word) not in ALLOWED_WORDS
+    ]
+    none(rows)
+
+
+def test_words_of_a_name() -> None:
+    assert words("_src_dir") == ["src", "dir", "srcdir"]
+    assert "srcdir" in words("theSrcDir")
+    assert "chroot" in words("chroot_root")
+    assert "port" not in words("import_support")
+
+
+def public(source: str) -> Iterator[tuple[Function | ast.ClassDef, str]]:
+    """Public functions and classes of a module, and the public methods of its classes with the name of the class."""
+    for node in parsed(source).body:
+        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+            yield node, ""
+            for below in node.body if isinstance(node, ast.ClassDef) else []:
+                if isinstance(below, Function) and not below.name.startswith("_"):
+                    yield below, node.name
+
+
+@cache
+def promised() -> frozenset[str]:
+    """Names of methods that some class of xsrc explains or some protocol asks for: overriding one needs no words."""
+    return frozenset(
+        node.name
+        for source in SOURCES
+        for node, owner in public(source)
+        if owner and (ast.get_docstring(node) or ast.unparse(node.body[-1]) == "...")
+    )
+
+
+# bug U40: six methods of several lines without a word
+@pytest.mark.parametrize("source", SOURCES)
+def test_everything_public_is_explained(source: str) -> None:
+    rows = []
+    for node, owner in public(source):
+        obvious = bool(owner) and (len(node.body) == 1 or node.name in promised())
+        if not ast.get_docstring(node) and not obvious:
+            rows.append(f"{source}:{node.lineno}: {owner + '.' if owner else ''}{node.name}")
+    none(rows)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_module_says_what_it_is_for(source: str) -> None:
+    assert ast.get_docstring(parsed(source))
+
+
+MARKS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b(?!.{0,20}#\d)")
+
+
+def test_no_mark_without_an_issue() -> None:
+    rows = []
+    for name in tracked():
+        if name.startswith(("xsrc/", "helpers/", "tests/", "templates/")) and not name.endswith(".patch"):
+            for number, line in enumerate(lines(name), 1):
+                if MARKS.search(line):
+                    rows.append(f"{name}:{number}")
+    none(rows)
+
+
+@cache
+def lines(name: str) -> tuple[str, ...]:
+    """The lines of a tracked file; of a link, its text; of what is no text, none."""
+    path = TREE / name
+    if path.is_symlink():
+        return (str(path.readlink()),)
+    try:
+        return tuple(path.read_text().split("\n"))
+    except (UnicodeDecodeError, IsADirectoryError):
+        return ()
+
+
+# ---- shell text
+
+
+@pytest.mark.parametrize("shell", ["sh", "dash", "busybox sh"])
+def test_scripts_of_xsrc_are_posix_sh(shell: str) -> None:
+    argv = shell.split()
+    if shutil.which(argv[0]) is None:
+        pytest.skip(f"no {argv[0]} on this machine")
+    table = {
+        "license": ["COPYING"],
+        "bin": ["a b"],
+        "man": ["*.1"],
+        "files": {"x'y": "usr/z"},
+        "rename": {"usr/a": "usr/b"},
+        "symlinks": {"usr/s": "$t"},
+        "remove": ["?usr/*.la"],
+        "modes": {"usr/m": "4755"},
+    }
+    for text in (tidy_text(), install_script(a_package(install=table))):
+        done = subprocess.run([*argv, "-n"], input=text, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("text", ["if true; then", "a() {", "echo 'x"])
+def test_the_test_of_sh_sees_what_is_wrong(text: str) -> None:
+    assert subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True, check=False).returncode != 0
+
+
+# ---- what is tracked
+
+TOP = re.compile(r"pyproject\.toml|xsrc|templates|helpers|masterdir-skel|tests|README\.md|LICENSE|\..*")
+
+
+def test_the_top_level_is_given() -> None:
+    none({top for name in tracked() if not TOP.fullmatch(top := name.split("/")[0])})
+
+
+def hosts() -> set[str]:
+    """The registries that this machine uses: of apt and of pip, whatever they are here."""
+    texts = [
+        path.read_text(errors="replace")
+        for path in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*")))
+        if path.is_file() and os.access(path, os.R_OK)
+    ]
+    texts += [value for name, value in os.environ.items() if name.startswith("PIP_") and "://" in value]
+    home = Path(os.environ.get("HOME", "/nonexistent"))
+    settings = configparser.RawConfigParser(strict=False)
+    for file in (
+        Path("/etc/pip.conf"),
+        home / ".pip/pip.conf",
+        home / ".config/pip/pip.conf",
+        Path(sys.prefix, "pip.conf"),
+    ):
+        try:
+            settings.read(file)
+        except (OSError, configparser.Error, UnicodeDecodeError):
+            continue
+    texts += [value for section in settings.sections() for _, value in settings.items(section)]
+    found = {urlsplit(url).hostname for text in texts for url in re.findall(r"https?://[^\s\"']+", text)}
+    return {host for host in found if host and host not in ("localhost", "127.0.0.1", "::1")}
+
+
+def machine_words() -> Iterator[re.Pattern[str]]:
+    """What names this machine: its registries, and the folder that the tree lies in."""
+    for host in sorted(hosts()):
+        yield re.compile(rf"(?<![\w.-]){re.escape(host)}(?![\w-])")
+    if len(TREE.parts) > 2:
+        yield re.compile(rf"(?<![\w/]){re.escape(str(TREE))}(?![\w-])")
+
+
+def test_no_registry_and_no_path_of_this_machine() -> None:
+    patterns = list(machine_words())
+    rows = [
+        f"{name}:{number}"  # without the words themselves: they may be nobody's business
+        for name in tracked()
+        for number, line in enumerate(lines(name), 1)
+        if any(pattern.search(line) for pattern in patterns)
+    ]
+    none(rows)
+
+
+def test_no_file_is_unreadably_large() -> None:
+    none(name for name in tracked() if (TREE / name).lstat().st_size > 1 << 20)

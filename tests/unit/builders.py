@@ -1,0 +1,245 @@
+"""Builders of the values that tests start from, and a disk in memory that carries out the farm's operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from xsrc.model.arch import Arch
+from xsrc.model.base import Base
+from xsrc.model.farm import Act, Class, Found, Member, Op, Placed
+from xsrc.model.layout import Masterdir
+from xsrc.model.manifest import Entry, Kind, Manifest, Props
+from xsrc.model.package import Package
+from xsrc.model.pkgver import PkgVer
+from xsrc.model.template import Template, parse
+from xsrc.plan.resolve import resolve
+from xsrc.plan.stow import StowPlan, plan_stow
+
+X86_64 = Arch.named("x86_64")
+SHA = "0123456789abcdef" * 4
+MASTERDIR = Masterdir(Path("/m"))
+HOST = Base(
+    "host",
+    {"usr": (Path("/usr"),)},
+    {"etc/alternatives": Path("/etc/alternatives")},
+    {"LIBRARY_PATH": "/usr/lib"},
+    {"cc": "gcc-12 1000"},
+)
+
+MINIMUM: Mapping[str, Any] = {
+    "name": "dash",
+    "version": "0.5.12",
+    "revision": 1,
+    "short_desc": "Small shell",
+    "license": "MIT",
+    "homepage": "https://example.org/",
+    "build_style": "gnu-makefile",
+}
+
+
+def toml(value: object) -> str:
+    """A value as TOML on one line."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            escaped = {'"': '\\"', "\\": "\\\\"}
+            quoted = "".join(escaped.get(c, f"\\u{ord(c):04x}" if c < " " or c == "\x7f" else c) for c in value)
+            return f'"{quoted}"'
+        case list() | tuple():
+            return "[" + ", ".join(toml(item) for item in value) + "]"
+        case dict():
+            return "{" + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def document(table: Mapping[str, Any]) -> str:
+    """A table as a TOML text, one line a key."""
+    return "".join(f"{key} = {toml(value)}\n" for key, value in table.items())
+
+
+def text_of(**keys: Any) -> str:
+    """The text of a right template with `keys` set; None takes a key away."""
+    return document({key: value for key, value in {**MINIMUM, **keys}.items() if value is not None})
+
+
+def a_template(name: str = "dash", *, patches: Iterable[str] = (), files: Iterable[str] = (), **keys: Any) -> Template:
+    """A template of a name, with `keys` set; patches and files/ are all of one checksum."""
+    text = text_of(**{"name": name, **keys})
+    return parse(name, text, f"templates/{name}/template.toml", dict.fromkeys(patches, SHA), dict.fromkeys(files, SHA))
+
+
+def a_package(
+    name: str = "dash", *, wanted: Iterable[str] = (), patches: Iterable[str] = (), arch: Arch = X86_64, **keys: Any
+) -> Package:
+    """The package of a template with `keys` set and the options of `wanted` chosen."""
+    return resolve(a_template(name, patches=patches, **keys), arch, wanted)
+
+
+def packages(**tables: Mapping[str, Any]) -> dict[str, Package]:
+    """Packages by name, each from a few keys: `packages(a={"makedepends": ["b"]}, b={})`."""
+    return {name: a_package(name, **keys) for name, keys in tables.items()}
+
+
+def style_texts() -> dict[str, str]:
+    """The build styles that xsrc comes with."""
+    folder = resources.files("xsrc.styles")
+    return {file.name.removesuffix(".toml"): file.read_text() for file in folder.iterdir() if ".toml" in file.name}
+
+
+def tidy_text() -> str:
+    """The script that ends an install phase."""
+    return (resources.files("xsrc.styles") / "tidy.sh").read_text()
+
+
+# ---- farm
+
+
+def a_file(path: str, content: str = "x", mode: int = 0o644) -> Entry:
+    """A file; its content stands for its checksum."""
+    return Entry(path, Kind.FILE, mode, len(content), content)
+
+
+def a_link(path: str, target: str) -> Entry:
+    """A link that a package ships."""
+    return Entry(path, Kind.LINK, 0o777, target=target)
+
+
+def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The entries and every directory above them, in order."""
+    found = {entry.path: entry for entry in entries}
+    for path in tuple(found):
+        while path := path.rpartition("/")[0]:
+            found.setdefault(path, Entry(path, Kind.DIR))
+    return Manifest.of(found.values()).entries
+
+
+def a_member(pkgver: str, *entries: Entry | str, **rules: Any) -> Member:
+    """A built package; a plain string is a file of that path with its name as content."""
+    files = [a_file(entry, f"{pkgver}:{entry}") if isinstance(entry, str) else entry for entry in entries]
+    return Member(Props(PkgVer.parse(pkgver), "x86_64", "0" * 64, **rules), with_parents(files))
+
+
+SKELETON: Mapping[str, Entry] = {
+    entry.path: entry
+    for entry in (
+        *(Entry(path, Kind.DIR) for path in ("etc", "pkg-destdir", "usr", "usr/bin", "usr/lib", "usr/share", "var")),
+        a_link("bin", "usr/bin"),
+        a_file("etc/passwd", "root"),
+    )
+}
+
+
+@dataclass
+class Disk:
+    """A root in memory: what stands at each path, the modes of files that were put there, and what is stowed."""
+
+    nodes: dict[str, Found] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    stowed: dict[str, Member] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(cls) -> Disk:
+        """A new masterdir."""
+        return cls({path: found_of(entry) for path, entry in SKELETON.items()})
+
+    def copy(self) -> Disk:
+        """An equal disk of its own."""
+        return Disk(dict(self.nodes), dict(self.modes), dict(self.stowed))
+
+    def survey(self, paths: Iterable[str]) -> dict[str, Found]:
+        """What stands at `paths`, as effects would see it: nothing is looked up through a link."""
+        return {path: self.nodes[path] for path in paths if path in self.nodes and self._reached(path)}
+
+    def _reached(self, path: str) -> bool:
+        while path := path.rpartition("/")[0]:
+            if self.nodes.get(path, Found("none")).kind != "dir":
+                return False
+        return True
+
+    def apply(self, ops: Iterable[Op]) -> None:
+        """Carry out operations as effects/links does; an operation that could not be done is an AssertionError."""
+        for op in ops:
+            path = op.placed.path
+            if not self._reached(path):
+                assert op.act in (Act.REMOVE, Act.RMDIR), f"{op.act} {path}: its directory is not there"
+                continue
+            match op.act:
+                case Act.MKDIR:
+                    assert self.nodes.setdefault(path, Found("dir")).kind == "dir", f"mkdir {path}: something else"
+                case Act.PUT:
+                    self._put(path, op.placed)
+                case Act.KEEP:
+                    self._put(path + ".new", op.placed)
+                case Act.REMOVE:
+                    assert self.nodes.get(path, Found("none")).kind != "dir", f"unlink {path}: a directory"
+                    self.nodes.pop(path, None)
+                    self.modes.pop(path, None)
+                case Act.RMDIR:
+                    below = any(other.startswith(path + "/") for other in self.nodes)
+                    if not below and self.nodes.get(path, Found("none")).kind == "dir":
+                        del self.nodes[path]
+
+    def _put(self, path: str, placed: Placed) -> None:
+        assert self.nodes.get(path, Found("none")).kind != "dir", f"rename onto {path}: a directory"
+        linked = placed.how in (Class.LINK, Class.SHIPPED)
+        self.nodes[path] = Found("link" if linked else "file", placed.text)
+        self.modes.pop(path, None)
+        if not linked:
+            self.modes[path] = placed.mode
+
+    def plan(self, add: Iterable[Member] = (), drop: Iterable[str] = (), *, repair: bool = False) -> StowPlan:
+        """The plan of a change, with everything that the verbs gather for it; an added name is an upgrade."""
+        adding = tuple(add)
+        names = {*drop, *(member.name for member in adding if member.name in self.stowed)}
+        dropping = [self.stowed[name] for name in sorted(names)]
+        paths = {path for member in (*adding, *dropping) for path in member.places}
+        out = {*names, *(member.name for member in adding)}
+        others = [
+            Member(member.props, tuple(e for e in member.entries if e.path in paths))
+            for name, member in self.stowed.items()
+            if name not in out
+        ]
+        skeleton = tuple(entry for path, entry in SKELETON.items() if path in paths)
+        others.append(Member(Props(PkgVer("masterdir-skel", "0", 1), "", ""), skeleton))
+        return plan_stow(adding, dropping, others, self.survey(paths), repair=repair)
+
+    def stow(self, *members: Member) -> StowPlan:
+        """Stow packages together; the plan must be free of conflicts."""
+        plan = self.plan(members)
+        assert not plan.conflicts, [str(conflict) for conflict in plan.conflicts]
+        self.apply(plan.ops)
+        self.stowed |= {member.name: member for member in members}
+        return plan
+
+    def unstow(self, *names: str) -> StowPlan:
+        """Take packages out together."""
+        plan = self.plan((), names)
+        assert not plan.conflicts, [str(conflict) for conflict in plan.conflicts]
+        self.apply(plan.ops)
+        for name in names:
+            del self.stowed[name]
+        return plan
+
+    def restow(self, *names: str) -> StowPlan:
+        """The plan that puts the links of stowed packages right; not carried out."""
+        return self.plan([self.stowed[name] for name in names], names, repair=True)
+
+
+def found_of(entry: Entry) -> Found:
+    """What an entry of the skeleton looks like on disk."""
+    return Found(entry.kind.value, entry.target or entry.sha256)
+
+
+def stranger(text: str = "theirs") -> Found:
+    """A file that somebody else made."""
+    return Found("file", text)
+
+
+def changed(member: Member, **rules: Any) -> Member:
+    """A member with other rules."""
+    return Member(replace(member.props, **rules), member.entries)
