@@ -98,8 +98,7 @@ def test_disk_full_while_a_phase_speaks(site: Site, mount: Mount) -> None:
 def test_disk_full_while_sealing(site: Site, mount: Mount) -> None:
     """Room for the destdir, none for the property lists."""
     before = prepared(site, mount, "size=8m")
-    script = "fill=1; while head -c 4096 /dev/zero >>../pkg-builddir/hello-1.0/ballast; do :; done 2>/dev/null || :\n"
-    site.hello(tables=f"[phases]\npost_install = '''\ncd $WRKSRC; {script}'''\n")
+    site.hello(tables="[phases]\npost_install = 'head -c 64m /dev/zero >ballast 2>/dev/null || :'\n")
     site.xsrc("build", "hello").ended(4, "No space left on device", "hint: make room")
     site.hello()
     recovers(site, before, mount)

@@ -110,10 +110,8 @@ def test_destdir_that_cannot_be_a_package(site: Site, script: str, words: tuple[
 def test_destdir_never_touches_what_its_links_point_at(site: Site) -> None:
     victim = site.write("victim/file", "mine\n")
     mode = victim.stat().st_mode
-    site.script(
-        "l",
-        f"mkdir -p $DESTDIR/usr/share; ln -s {victim} $DESTDIR/usr/share/f; ln -s {victim.parent} $DESTDIR/usr/share/d\n",
-    )
+    links = f"ln -s {victim} $DESTDIR/usr/share/f; ln -s {victim.parent} $DESTDIR/usr/share/d\n"
+    site.script("l", f"mkdir -p $DESTDIR/usr/share; {links}")
     site.build("l")
     site.build("-f", "l")
     site.xsrc("unstow", "l").ok()

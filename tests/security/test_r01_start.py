@@ -156,7 +156,7 @@ def test_r03_random_command_lines(box: Box) -> None:
     """In a process of their own; the fuzzer tries many more on the parser alone (test_fuzz.py)."""
     words = ["-u", "-c", "-W", "-l", "-0", "-T", "-r", "-w", "-o", "-e", "-d", "--", "-", "", "/", ".", "A=b", "usr"]
     dice = random.Random(3)
-    for _ in range(150):
+    for _ in range(60):
         line = dice.choices(words, k=dice.randrange(12))
         for program in (box.helper.mount, box.helper.chroot):
             assert run_as(box.person, [program, *line]).code == 125, line

@@ -121,7 +121,7 @@ def test_r40_swapped_during_the_walk(stage: Stage, place: Path, step: str, what:
                 seen["stopped"] += 1
         as_person(person, lambda: destdir.remove_tree(top))
 
-    for number in rounds(race_seconds() / 2):
+    for number in rounds(race_seconds() / 4, 4):
         one(number)
         assert state(to) == before
     assert seen["done"] + seen["stopped"] > 3

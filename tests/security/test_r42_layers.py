@@ -9,7 +9,7 @@ import pytest
 
 from tests.security.conftest import race_seconds
 from tests.security.kit.box import PYTHON, Box, file, folder, give, link
-from tests.security.kit.races import rounds, swapping
+from tests.security.kit.races import race
 from tests.security.kit.scratch import scratch
 
 LINKS = "symbolic links are not followed"
@@ -124,18 +124,15 @@ def test_r42_swap_race(box: Box) -> None:
     link(box.place / "evil", box.folder("elsewhere"), box.person)
     other = box.folder("other")
     look = "import os; print(sorted(os.listdir('/srv')))"
-    won = lost = 0
-    with swapping(box.person, layer, box.place / "evil"):
-        for _ in rounds(race_seconds()):
-            done = box.run(PYTHON, "-I", "-S", "-c", look, options=("-o", "srv", layer, other, "-"))
-            if done.code == 0:
-                assert done.out == "['mark']\n", str(done)
-                won += 1
-            else:
-                done.refused("layer")
-                lost += 1
-    assert won, "the race was never won: nothing was shown"
-    assert lost, "the race was never lost: nothing was shown"
+
+    def once() -> bool:
+        done = box.run(PYTHON, "-I", "-S", "-c", look, options=("-o", "srv", layer, other, "-"))
+        if done.code != 0:
+            return not done.refused("layer")
+        assert done.out == "['mark']\n", str(done)
+        return True
+
+    race(box.person, layer, box.place / "evil", race_seconds(), once)
 
 
 @pytest.mark.usefixtures("root_only")

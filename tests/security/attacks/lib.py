@@ -117,8 +117,11 @@ class Swapper:
 def race(one: Path, other: Path, once: Callable[[], str]) -> NoReturn:
     """Swap while sandboxes are made; `once` gives "won" (as it should be), "refused", or what went wrong."""
     count = {"won": 0, "refused": 0}
+    begun, seconds = time.monotonic(), float(WORLD["seconds"])
     with Swapper(one, other):
-        for _ in until(float(WORLD["seconds"])):
+        while time.monotonic() < begun + seconds or (
+            not (all(count.values()) and sum(count.values()) > 30) and time.monotonic() < begun + 20 * seconds
+        ):
             answer = once()
             if answer not in count:
                 verdict(False, answer)

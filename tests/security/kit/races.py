@@ -7,7 +7,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.security.kit.people import Person, become
@@ -43,10 +43,25 @@ def swapping(person: Person, one: Path, other: Path) -> Iterator[None]:
         os.waitpid(child, 0)
 
 
-def rounds(seconds: float) -> Iterator[int]:
-    """Numbers until the time is over."""
+def rounds(seconds: float, least: int = 1) -> Iterator[int]:
+    """Numbers until the time is over; on a slow machine longer, until there were `least`."""
     end = time.monotonic() + seconds
     number = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or (number < least and time.monotonic() < end + 20 * seconds):
         yield number
         number += 1
+
+
+def race(person: Person, one: Path, other: Path, seconds: float, once: Callable[[], bool]) -> None:
+    """Exchange two names while `once` is called, which gives whether it won and asserts that this was right.
+
+    Goes on until it was both won and lost, for else nothing was shown; asserts that it was.
+    """
+    seen = {True: 0, False: 0}
+    begun = time.monotonic()
+    with swapping(person, one, other):
+        for _ in rounds(seconds, 40):
+            seen[once()] += 1
+        while not all(seen.values()) and time.monotonic() < begun + 20 * seconds:
+            seen[once()] += 1
+    assert all(seen.values()), f"won and lost: {seen}"
