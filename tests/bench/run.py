@@ -57,11 +57,11 @@ def measure(names: list[str], file: Path | None, pairs: int | None) -> int:
             for figure in run_row(name, world):
                 figures.append(figure)
                 print(line(figure), flush=True)
+        print(summary(figures), flush=True)
+        if file:
+            file.write_text(dumps(figures) + "\n")
     finally:
         remove_tree(place)
-    print(summary(figures))
-    if file:
-        file.write_text(dumps(figures) + "\n")
     found = count(figures)
     return 1 if found["missed"] else 4 if found["failed"] else 0
 

@@ -56,12 +56,13 @@ def good_again(site: Site, before: dict[str, object]) -> None:
     site.build("hello")
 
 
-@pytest.mark.parametrize("case", HOSTILE)
-@pytest.mark.parametrize("form", ["tar.gz", "zip"])
+ZIP = ("dotdot", "absolute", "through-link", "over-link")
+"""What a zip archive can say too."""
+
+
+@pytest.mark.parametrize(("case", "form"), [*((c, "tar.gz") for c in HOSTILE), *((c, "zip") for c in ZIP)])
 def test_hostile_member(site: Site, case: str, form: str) -> None:
     members, why = HOSTILE[case]
-    if form == "zip" and any(member.type not in (SYM, tarfile.REGTYPE, tarfile.DIRTYPE) for member in members):
-        pytest.skip("a zip archive cannot say this")
     before = before_of(site)
     with_archive(site, pack.packed([*pack.hello(), *members], form))
     result = site.xsrc("build", "hello")

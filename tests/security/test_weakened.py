@@ -42,7 +42,7 @@ HOLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "READONLY": (("r14_flags_of", "r14_nothing_can"), BOTH),
     "FLAGS_NOT_BELOW": (("r14_mounts_below",), BOTH),
     "PROPAGATION": (("r15_nothing_appears",), CAPS),
-    "OLD_ROOT": (("r16_only_the_cell",), BOTH),
+    "OLD_ROOT": (("r16_only_the_cell",), CAPS),
     "HOST_PROC": (("r17_proc_is", "r23_no_foreign"), BOTH),
     "SIZE": (("r19_size_is_limited", "r20_no_text"), BOTH),
     "NETNS": (("r22_no_network", "attack network", "attack abstract_socket"), CAPS),
@@ -66,6 +66,9 @@ HOLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "EXEC_IN_ROOT": (("r35_root_with_an_x",), CAPS),
     "OVERMOUNT": (("r43_over_mount_in_a_layer", "r43_over_mount_in_a_system"), CAPS),
 }
+ALIVE = "r28_files_look"
+"""A test that any build must pass which enters a sandbox at all."""
+
 HARMLESS = {"SLOW_START": ("r31_kill_during",)}
 """What makes a race wider without being a hole: the same tests must hold."""
 
@@ -104,7 +107,7 @@ def runs(stage: Stage) -> Iterator[dict[str, Future[Outcomes]]]:
         with ThreadPoolExecutor(2) as pool:
             begun = {part: pool.submit(one, "asan", names, SANITIZED_SKIPS) for part, names in SANITIZED.items()}
             wanted = {hole: names for hole, (names, _) in HOLES.items()} | HARMLESS
-            yield begun | {hole: pool.submit(one, f"weak:{hole}", names) for hole, names in wanted.items()}
+            yield begun | {hole: pool.submit(one, f"weak:{hole}", (*names, ALIVE)) for hole, names in wanted.items()}
             pool.shutdown(cancel_futures=True)
     finally:
         remove_people(*others)
@@ -114,6 +117,8 @@ def runs(stage: Stage) -> Iterator[dict[str, Future[Outcomes]]]:
 def test_weakened_build_is_caught(runs: dict[str, Future[Outcomes]], hole: str, record_property: Recorder) -> None:
     names, modes = HOLES[hole]
     found = runs[hole].result()
+    alive = {mode: found[f"test_{ALIVE}_the_same[{mode}]"].how for mode in modes}
+    assert set(alive.values()) == {"passed"}, f"a build that does nothing is not weak but broken: {alive}"
     missed = []
     for name in names:
         for mode in modes:

@@ -27,7 +27,7 @@ HOST = Base(
     {"usr": (Path("/usr"),)},
     {"etc/alternatives": Path("/etc/alternatives")},
     {"LIBRARY_PATH": "/usr/lib"},
-    {"cc": "gcc-12 1000"},
+    identity={"cc": "gcc-12 1000"},
 )
 
 MINIMUM: Mapping[str, Any] = {

@@ -126,14 +126,29 @@ def stream(command: Command, sink: Sink, feed: Feed | None = None, watch: Watch 
         if feed is None:
             _drain(out, sink, watch)
             return process.wait()
-        drain = threading.Thread(target=_drain, args=(out, sink, Watch()), daemon=True)
-        drain.start()
+        trouble: list[BaseException] = []
+
+        def listen() -> None:
+            try:
+                _drain(out, sink, Watch())
+            except BaseException as error:
+                trouble.append(error)
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
         assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # the command's exit code says more
-            feed(process.stdin)
-            process.stdin.close()
-        code = process.wait()
-        drain.join()
+        try:
+            with contextlib.suppress(BrokenPipeError):  # the command's exit code says more
+                feed(process.stdin)
+                process.stdin.close()
+            code = process.wait()
+        except BaseException:
+            end(process)  # which ends what the listener waits for
+            listener.join()
+            raise
+        listener.join()
+        if trouble:
+            raise trouble[0]
         return code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree
 from xsrc.model.manifest import Entry, Kind
+from xsrc.model.pkgver import NAME
 from xsrc.model.schema import nearest
 from xsrc.model.template import Template, parse
 
@@ -43,6 +45,8 @@ def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "
 
     Raises UsageError when there is none of that name, or TemplateError at the place where `wanted_by` asks for it.
     """
+    if re.fullmatch(NAME, name) is None:
+        raise UsageError(f"{name!r} is no name of a package", hint=nearest(name, names(tree)))
     file = tree.template(name)
     try:
         text = file.read_bytes().decode()

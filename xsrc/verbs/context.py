@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,12 @@ from xsrc.effects.privilege import become_builder
 from xsrc.effects.store import Farm, opened
 from xsrc.effects.tree import copy_skeleton, load
 from xsrc.effects.work import add_user, user_name
-from xsrc.errors import HostError, UsageError
+from xsrc.errors import Diagnostic, HostError, SettingsError, Span, UsageError
 from xsrc.model.arch import Arch, Dep
 from xsrc.model.base import Base
 from xsrc.model.layout import Masterdir, Tree
 from xsrc.model.package import Package
-from xsrc.model.pkgver import PkgVer
+from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.schema import nearest
 from xsrc.model.settings import Settings
 from xsrc.model.template import Template
@@ -66,7 +66,7 @@ class Context:
     def read(cls, host: Host, flags: Flags, ui: Ui) -> Context:
         """Find the tree, read the settings; as root, become the build user. Raises XsrcError."""
         found = tree.find_tree(host.cwd)
-        settings = read_settings(found, host.env)
+        settings = read_settings(found, host.env, ui.warn)
         chosen = flags.masterdir or host.env.get("XSRC_MASTERDIR") or settings.masterdir
         root = (host.cwd / Path(chosen).expanduser()) if chosen else found.root / "masterdir"
         context = cls(host, flags, ui, found, settings, Masterdir(Path(root).absolute()))
@@ -171,15 +171,18 @@ class Context:
     ) -> dict[str, Package]:
         """The packages of `names` and of everything that they need, to build and to run."""
         packages: dict[str, Package] = {}
-        queue: list[tuple[str, Template | None, str]] = [(name, None, "") for name in names]
+        queue: list[tuple[Pattern, Template | None, str]] = [(Pattern(name), None, "") for name in names]
         while queue:
-            name, wanted_by, kind = queue.pop(0)
-            if name in packages:
-                continue
-            package = self.package(load(self.tree, name, wanted_by, kind), options or {})
-            packages[name] = package
-            for dep in Dep:
-                queue += [(pattern.name, package.template, dep.value) for pattern in package.depends[dep]]
+            pattern, wanted_by, kind = queue.pop(0)
+            name = pattern.name
+            if name not in packages:
+                package = self.package(load(self.tree, name, wanted_by, kind), options or {})
+                packages[name] = package
+                for dep in Dep:
+                    queue += [(need, package.template, dep.value) for need in package.depends[dep]]
+            has = packages[name].pkgver
+            if wanted_by is not None and not pattern.matches(has):
+                raise wanted_by.error(wanted_by.need(kind, name), f"{kind}: want {pattern}, the tree has {has}")
         for name in options or {}:
             if name not in packages:
                 raise UsageError(f"-o {name}.…: {name} is no part of this build", hint=nearest(name, packages))
@@ -190,7 +193,7 @@ class Context:
         remove_tree(path)
 
 
-def read_settings(found: Tree, env: Mapping[str, str]) -> Settings:
+def read_settings(found: Tree, env: Mapping[str, str], warn: Callable[[str], None]) -> Settings:
     """Defaults, the machine's own mirror, the tree's settings, the user's; raises SettingsError."""
     settings = Settings()
     if site := machine.debian_site():
@@ -199,9 +202,16 @@ def read_settings(found: Tree, env: Mapping[str, str]) -> Settings:
     config = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "xsrc/config.toml"
     for file in (found.settings, config):
         try:
-            text = file.read_text()
-        except OSError:
+            text = file.read_bytes().decode()
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        except PermissionError as error:
+            warn(f"{file}: {error.strerror}: its settings are not in force")
+            continue
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            problem = Diagnostic(Span(str(file)), f"not UTF-8: byte {error.start} is 0x{byte:02x}")
+            raise SettingsError([problem]) from error
         settings = settings.over(str(file), text)
     return settings
 

@@ -2,14 +2,16 @@
 
 import subprocess
 
-from lib import ROOT, WORLD, Path, enter, error, verdict  # type: ignore[import-not-found]
+from lib import ROOT, WORLD, enter, error, verdict  # type: ignore[import-not-found]
 
 if not WORLD["setuid"]:
     error("needs root to make the link")
-top = Path(WORLD["setuid"])
-answers = [enter("/mnt/suid", options=("-r", str(top), "mnt")).stdout]
-for where, program in ((str(top), "/suid"), (str(ROOT), "/suid")):
-    words = [WORLD["chroot"], "--", where, program]
-    answers.append(subprocess.run(words, capture_output=True, text=True, check=False).stdout)
-risk = [answer for answer in answers if '"euid": 0' in answer or '"became": 1' in answer]
-verdict(not risk, f"{risk or answers[0].strip()}")
+top = WORLD["setuid"]
+answers = [enter("/mnt/suid", options=("-r", top, "mnt"))]
+for where in (top, str(ROOT)):
+    words = [WORLD["chroot"], "--", where, "/suid"]
+    answers.append(subprocess.run(words, capture_output=True, text=True, check=False))
+ran = [answer.stdout for answer in answers if '"uid"' in answer.stdout]
+if len(ran) < (3 if WORLD["mode"] == "caps" else 1):
+    error(f"it did not even run: {answers}")
+verdict(not [said for said in ran if '"euid": 0' in said or '"became": 1' in said], " ".join(ran))

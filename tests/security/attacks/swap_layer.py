@@ -5,7 +5,7 @@ from lib import PLACE, enter, folder, race, write  # type: ignore[import-not-fou
 layer, other = folder("layer"), folder("other")
 write(layer / "mark", "right")
 evil = PLACE / "evil"
-evil.symlink_to("/var")
+evil.symlink_to(folder("elsewhere"))
 
 
 def once() -> str:

@@ -31,7 +31,7 @@ class Build:
         name, _, hole = self.kind.partition(":")
         if name == "weak":
             # the source knows no holes: they are laid between it and the kernel, and only here
-            hole_flags = f"-include {SECURITY}/weaken/weaken.h -DWEAKEN_{hole} -w"
+            hole_flags = f"-include {SECURITY}/weaken/weaken.h -DWEAKEN_{hole} -w -O0"
             return [f"EXTRA_CFLAGS={hole_flags} -DWEAKEN_PROGRAM='\"{program}\"'"]
         if name == "asan":
             # xsrc-chroot runs in the cell, where there is no loader: it must be static, which ASan cannot be

@@ -35,6 +35,10 @@ extern char **environ;
 #define WEAKEN_TIOCSTI_ROWS
 #endif
 
+#ifdef WEAKEN_NNP /* without it a filter needs CAP_SYS_ADMIN (seccomp(2)): a helper that forgot the one lacks the other */
+#define WEAKEN_NO_FILTER
+#endif
+
 struct w_insn { uint16_t code; uint8_t yes, no; uint32_t k; };
 struct w_program { unsigned short len; struct w_insn *insn; };
 struct w_how { uint64_t flags, mode, resolve; };
@@ -77,6 +81,7 @@ static void w_filter(struct w_program *p)
 			n[1] = (struct w_insn){ 0x20, 0, 0, 24 };
 			n[2] = (struct w_insn){ 0x15, 0, 1, 0x5412 };
 			n[3] = (struct w_insn){ 0x06, 0, 0, 0x00050001 };
+			i += 3;
 		}
 #endif
 	}
@@ -210,7 +215,7 @@ static long w_syscall(long nr, ...)
 		return w_proc = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (nr == 431 && a[0] == w_proc)
 		return 0;
-	if (nr == 432 && a[0] == w_proc)
+	if (nr == 432 && a[0] == w_proc && (w_proc = -1))
 		return syscall(428, AT_FDCWD, "/proc", 1 | O_CLOEXEC | 0x8000);
 #endif
 #ifdef WEAKEN_OVERLAY_RW
