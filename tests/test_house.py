@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.unit.builders import a_package, tidy_text
+from xsrc.model.settings import SITES
 from xsrc.styles.install import install_script
 
 TREE = Path(__file__).resolve().parent.parent
@@ -141,7 +142,6 @@ def graph() -> dict[str, set[str]]:
     return {module(source): imports(source) for source in SOURCES}
 
 
-# bug U41: xsrc.verbs.context imports xsrc.verbs.farming inside a function
 def test_no_module_imports_itself_by_way_of_others() -> None:
     known = graph()
     TopologicalSorter({name: below - {name, "xsrc"} for name, below in known.items()}).prepare()  # raises CycleError
@@ -366,7 +366,6 @@ def promised() -> frozenset[str]:
     )
 
 
-# bug U40: six methods of several lines without a word
 @pytest.mark.parametrize("source", SOURCES)
 def test_everything_public_is_explained(source: str) -> None:
     rows = []
@@ -466,14 +465,15 @@ def hosts() -> set[str]:
             continue
     texts += [value for section in settings.sections() for _, value in settings.items(section)]
     found = {urlsplit(url).hostname for text in texts for url in re.findall(r"https?://[^\s\"']+", text)}
-    return {host for host in found if host and host not in ("localhost", "127.0.0.1", "::1")}
+    own = {"localhost", "127.0.0.1", "::1", *(urlsplit(site).hostname for site in SITES.values())}
+    return {host for host in found if host and host not in own}
 
 
 def machine_words() -> Iterator[re.Pattern[str]]:
     """What names this machine: its registries, and the folder that the tree lies in."""
     for host in sorted(hosts()):
         yield re.compile(rf"(?<![\w.-]){re.escape(host)}(?![\w-])")
-    if len(TREE.parts) > 2:
+    if len(TREE.parts) > 2 and TREE.parent not in (Path("/tmp"), Path("/var/tmp")):
         yield re.compile(rf"(?<![\w/]){re.escape(str(TREE))}(?![\w-])")
 
 

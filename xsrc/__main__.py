@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 
@@ -26,6 +27,7 @@ MACHINE = frozenset(
 
 def main() -> int:
     """Run the command line of this process."""
+    open_streams()
     try:
         from xsrc import cli
 
@@ -50,12 +52,24 @@ def main() -> int:
         return 70
 
 
+def open_streams() -> None:
+    """Give every standard stream that was closed to /dev/null: else the first files opened would get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+
+
 def report(lines: list[str]) -> None:
     """Say what went wrong, in colour where there is any."""
-    from xsrc.cli import read_host
+    from xsrc.cli import can_be_live
     from xsrc.ui import for_streams
 
-    ui = for_streams(read_host().live)
+    ui = for_streams(can_be_live())
     ui.error(lines)
     ui.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from plumbum import cli
 
 from xsrc import __version__
+from xsrc.errors import HostError
 from xsrc.ui import Ui, for_streams
 from xsrc.verbs.context import Context, Host
 from xsrc.verbs.verb import Verb
@@ -88,23 +89,30 @@ def _protected(argv: Sequence[str]) -> list[str]:
     return [*words[:first], "--", *words[first:]] if first < len(words) else words
 
 
+def can_be_live() -> bool:
+    """Whether standard error can show colours and a line that changes."""
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def read_host() -> Host:
     """Ask the system for what no verb may ask it again."""
     env = dict(os.environ)
-    live = sys.stderr.isatty() and "NO_COLOR" not in env and env.get("TERM", "dumb") != "dumb"
     return Host(
         env=env,
         uid=os.getuid(),
         cpus=len(os.sched_getaffinity(0)),
         cwd=_cwd(env),
         terminal=sys.stdin.isatty() and sys.stdout.isatty(),
-        live=live,
+        live=can_be_live(),
     )
 
 
 def _cwd(env: dict[str, str]) -> Path:
     """The folder as the user named it where that is true, else as the kernel does."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise HostError("the folder that this was started in is gone", hint="cd to another one") from None
     named = Path(env.get("PWD", "/"))
     with contextlib.suppress(OSError):
         if named.is_absolute() and named.samefile(here):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 RUN = Path(__file__).parent / "run.py"
 COLUMNS = {"name", "ours", "theirs", "ratio", "spread", "wanted", "ok", "unit", "pairs", "against", "note", "verdict"}
@@ -31,6 +34,9 @@ def test_an_unknown_row_is_a_usage_error() -> None:
 
 
 def test_figures_are_printed_judged_and_written(tmp_path: Path) -> None:
+    closed = [str(up) for up in Path(sys.executable).parents if not up.stat().st_mode & 0o001]
+    if os.getuid() == 0 and closed:
+        pytest.skip(f"{closed[-1]} is closed to ordinary users, and the benchmark runs as one")
     file = tmp_path / "figures.json"
     done = run("start", "enter", "--pairs", "1", "--json", str(file))
     assert done.stderr == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from tests.e2e.kit import look, people
@@ -114,6 +116,19 @@ def test_masterdir_with_blanks_and_a_link_in_its_path(site: Site) -> None:
     assert site.xsrc("-m", link / "m d", "owner", str(link / "m d/usr/bin/hello")).ok().out.endswith("hello-1.0_1\n")
 
 
+def test_tree_reached_through_a_link(site: Site) -> None:
+    """The shell's PWD names it as the user does."""
+    site.hello()
+    link = site.land.folder("links") / "tree"
+    link.symlink_to(site.root)
+    site.build("hello", cwd=link, env={"PWD": str(link)}).ok("stowed")
+    assert site.xsrc("chroot", "hello", cwd=link, env={"PWD": str(link)}).ok().out == "hello 1.0\n"
+    here = link / "templates/hello"
+    site.xsrc("build", cwd=here, env={"PWD": str(here)}).ok("up to date")
+    words = ("owner", "masterdir/usr/bin/hello")
+    assert site.xsrc(*words, cwd=link, env={"PWD": str(link)}).ok().out == "/usr/bin/hello: hello-1.0_1\n"
+
+
 def test_deleted_working_directory(site: Site) -> None:
     words = f"mkdir gone && cd gone && rmdir ../gone && {site.land.python} -P -m xsrc list"
     result = site.land.run("sh", "-c", words, cwd=site.root)
@@ -171,28 +186,33 @@ def test_lock_of_a_killed_build_is_free(site: Site) -> None:
     assert "waiting" not in site.build("slow").err
 
 
-def test_builds_of_two_packages_at_once(site: Site) -> None:
-    """They do not wait for each other but where the farm changes."""
+def all_at_once(site: Site, names: tuple[str, ...]) -> None:
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(people.ended(site.start("build", name))) for name in names]
+        for each in running:
+            each.wait().ok("stowed")
+    assert {path.name for path in (site.masterdir / "usr/share").iterdir()} == set(names)
+
+
+def test_builds_of_several_packages_at_once(site: Site) -> None:
+    """They do not wait for each other but where the farm changes, and for what they all need."""
+    names = ("one", "two", "three")
     site.script("base")
-    for name in ("one", "two", "three"):
+    for name in names:
         site.script(name, top='makedepends = ["base"]')
-    running = [site.start("build", name) for name in ("one", "two", "three")]
-    for each in running:
-        each.wait().ok("stowed")
-    assert {path.name for path in (site.masterdir / "usr/share").iterdir()} == {"one", "two", "three"}
-    assert {path.name for path in (site.masterdir / "pkg-destdir").iterdir()} == {
-        f"{n}-1.0_1" for n in ("base", "one", "two", "three")
-    }
+    site.xsrc("chroot", "true").ok()
+    all_at_once(site, names)
+    built = {path.name for path in (site.masterdir / "pkg-destdir").iterdir()}
+    assert built == {f"{name}-1.0_1" for name in ("base", *names)}
 
 
 def test_first_builds_at_once_in_a_masterdir_that_is_not_there_yet(site: Site) -> None:
     names = ("one", "two", "three", "four")
     for name in names:
         site.script(name)
-    running = [site.start("build", name) for name in names]
-    for each in running:
-        each.wait().ok("stowed")
-    assert {path.name for path in (site.masterdir / "usr/share").iterdir()} == set(names)
+    all_at_once(site, names)
+    users = [line.split(":")[0] for line in (site.masterdir / "etc/passwd").read_text().splitlines()]
+    assert len(users) == len(set(users))
 
 
 def test_stow_while_the_farm_is_locked_waits(site: Site) -> None:

@@ -187,7 +187,7 @@ def test_a_refused_plan_does_nothing_and_a_good_one_can_be_carried_out(
     if plan.conflicts:
         assert plan.ops == ()
         assert plan.notes == ()
-        assert len({conflict.path for conflict in plan.conflicts}) <= len(plan.conflicts)
+        assert len({conflict.path for conflict in plan.conflicts}) == len(plan.conflicts), "each path is told once"
         return
     named = {path for m in (*adding, *disk.stowed.values()) for path in m.places}
     assert {op.placed.path for op in plan.ops} <= named

@@ -11,17 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.builders import style_texts, text_of, toml
+from tests.unit.builders import a_package, style_texts, text_of, toml
 from tests.unit.model.test_keys import EVERY
 from tests.unit.plan.test_build import leaves
-from xsrc.errors import Diagnostic, TemplateError, UsageError
+from xsrc.errors import Diagnostic, SettingsError, TemplateError, UsageError
 from xsrc.model import tomlspan
 from xsrc.model.arch import Arch
+from xsrc.model.settings import Settings
 from xsrc.model.template import Template, parse
 from xsrc.plan.resolve import resolve
 from xsrc.styles.expand import parse_styles, scripts, style_of
 
 STYLES = parse_styles(style_texts())
+PACKAGE = a_package(configure_args=["--x"], make_build_args=["V=1"])
 MACHINES = [Arch.named(name) for name in ("x86_64", "i686-musl", "s390x")]
 VALID = text_of(**EVERY)
 LINED = "\n".join(
@@ -241,6 +243,80 @@ def test_the_templates_of_these_tests_are_right() -> None:
     lined = read(LINED)
     assert lined is not None
     use(lined)
+
+
+# ---- settings and styles, which are read by the same loader
+
+SETTINGS_TEXT = """\
+jobs = 3
+masterdir = "/m"
+[flags]
+CFLAGS = "-O2"
+[sites]
+GNU_SITE = "https://g"
+[options]
+dash = ["a", "~b"]
+[limits]
+seconds = 1
+"""
+STYLE_TEXT = """\
+inherit = "gnu-makefile"
+tools = ["make"]
+env.A = "1"
+[defaults]
+make_cmd = "make"
+configure_args = ["-a"]
+[phases]
+configure = [["{configure_script}", "{*configure_args}"]]
+build = [["{make_cmd}", "-j{jobs}", "{*make_build_target}", "x"]]
+"""
+WORDS = (
+    "{*jobs}",
+    "{jobs}",
+    "{configure_args}",
+    "{*make_cmd}",
+    "x{*make_build_args}",
+    "{",
+    "}",
+    "{}",
+    "{*}",
+    "one",
+    "''",
+)
+
+
+def damaged(text: str, at: int, gone: int, piece: str) -> str:
+    at %= len(text) + 1
+    return text[:at] + piece + text[at + gone :]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 999), st.integers(0, 15), st.sampled_from(("", *TOKENS)))
+def test_whatever_stands_in_settings(at: int, gone: int, piece: str) -> None:
+    text = damaged(SETTINGS_TEXT, at, gone, piece)
+    try:
+        read_settings = Settings().over("t", text)
+    except SettingsError as error:
+        for diagnostic in error.diagnostics:
+            check(diagnostic, text)
+    else:
+        assert read_settings.jobs is None or read_settings.jobs >= 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 999), st.integers(0, 15), st.sampled_from(("", *TOKENS, *WORDS)), st.sampled_from(("", *WORDS)))
+def test_whatever_stands_in_a_style(at: int, gone: int, piece: str, word: str) -> None:
+    text = damaged(STYLE_TEXT.replace('"x"', f'"{word}"'), at, gone, piece)
+    try:
+        styles = parse_styles({**style_texts(), "one": text})
+    except TemplateError as error:
+        assert error.diagnostics
+        for diagnostic in error.diagnostics:
+            assert diagnostic.span.file == "styles/one.toml"
+        return
+    for parts in scripts(PACKAGE, styles["one"], "tidy").values():
+        assert all("['" not in part.text for part in parts), "a list of Python in a script"
+        assert all("{*" not in part.text for part in parts if part.name.startswith("one-")), "not filled in"
 
 
 # ---- places

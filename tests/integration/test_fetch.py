@@ -109,7 +109,7 @@ def test_body_that_was_cut_is_gone_on_with(site: Site) -> None:
 
 
 def test_body_that_is_cut_every_time(site: Site) -> None:
-    given(site, site.serve(NAME, DATA, *[Act(cut=70_000)] * 50))
+    given(site, site.serve(NAME, DATA, *[Act(cut=20_000)] * 50))
     site.xsrc("build", "hello").ended(1, "none of 1 addresses gave it")
     assert verified(site) == []
     site.serve(NAME, DATA)

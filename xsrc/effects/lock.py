@@ -40,6 +40,17 @@ def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool =
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def locked_folder(path: Path) -> Iterator[None]:
+    """Hold a folder itself inside the block, for what is done before there is a place for a lock in it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def held(path: Path) -> bool:
     """Whether any process holds the lock of `path` now."""
     try:

@@ -16,8 +16,8 @@ from xsrc.model.schema import List, Map, Problem, Table, Text, found, locate, ne
 from xsrc.model.tomlspan import Path
 from xsrc.styles.install import install_script
 
-_SPLICE = re.compile(r"\{\*([a-z_]+)\}")
-_WORD = re.compile(r"\{([a-z_]+)\}")
+_SPLICE = re.compile(r"\{\*([^{}]*)\}")
+_WORD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SHELL = {"jobs": "MAKEJOBS", "destdir": "DESTDIR", "triplet": "HOST_TRIPLET"}
 _VALUES = (*STYLE_TEXTS, *STYLE_LISTS)
 

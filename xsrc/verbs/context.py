@@ -11,6 +11,7 @@ from pathlib import Path
 from xsrc.effects import machine, tree
 from xsrc.effects.destdir import remove_tree
 from xsrc.effects.enter import Helpers, find_helpers
+from xsrc.effects.lock import locked_folder
 from xsrc.effects.privilege import become_builder
 from xsrc.effects.store import Farm, opened
 from xsrc.effects.tree import copy_skeleton, load
@@ -69,7 +70,7 @@ class Context:
         settings = read_settings(found, host.env, ui.warn)
         chosen = flags.masterdir or host.env.get("XSRC_MASTERDIR") or settings.masterdir
         root = (host.cwd / Path(chosen).expanduser()) if chosen else found.root / "masterdir"
-        context = cls(host, flags, ui, found, settings, Masterdir(Path(root).absolute()))
+        context = cls(host, flags, ui, found, settings, Masterdir(Path(root).resolve()))
         if host.uid == 0:
             shared = Path(settings.srcdistdir) if settings.srcdistdir else None
             become_builder((found.root, tree.PROGRAM), context.masterdir.root, shared)
@@ -114,21 +115,28 @@ class Context:
         if self.exists:
             return
         try:
-            if root.is_dir() and any(root.iterdir()) and not (root / "pkg-destdir").is_dir():
-                raise HostError(
-                    f"{root} is no masterdir, and not empty", hint="choose an empty or a new folder with -m"
-                )
             root.mkdir(mode=0o755, parents=True, exist_ok=True)
-            copy_skeleton(self.tree, root)
-            add_user(root / "etc", user_name(), "/root")
-            self.masterdir.db.mkdir(parents=True, exist_ok=True)
-            with opened(self.masterdir.farm):
-                pass
-        except PermissionError as error:
+            with locked_folder(root):
+                if not self.exists:  # another process may have made it meanwhile
+                    self._fill_masterdir()
+        except OSError as error:
             raise HostError(
                 f"cannot make the masterdir {root}: {error.strerror}: {error.filename}",
                 hint="choose a place of your own with -m DIR or XSRC_MASTERDIR",
             ) from error
+
+    def _fill_masterdir(self) -> None:
+        root = self.masterdir.root
+        if any(root.iterdir()) and not (root / "pkg-destdir").is_dir():
+            raise HostError(f"{root} is no masterdir, and not empty", hint="choose an empty or a new folder with -m")
+        copy_skeleton(self.tree, root)
+        add_user(root / "etc", user_name(), "/root")
+        self.masterdir.db.mkdir(parents=True, exist_ok=True)
+        # last, for it is what tells that there is a masterdir; under another name until it is whole
+        new = self.masterdir.farm.with_suffix(".new")
+        with opened(new):
+            pass
+        new.rename(self.masterdir.farm)
 
     @contextlib.contextmanager
     def farm(self) -> Iterator[Farm]:

@@ -109,9 +109,13 @@ def in_root(context: Context, word: str) -> str:
     """A path of a command line as the farm calls it: relative to the root, below usr where the root is merged."""
     root = str(context.masterdir.root)
     path = word
-    relative_to_here = os.path.normpath(context.host.cwd / word)
-    if relative_to_here.startswith(root + "/"):
-        path = relative_to_here[len(root) :]
+    there = Path(os.path.normpath(context.host.cwd / word))
+    # the folder may be reached through a link; the path itself is one, as a rule
+    real = str(there.parent.resolve() / there.name)
+    for named in (str(there), real):
+        if named.startswith(root + "/"):
+            path = named[len(root) :]
+            break
     path = os.path.normpath("/" + path).lstrip("/")
     if path.startswith("pkg-destdir/"):
         path = path.split("/", 2)[2] if path.count("/") > 1 else ""

@@ -20,8 +20,8 @@ from tests.e2e.kit.people import Result, Running, User
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 HELPERS = Path("/usr/local/libexec/xsrc")
-P, E = "xsrc-test-p", "xsrc-test-e"
-_LOCK = Path("/run/lock/xsrc-test.lock")
+_SLOTS = ("", "2", "3", "4")
+"""Runs of the tests at one time on one machine; each has accounts of its own, xsrc-test-p and xsrc-test-e and so on."""
 _NOT_COPIED = (
     ".git",
     ".venv",
@@ -129,33 +129,45 @@ def _tool(*argv: str) -> None:
 
 
 @contextlib.contextmanager
-def _accounts(root: Path) -> Iterator[tuple[User, User | None]]:
+def _slot() -> Iterator[str]:
+    """A number for the names of this run's accounts, free as long as the block lasts."""
+    folder = Path("/run/lock") if Path("/run/lock").is_dir() else Path("/tmp")
+    for number, slot in enumerate((*_SLOTS, _SLOTS[0])):
+        with (folder / f"xsrc-test{slot}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if number < len(_SLOTS) else 0))
+            except BlockingIOError:
+                continue
+            yield slot
+            return
+
+
+@contextlib.contextmanager
+def _accounts(root: Path, slot: str) -> Iterator[tuple[User, User | None]]:
     """P and E, made by root for as long as the tests run; else P is who runs the tests, and E is nobody."""
     if os.geteuid() != 0:
         home = root / "home-p"
         home.mkdir()
         yield User.of(pwd.getpwuid(os.getuid()).pw_name, home), None
         return
-    _LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with _LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the names are fixed: another run of the tests waits for its turn
-        try:
-            users = []
-            for name in (P, E):
-                _forget(name)
-                home = root / f"home-{name[-1]}"
-                _tool("useradd", "-M", "-U", "-d", str(home), "-s", "/bin/sh", name)
-                user = User.of(name, home)
-                home.mkdir(mode=0o700)
-                os.chown(home, user.uid, user.gid)
-                users.append(user)
-            with contextlib.suppress(KeyError):
-                grp.getgrnam("xbuild")
-                _tool("usermod", "-aG", "xbuild", P)
-            yield users[0], users[1]
-        finally:
-            for name in (P, E):
-                _forget(name)
+    names = {letter: f"xsrc-test-{letter}{slot}" for letter in "pe"}
+    try:
+        users = []
+        for letter, name in names.items():
+            _forget(name)
+            home = root / f"home-{letter}"
+            _tool("useradd", "-M", "-U", "-d", str(home), "-s", "/bin/sh", name)
+            user = User.of(name, home)
+            home.mkdir(mode=0o700)
+            os.chown(home, user.uid, user.gid)
+            users.append(user)
+        with contextlib.suppress(KeyError):
+            grp.getgrnam("xbuild")
+            _tool("usermod", "-aG", "xbuild", users[0].name)
+        yield users[0], users[1]
+    finally:
+        for name in names.values():
+            _forget(name)
 
 
 def _forget(name: str) -> None:
@@ -196,15 +208,18 @@ def _in_group(user: User) -> bool:
 @contextlib.contextmanager
 def settled() -> Iterator[Land]:
     """The land, made by the README's own first command as P; nothing of it is left afterwards."""
-    root = Path(tempfile.mkdtemp(prefix="xsrc-test-", dir="/var/tmp"))
-    root.chmod(0o755)
-    try:
-        with _accounts(root) as (user, stranger):
-            land = Land(root, user, stranger, os.geteuid() == 0, Result((), 0, "", ""), _modes(user))
-            copy_checkout(land.clone)
-            land.own(land.clone)
-            passed = {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.lower().endswith("_proxy")}
-            land.setup = land.run("helpers/setup", cwd=land.clone, env=passed)
-            yield land
-    finally:
-        remove(root)
+    with contextlib.ExitStack() as stack:
+        slot = stack.enter_context(_slot()) if os.geteuid() == 0 else "-"
+        prefix = f"xsrc-test{slot}-"
+        for stale in Path("/var/tmp").glob(f"{prefix}*") if os.geteuid() == 0 else ():
+            remove(stale)  # of a run that was killed: its slot is ours now
+        root = Path(tempfile.mkdtemp(prefix=prefix, dir="/var/tmp"))
+        stack.callback(remove, root)
+        root.chmod(0o755)
+        user, stranger = stack.enter_context(_accounts(root, slot))
+        land = Land(root, user, stranger, os.geteuid() == 0, Result((), 0, "", ""), _modes(user))
+        copy_checkout(land.clone)
+        land.own(land.clone)
+        passed = {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.lower().endswith("_proxy")}
+        land.setup = land.run("helpers/setup", cwd=land.clone, env=passed)
+        yield land

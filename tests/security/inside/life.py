@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -51,11 +52,10 @@ def orphans(count: str) -> None:
     end, states = time.monotonic() + 2, ["?"] * 3
     while len(states) > 2 and time.monotonic() < end:
         time.sleep(0.05)
-        states = [
-            Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
-            for pid in os.listdir("/proc")
-            if pid.isdigit()
-        ]
+        states = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                states.append(Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0])
     print(json.dumps({"pid": os.getpid(), "parent": os.getppid(), "states": states}))
 
 

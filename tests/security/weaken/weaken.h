@@ -30,6 +30,12 @@ extern char **environ;
 #ifdef WEAKEN_NNP_FORGED
 #define WEAKEN_NNP
 #endif
+#ifdef WEAKEN_KEYRING
+#define WEAKEN_KEY_ROWS
+#endif
+#ifdef WEAKEN_HOST_PROC_ROOT
+#define WEAKEN_HOST_PROC
+#endif
 #ifdef WEAKEN_TERMINAL
 #define WEAKEN_SETSID
 #define WEAKEN_TIOCSTI_ROWS
@@ -65,10 +71,6 @@ static void w_filter(struct w_program *p)
 #ifdef WEAKEN_COMPAT_ROWS /* arch of i386: jump to its rows, which allow all */
 		if (n->code == 0x15 && n->k == 0x40000003)
 			n[2] = (struct w_insn){ 0x06, 0, 0, 0x7fff0000 };
-#endif
-#ifdef WEAKEN_X32 /* the bit is not looked at, the number does not match */
-		if (n->code == 0x45)
-			n->k = 0;
 #endif
 #ifdef WEAKEN_TIOCSTI_ROWS
 		if (n->code == 0x15 && (n->k == 0x5412 || n->k == 0x541c))
@@ -218,10 +220,6 @@ static long w_syscall(long nr, ...)
 	if (nr == 432 && a[0] == w_proc && (w_proc = -1))
 		return syscall(428, AT_FDCWD, "/proc", 1 | O_CLOEXEC | 0x8000);
 #endif
-#ifdef WEAKEN_OVERLAY_RW
-	if (nr == 432)
-		a[2] &= ~1L;
-#endif
 	return syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
@@ -240,10 +238,6 @@ static int w_fstat(int fd, struct stat *st)
 #ifdef WEAKEN_MODE
 	if (result == 0 && S_ISDIR(st->st_mode))
 		st->st_mode &= ~022U;
-#endif
-#ifdef WEAKEN_DEVICES
-	if (result == 0 && S_ISREG(st->st_mode) == 0 && S_ISCHR(st->st_mode))
-		st->st_rdev = 0;
 #endif
 	return result;
 }
@@ -378,9 +372,6 @@ static int w_exit_status(int status)
 #ifdef WEAKEN_SETUID
 #define geteuid() getuid()
 #define getegid() getgid()
-#endif
-#ifdef WEAKEN_STAT_ROOT
-#define umask(mode) 0
 #endif
 #define _exit(code) _exit(w_exit_status(code))
 #define prctl(what, ...) w_prctl_pad(what, __VA_ARGS__, 0, 0, 0, 0)

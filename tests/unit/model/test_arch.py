@@ -43,7 +43,7 @@ def test_triplet(name: str, triplet: str) -> None:
     assert Arch.named(name).triplet == triplet
 
 
-# bug U19: 32-bit arm has its ABI in the triplet; GCC and GNU configure know no armv7l-…-gnu with hard floats,
+# 32-bit arm has its ABI in the triplet: GCC and GNU configure know no armv7l-…-gnu with hard floats,
 # nor does powerpc64 go by xbps's short name there
 @pytest.mark.parametrize(
     ("name", "triplet"),

@@ -52,7 +52,6 @@ def version(text: str) -> Version:
     return Version(bare, int(revision or 0))
 
 
-# bug U17: the order is not that of xbps, which will read what xsrc packs
 @pytest.mark.parametrize("row", ORDER.split("\n")[1:-1])
 def test_order_is_that_of_xbps(row: str) -> None:
     left, op, right = row.split()
@@ -184,7 +183,7 @@ def test_matches(pattern: str, want: bool) -> None:
     assert Pattern.parse(pattern).matches(PkgVer("foo", "1.0", 1)) is want
 
 
-# bug U18: a bound without a revision has revision 0 for xbps (pkgmatch, section 3), which reads these patterns later
+# A bound without a revision has revision 0 for xbps (pkgmatch, section 3), which reads these patterns later.
 @pytest.mark.parametrize(("pattern", "want"), [("foo>1.0", True), ("foo<=1.0", False)])
 def test_a_bound_without_revision_is_revision_0(pattern: str, want: bool) -> None:
     assert Pattern.parse(pattern).matches(PkgVer("foo", "1.0", 1)) is want

@@ -154,7 +154,7 @@ def test_every_problem_at_once() -> None:
     ]
 
 
-# bug U4: nothing bounds a number from above
+# Once nothing bounded a number from above; str() refuses one of more than 4300 digits, hexadecimal ones can be longer.
 @pytest.mark.parametrize("value", [2**31, 10**30, int("f" * 5000, 16)], ids=["32 bits", "30 digits", "6021 digits"])
 def test_numbers_that_nothing_can_count(value: int) -> None:
     (message,) = messages(Number(1), value)
@@ -185,7 +185,7 @@ def test_found(value: object, want: str) -> None:
     assert found(value) == want
 
 
-# bug U16: control characters reach the terminal as they are, and a line feed breaks the one-line form of a message
+# Once control characters reached the terminal as they are, and a line feed broke the one-line form of a message.
 def test_found_shows_control_characters_escaped() -> None:
     assert found("a\nb\x1b[31m") == '"a\\nb\\u001b[31m"'
 
@@ -224,7 +224,7 @@ def test_read_of_a_key_that_stands_there_twice() -> None:
     assert diagnostic.message == "not valid TOML: cannot overwrite a value"
 
 
-# bug U3: tomllib raises more than TOMLDecodeError
+# tomllib raises more than TOMLDecodeError.
 @pytest.mark.parametrize(
     "text",
     ["a = " + "[" * 3000 + "]" * 3000, "a = " + "{a=" * 900 + "1" + "}" * 900, "a = " + "1" * 5000],
@@ -236,7 +236,7 @@ def test_read_of_what_is_too_much_for_the_parser(text: str) -> None:
     assert [d.message[:15] for d in diagnostics] == ["not valid TOML:"]
 
 
-# bug U45: the text was read again for every problem: 22 s for a template with 2000 of them
+# Once the text was read again for every problem: 22 s for a template with 2000 of them.
 def test_many_problems_are_located_in_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     readings: list[str] = []
     places = tomlspan.places

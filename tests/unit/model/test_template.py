@@ -81,7 +81,7 @@ makedepends = ["libedit", "-x"]
 """
 
 
-# bug U12: what only several keys together can tell is not told beside what one key tells
+# Once what only several keys can tell was not told while a single one was wrong.
 def test_ten_problems_give_these_ten_diagnostics() -> None:
     assert told(BROKEN) == [
         '1:1: name: want "dash" like the folder, got "dosh"',
@@ -98,7 +98,7 @@ def test_ten_problems_give_these_ten_diagnostics() -> None:
     ]
 
 
-# bug U43: a table with one wrong value counts as not there, and all that names its other values is told to be wrong too
+# Once a table with one wrong value counted as not there, and all that named its other values was told to be wrong.
 def test_one_problem_does_not_make_others() -> None:
     options = {"libedit": {"default": True}, "gui": {"desc": "Windows", "conflicts": ["libedit"]}}
     assert told_of(options=options, when=[{"if": {"option": ["gui", "libedit"]}}]) == ["options.libedit.desc: missing"]
@@ -228,7 +228,7 @@ def test_wrong_license(text: str) -> None:
     assert told_of(license=text) == [f'license: want an SPDX expression, got "{text}"']
 
 
-# bug U13: parentheses are not counted
+# Once parentheses were not counted.
 @pytest.mark.parametrize("text", ["(MIT", "MIT)", "((MIT) OR ISC", "MIT OR (ISC AND X11))"])
 def test_license_with_odd_parentheses(text: str) -> None:
     assert told_of(license=text) == [f'license: want an SPDX expression, got "{text}"']
@@ -261,7 +261,7 @@ def test_no_distfile_without_checksum_or_address() -> None:
     assert told_of(distfiles=[distfile(url=None)]) == ["distfiles[0].url: missing"]
 
 
-# bug U15: "want a list … or …, got a list"
+# Once: "want a list … or …, got a list".
 def test_a_distfile_with_an_empty_list_of_addresses() -> None:
     assert told_of(distfiles=[distfile(url=[])]) == ["distfiles[0].url: want at least 1 of them, got 0"]
 
@@ -323,7 +323,7 @@ def test_unknown_word_in_braces() -> None:
     assert told_of(make_build_args=["{}"]) == ["make_build_args[0]: want one of name, version, got {}"]
 
 
-# bug U44: the build fills in names of tables too, but only their values are looked at
+# The build fills in names of tables too; once only their values were looked at.
 def test_unknown_word_in_a_name_of_a_table() -> None:
     assert told(text_of(install={"files": {"{name}.1": "a", "{nmae}.1": "b"}})) == [
         "8:41: install.files.{nmae}.1: want one of name, version, got {nmae}"
@@ -398,7 +398,7 @@ def test_need_finds_where_a_dependency_is_declared() -> None:
     assert parse("dash", text, "t").need("makedepends", "zlib") == ("makedepends", 1)
 
 
-# bug U14: a name is taken for a longer one that begins with it
+# Once a name was taken for a longer one that begins with it.
 def test_need_tells_names_apart_that_begin_alike() -> None:
     text = document({**MINIMUM, "makedepends": ["libx11", "libx>=1", "libx"]})
     assert parse("dash", text, "t").need("makedepends", "libx") == ("makedepends", 1)

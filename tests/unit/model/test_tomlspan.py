@@ -181,7 +181,7 @@ def test_no_newline_at_the_end() -> None:
     assert where("[t]", "t") == (1, 2, 1)
 
 
-# bug U11: the name of a quoted key is kept with its escapes
+# Once the name of such a key was kept with its escapes, and so never found.
 def test_quoted_key_with_an_escape() -> None:
     assert where('x = 1\n"sh\\u0061256" = 2\n', "sha256") == (2, 1, 13)
 

@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,7 +122,7 @@ def whole_key(keys: Mapping[str, Any]) -> str:
 LEAVES = [path for path in leaves(WHOLE) if path != ("name",)]
 WHOLE_KEY = whole_key(WHOLE)
 PROSE = {"subpackages.dash-devel.short_desc", "disable_parallel_build"}
-"""Prose in tables and keys that are not neutral as a whole: descriptions, reasons (bug U23)."""
+"""Prose in tables and keys that are not neutral as a whole: descriptions, reasons."""
 
 
 def neutral(path: tuple[str | int, ...]) -> bool:
@@ -151,7 +152,7 @@ def flag_key(name: str, value: bool | str) -> str:
 
 
 @pytest.mark.parametrize("reason", ["make_check", "disable_parallel_build", "nostrip"])
-def test_a_reason_is_prose(reason: str) -> None:  # bug U23
+def test_a_reason_is_prose(reason: str) -> None:
     off = reason != "make_check"
     assert flag_key(reason, "why") == flag_key(reason, "why not") == flag_key(reason, off)
 
@@ -239,6 +240,8 @@ def test_the_machine_and_the_base_are_in_the_key() -> None:
     assert made(known, base=replace(HOST, name="debian"))["dash"].key != plain
     assert made(known, base=replace(HOST, identity={"cc": "gcc-13 1000"}))["dash"].key != plain
     assert made(known, base=replace(HOST, env={"LIBRARY_PATH": "/usr/lib64"}))["dash"].key != plain
+    assert made(known, base=replace(HOST, flags={"LDFLAGS": "-L/usr/lib"}))["dash"].key != plain
+    assert made(known, base=replace(HOST, layers={"usr": (Path("/other"),)}))["dash"].key == plain, "where, not what"
 
 
 def test_settings_count_where_a_build_can_tell() -> None:
@@ -337,6 +340,13 @@ def test_flags_are_appended_and_env_replaces() -> None:
     env = env_of(flags={"CFLAGS": "-g", "FFLAGS": "-x"}, env={"LDFLAGS": "-s", "CC": "gcc"}, vars={"major": "1"})
     assert env["CFLAGS"] == Settings().flags["CFLAGS"] + " -g"
     assert (env["FFLAGS"], env["LDFLAGS"], env["CC"], env["major"]) == ("-x", "-s", "gcc", "1")
+
+
+def test_flags_of_the_base_come_first() -> None:
+    package = a_package(flags={"LDFLAGS": "-last"})
+    base = replace(HOST, flags={"LDFLAGS": "-L/usr/lib", "ASFLAGS": "-x"})
+    env = environment(package, STYLES["gnu-makefile"], Settings(flags={"LDFLAGS": "-mid"}), base, X86_64)
+    assert (env["LDFLAGS"], env["ASFLAGS"]) == ("-L/usr/lib -mid -last", "-x")
 
 
 def test_no_strip() -> None:

@@ -326,7 +326,7 @@ def test_git_is_not_there_yet() -> None:
     assert refused(distfiles=[distfile(), git]) == ["8: distfiles[1].git: a git distfile is not supported yet"]
 
 
-# bug U20: distfiles are counted without those of git, so a wrong one is named by the number of another
+# Once distfiles were counted without those of git, so that a wrong one was named by the number of another.
 def test_a_wrong_distfile_after_one_of_git_is_named_by_its_own_number() -> None:
     git = {"git": "https://x.org/a.git", "commit": SHA[:40]}
     assert '9: distfiles[1].name: want a file name, got "../x"' in refused(

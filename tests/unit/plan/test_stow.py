@@ -244,7 +244,7 @@ def test_a_file_that_becomes_a_directory_is_refused(old: Entry, new: Entry, why:
     assert troubles(disk.plan([a_member("a-2_1", new)])) == [f"/usr/x: a-2_1 and a-1_1: {why}"]
 
 
-# bug U32: the content is the same, so the file stays as it is, with its old mode
+# The content is the same; once the file stayed as it was, with its old mode.
 @pytest.mark.parametrize("path", ["etc/a.sh", "usr/libexec/a"])
 def test_an_upgrade_that_changes_a_mode_only(path: str) -> None:
     disk, want = Disk.fresh(), Disk.fresh()
@@ -297,7 +297,7 @@ def test_a_conf_file_that_was_changed_into_the_new_one_is_as_it_should_be() -> N
     assert disk.plan([CONF2]).ops == ()
 
 
-# bug U26: as xbps does (formats, section 5): where the package's own did not change there is nothing new to set beside
+# As xbps does (formats, section 5): where the package's own did not change there is nothing new to set beside.
 def test_a_changed_conf_file_whose_own_did_not_change_is_just_kept() -> None:
     disk = Disk.fresh()
     disk.stow(CONF)
@@ -339,7 +339,7 @@ def test_an_equal_file_of_two_packages_belongs_to_the_first_by_name() -> None:
     assert one_by_one.nodes == disk.nodes
 
 
-# bug U24: who came first keeps it, so the root depends on the order of commands
+# Once who came first kept it, so that the root depended on the order of commands.
 def test_the_order_of_stowing_does_not_matter() -> None:
     disk, want = Disk.fresh(), Disk.fresh()
     want.stow(A, B)
@@ -374,7 +374,7 @@ def test_a_shared_file_is_removed_when_all_its_owners_go() -> None:
     assert disk.nodes == Disk.fresh().nodes
 
 
-# bug U24: the second one's link is nobody's when both go
+# Once the second one's link was nobody's when both went.
 def test_a_shared_file_is_removed_whoever_came_first() -> None:
     disk = Disk.fresh()
     disk.stow(B)
@@ -383,7 +383,7 @@ def test_a_shared_file_is_removed_whoever_came_first() -> None:
     assert disk.nodes == Disk.fresh().nodes
 
 
-# bug U25: the link leads on into the destdir of the old version, which is removed some day
+# Once the link led on into the destdir of the old version, which is removed some day.
 def test_an_upgrade_takes_its_shared_files_along() -> None:
     disk = Disk.fresh()
     disk.stow(A, B)
@@ -401,7 +401,7 @@ def test_an_upgrade_that_drops_a_shared_file_leaves_it_to_its_heir() -> None:
     assert owner(disk) == "b-1_1"
 
 
-# bug U27: a link that leads elsewhere is put right for every path but a shared one
+# Once a link that leads elsewhere was put right for every path but a shared one.
 def test_a_shared_file_can_be_repaired() -> None:
     disk = Disk.fresh()
     disk.stow(A, B)
@@ -414,7 +414,7 @@ def test_a_shared_file_can_be_repaired() -> None:
     assert disk.nodes == good
 
 
-# bug U28: the heir's rules are not known to the plan, so its path is linked although it should be a hard link
+# Once the rules of those that stay were not known: a path was linked although its heir wanted a hard link
 # (and, the other way round, what one package hard-links stays as it is for one that wants a link, and is then nobody's)
 def test_packages_that_share_a_path_in_different_ways() -> None:
     hard = changed(A, hardlink=("usr/share/*",))
@@ -458,7 +458,7 @@ def test_two_owners_are_both_named(mine: Entry, its: Entry, why: str) -> None:
     assert f"/usr/x: a-1_1 and b-1_1: {why}" in troubles(disk.plan([a_member("a-1_1", mine)]))
 
 
-# bug U29: beside the owner that is known, a path is told again as what no package owns
+# Once a path was told again as what no package owns, beside the owner that is known.
 @pytest.mark.parametrize("its", [a_file("usr/x", "2"), a_link("usr/x", "z")])
 @pytest.mark.parametrize("mine", [a_file("usr/x", "1"), a_file("usr/x/y")])
 def test_a_conflict_is_told_once(mine: Entry, its: Entry) -> None:
@@ -517,7 +517,7 @@ def test_a_link_of_ours_that_became_a_file_stops_an_upgrade() -> None:
     ]
 
 
-# bug U30: what a package leaves out by [stow] ignore cannot be in anybody's way
+# What a package leaves out by [stow] ignore cannot be in anybody's way.
 def test_what_is_left_out_conflicts_with_nothing() -> None:
     disk = Disk.fresh()
     x = a_member("x-1_1", a_file("usr/bin/sh", "x"), ignore=("usr/bin/sh",))
@@ -575,7 +575,7 @@ def test_files_are_nobodys_to_replace_even_in_a_repair() -> None:
     assert troubles(plan) == ["/usr/bin/dash: dash-1_1 and dash-1_1: link of dash-1_1 was replaced by a file"]
 
 
-# bug U31: "was a dir, is to be a dir"
+# Once: "was a dir, is to be a dir".
 def test_a_link_in_place_of_a_directory_is_told_as_such() -> None:
     disk = damaged("usr/share/dash/doc", "usr/share/dash", into=None)
     disk.nodes["usr/share/dash"] = Found("link", "/opt/dash")
