@@ -31,21 +31,18 @@ _stopped: dict[tuple[str, str], bool] = {}
 @contextlib.contextmanager
 def world(box: Box, attack: str) -> Iterator[Path]:
     """The file that tells an attack where it is and what it may use."""
-    programs = box.place / "attacks"
-    shutil.copytree(builds.SECURITY / "attacks", programs)
-    folder(box.root / "attacks", box.person)
     setuid = box.stage.libexec / f"linked-{box.place.name}"
     facts = {
         "mode": box.helper.mode,
         "mount": str(box.helper.mount),
         "chroot": str(box.helper.chroot),
         "flag": box.helper.flag,
-        "options": ["-T", "16", *box.options(), "-r", str(programs), "attacks"],
+        "options": ["-T", "16", *box.options()],
         "root": str(box.root),
         "place": str(box.place),
         "kit": str(box.stage.kit),
         "tree": str(builds.TREE),
-        "seconds": race_seconds() / 2,
+        "seconds": race_seconds() / 4,
         "covered": as_root(),
         "setuid": str(setuid) if as_root() else "",
     }
@@ -85,7 +82,7 @@ def test_attack(box: Box, attack: str, record_property: Callable[[str, object], 
         pytest.skip(NEEDS_ROOT)
     python = sys.executable if attack == "planted_links" else "/usr/bin/python3"
     with world(box, attack) as told:
-        words = [python, str(box.place / "attacks" / f"{attack}.py"), str(told)]
+        words = [python, str(box.stage.kit / "attacks" / f"{attack}.py"), str(told)]
         if attack == "over_mount":
             with scratch('mount -t tmpfs tmpfs "$1"', box.place / "covered/inner") as space:
                 done = space.run(box, words)

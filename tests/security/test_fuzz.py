@@ -14,6 +14,7 @@ import pytest
 from tests.security.kit import builds
 
 Recorder = Callable[[str, object], None]
+Fuzzers = dict[str, tuple[subprocess.Popen[str], str]]
 FUZZ = builds.SECURITY / "fuzz"
 SECONDS = float(os.environ.get("XSRC_FUZZ_SECONDS", "20"))
 PARSERS = ("xsrc-mount", "xsrc-chroot")
@@ -56,8 +57,8 @@ def fuzzer(out: Path, number: int) -> tuple[list[str], str]:
 
 
 @pytest.fixture(scope="module")
-def fuzzers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[subprocess.Popen[str], str]]]:
-    """Both at a time, half of the time for each. The kept corpus is only read: what is found goes to a folder that is thrown away."""
+def fuzzers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzers]:
+    """Both at a time, half of the time for each. The kept corpus is only read; what is found is thrown away."""
     started = {}
     for number, program in enumerate(PARSERS, 1):
         place = tmp_path_factory.mktemp(program)
@@ -74,9 +75,7 @@ def fuzzers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tupl
 
 
 @pytest.mark.parametrize("program", PARSERS)
-def test_fuzz_of_the_command_line(
-    fuzzers: dict[str, tuple[subprocess.Popen[str], str]], program: str, record_property: Recorder
-) -> None:
+def test_fuzz_of_the_command_line(fuzzers: Fuzzers, program: str, record_property: Recorder) -> None:
     process, how = fuzzers[program]
     _, said = process.communicate(timeout=SECONDS + 120)
     assert process.returncode == 0, said[-4000:]

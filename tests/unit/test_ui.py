@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from rich.console import Console
 
 from xsrc import ui as module
 from xsrc.ui import LiveUi, PlainUi, seconds
@@ -64,6 +65,15 @@ def test_steps_are_told_with_their_time_from_a_second_on(clock: Clock) -> None:
     assert out.getvalue() == ""
 
 
+def test_a_step_of_exactly_a_second_is_told(clock: Clock) -> None:
+    out, err = streams()
+    ui = PlainUi(out, err)
+    ui.step("dash-1_1", "build")
+    clock.now += 1
+    ui.step("", "")
+    assert err.getvalue().splitlines()[-1] == "dash-1_1: build: 1.0 s"
+
+
 def test_a_step_that_failed_has_no_time(clock: Clock) -> None:
     out, err = streams()
     ui = PlainUi(out, err)
@@ -97,6 +107,32 @@ def test_live_lines_are_printed_as_they_are() -> None:
         "warning: x",
     ]
     assert out.getvalue() == "[answer]\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "coloured"),
+    [
+        ("error: no error: here", "\x1b[1;31merror:\x1b[0m no error: here"),
+        ("f:1:2: error: want error: x", "f:1:2: \x1b[1;31merror:\x1b[0m want error: x"),
+        ("warning: a warning: b", "\x1b[1;33mwarning:\x1b[0m a warning: b"),
+        ("  hint: a hint: b", "  \x1b[1mhint:\x1b[0m a hint: b"),
+        ("note: an [red]error[/red]", "note: an [red]error[/red]"),
+    ],
+)
+def test_the_first_word_of_a_kind_is_coloured_on_a_terminal(line: str, coloured: str) -> None:
+    out, err = streams()
+    ui = LiveUi(out, err)
+    ui.console = Console(
+        file=err,
+        highlight=False,
+        soft_wrap=True,
+        emoji=False,
+        force_terminal=True,
+        color_system="standard",
+        _environ={},
+    )
+    ui.note(line)
+    assert err.getvalue() == coloured + "\n"
 
 
 def test_a_long_line_is_not_broken() -> None:

@@ -22,7 +22,7 @@ from xsrc.model import elf
 from xsrc.model.manifest import METADATA, Entry, Kind, Manifest
 
 _LEAKS = (b"/pkg-destdir/",)
-_OURS = frozenset(("pkg-destdir", "pkg-builddir", "pkg-srcdistdir", "pkg-binpkgs", "pkg-template", "var/db/xsrc"))
+_OURS = ("pkg-destdir/", "pkg-builddir/", "pkg-srcdistdir/", "pkg-binpkgs/", "pkg-template/", "var/db/xsrc/")
 _CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -99,7 +99,7 @@ def scan(destdir: Path) -> Scan:
             if item.path in METADATA:
                 continue
             mode = stat.S_IMODE(item.status.st_mode)
-            if item.path in _OURS:
+            if f"{item.path}/".startswith(_OURS):
                 bad.append(f"  /{item.path}: a place of xsrc itself")
             try:
                 item.path.encode()

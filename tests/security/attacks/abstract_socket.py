@@ -21,7 +21,7 @@ else:
         server.bind(NAME)
         server.listen()
         host = again("call")
-    words = argv("/usr/bin/python3", "-s", "-S", "/attacks/abstract_socket.py", "inside", "serve")
+    words = argv("/usr/bin/python3", "-s", "-S", "/kit/attacks/abstract_socket.py", "inside", "serve")
     first = subprocess.Popen(words, stdout=subprocess.PIPE)
     assert first.stdout is not None
     first.stdout.readline()

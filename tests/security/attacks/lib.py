@@ -53,7 +53,14 @@ def enter(
 def again(*args: str, options: tuple[str, ...] = (), **more: Any) -> str:
     """Run this program inside; what it said."""
     done = enter(
-        "/usr/bin/python3", "-s", "-S", f"/attacks/{Path(sys.argv[0]).name}", "inside", *args, options=options, **more
+        "/usr/bin/python3",
+        "-s",
+        "-S",
+        f"/kit/attacks/{Path(sys.argv[0]).name}",
+        "inside",
+        *args,
+        options=options,
+        **more,
     )
     if done.returncode not in (0,):
         error(f"the sandbox was not entered: {done.returncode} {done.stderr.strip()}")

@@ -4,7 +4,7 @@ from lib import PLACE, ROOT, enter, folder, race, write  # type: ignore[import-n
 
 write(ROOT / "mark", "right")
 other = folder("elsewhere")
-for name in ("usr", "lib", "bin", "kit", "attacks", "proc", "sys", "dev", "tmp", "work"):
+for name in ("usr", "lib", "bin", "kit", "proc", "sys", "dev", "tmp", "work"):
     (other / name).mkdir()
 evil = PLACE / "evil"
 evil.symlink_to(other)

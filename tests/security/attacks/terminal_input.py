@@ -24,7 +24,7 @@ if child == 0:
     slave = termios.tcgetattr(0)
     slave[3] &= ~(termios.ECHO | termios.ICANON)
     termios.tcsetattr(0, termios.TCSANOW, slave)
-    words = argv("/usr/bin/python3", "-s", "-S", "/attacks/terminal_input.py", "inside")
+    words = argv("/usr/bin/python3", "-s", "-S", "/kit/attacks/terminal_input.py", "inside")
     code = os.spawnv(os.P_WAIT, words[0], words)
     waiting = array.array("i", [0])
     fcntl.ioctl(0, termios.FIONREAD, waiting)

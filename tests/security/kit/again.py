@@ -49,6 +49,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder, "results")
         env = {**os.environ, BUILD: build, RESULTS: str(results), KIT: str(stage.kit)}
+        env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         env |= {"XSRC_RACE_SECONDS": seconds} if seconds else {}
         env |= {PEOPLE: " ".join(person.name for person in people)} if len(people) == 2 else {}
         words = ["-q", "--no-header", "-p", "no:cacheprovider", "--tb=short", "-k", only, *ids(names)]

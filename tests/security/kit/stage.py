@@ -78,7 +78,8 @@ def stage() -> Iterator[Stage]:
 
 
 def _fill(kit: Path) -> None:
-    """Probes, and programs that are static so that they run in any root."""
+    """Probes, attacks, and programs that are static so that they run in any root."""
+    shutil.copytree(builds.SECURITY / "attacks", kit / "attacks", ignore=shutil.ignore_patterns("__pycache__"))
     for source in (builds.SECURITY / "inside").iterdir():
         if source.suffix == ".py":
             builds.put(source, kit / source.name, 0o644)

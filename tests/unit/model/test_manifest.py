@@ -55,6 +55,11 @@ def test_empty_lists_are_left_out() -> None:
     assert Manifest.parse(Manifest.of(()).render()).entries == ()
 
 
+def test_entries_are_compared_by_their_path_alone() -> None:
+    assert Entry("a", Kind.FILE, 0o644, 1, "x", inode=1) == Entry("a", Kind.LINK, 0o777, 0, "", "t")
+    assert Entry("a", Kind.FILE, size=9) < Entry("b", Kind.FILE, size=1)
+
+
 def test_size_counts_each_inode_once() -> None:
     assert Manifest.of(ENTRIES).size == 10 + 100
     twice = [Entry("a", Kind.FILE, size=5), Entry("b", Kind.FILE, size=5)]

@@ -46,6 +46,11 @@ def test_limits_are_laid_over_one_by_one() -> None:
     ]
 
 
+def test_limits_by_default() -> None:
+    assert Limits() == Limits(seconds=0, silent_seconds=7200, log_mib=1024, processes=8192, memory_mib=0)
+    assert Settings().limits == Limits()
+
+
 def test_every_limit_can_be_set() -> None:
     for number, field in enumerate(fields(Limits), 3):
         limits = Settings().over("a", f"[limits]\n{field.name} = {number}\n").limits

@@ -279,6 +279,11 @@ def test_git_distfile_wants_a_commit() -> None:
     assert a_template(distfiles=[{**git, "commit": SHA[:40]}]).raw["distfiles"][0]["commit"] == SHA[:40]
 
 
+def test_a_distfile_after_one_of_git_is_checked_too() -> None:
+    git = {"git": "https://example.org/dash.git", "commit": SHA[:40]}
+    assert told_of(distfiles=[git, distfile(url=None)]) == ["distfiles[1].url: missing"]
+
+
 @pytest.mark.parametrize("url", ["https://x.org/a", "http://x.org/a", "{GNU_SITE}/m4/m4-{version}.tar.gz"])
 def test_addresses(url: str) -> None:
     assert a_template(distfiles=[distfile(url=url)]).raw["distfiles"][0]["url"] == url

@@ -149,6 +149,14 @@ def test_lists_with_comments_and_lists_in_lists() -> None:
     assert where(text, "b") == (6, 1, 1)
 
 
+def test_a_comment_directly_after_a_header() -> None:
+    text = "[t]#x = 1\na = 1\n[[u]]#y = 1\nb = 2\n"
+    assert where(text, "t", "a") == (2, 1, 1)
+    assert where(text, "u", 0, "b") == (4, 1, 1)
+    assert ("t", "x") not in places(text)
+    assert ("u", 0, "y") not in places(text)
+
+
 def test_values() -> None:
     text = 'a = "x" # c\nb=12\nc  =  [1,\n 2]\nd = 1979-05-27 07:32:00 # e\nf = +inf\n'
     assert where(text, "a", value=True) == (1, 5, 3)

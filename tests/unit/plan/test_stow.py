@@ -412,6 +412,19 @@ def test_a_shared_file_can_be_repaired() -> None:
     disk.nodes["usr/share/LICENSE"] = Found("link", "/nowhere")
     disk.apply(disk.restow("a").ops)
     assert disk.nodes == good
+    disk.nodes["usr/share/LICENSE"] = Found("link", "/nowhere")
+    disk.apply(disk.restow("b").ops)
+    assert disk.nodes == good, "and by a repair of the other one"
+
+
+def test_what_became_of_anothers_path_is_not_the_business_of_who_shares_it() -> None:
+    disk = Disk.fresh()
+    disk.stow(A)
+    disk.nodes["usr/share/LICENSE"] = stranger()
+    plan = disk.stow(B)
+    assert acts(plan) == [("put", "usr/bin/b")]
+    assert acts(disk.unstow("b")) == [("remove", "usr/bin/b")]
+    assert disk.nodes["usr/share/LICENSE"] == stranger()
 
 
 # Once the rules of those that stay were not known: a path was linked although its heir wanted a hard link
