@@ -216,7 +216,7 @@ def replaced(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     return whole
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=180, deadline=None)
 @given(st.sampled_from(LEAVES), st.sampled_from(VALUES), st.booleans())
 def test_a_right_template_with_a_value_replaced(path: tuple[str | int, ...], value: Any, last: bool) -> None:
     whole = replaced(path, value)
@@ -226,7 +226,7 @@ def test_a_right_template_with_a_value_replaced(path: tuple[str | int, ...], val
         use(template)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.sampled_from([path for path in LEAVES if path[0] in ("vars", "env", "distfiles", "install", "options", "when")])
 )
@@ -303,7 +303,7 @@ def test_whatever_stands_in_settings(at: int, gone: int, piece: str) -> None:
         assert read_settings.jobs is None or read_settings.jobs >= 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.integers(0, 999), st.integers(0, 15), st.sampled_from(("", *TOKENS, *WORDS)), st.sampled_from(("", *WORDS)))
 def test_whatever_stands_in_a_style(at: int, gone: int, piece: str, word: str) -> None:
     text = damaged(STYLE_TEXT.replace('"x"', f'"{word}"'), at, gone, piece)

@@ -209,8 +209,8 @@ def _in_group(user: User) -> bool:
 def settled() -> Iterator[Land]:
     """The land, made by the README's own first command as P; nothing of it is left afterwards."""
     with contextlib.ExitStack() as stack:
-        slot = stack.enter_context(_slot()) if os.geteuid() == 0 else "-"
-        prefix = f"xsrc-test{slot}-"
+        slot = stack.enter_context(_slot()) if os.geteuid() == 0 else ""
+        prefix = f"xsrc-test{slot}-" if os.geteuid() == 0 else f"xsrc-tests-of-{os.getuid()}-"
         for stale in Path("/var/tmp").glob(f"{prefix}*") if os.geteuid() == 0 else ():
             remove(stale)  # of a run that was killed: its slot is ours now
         root = Path(tempfile.mkdtemp(prefix=prefix, dir="/var/tmp"))

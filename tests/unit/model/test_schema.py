@@ -54,6 +54,7 @@ RIGHT: list[tuple[Kind, object]] = [
     (Hex(4), "09af"),
     (Number(), 0),
     (Number(2), 2),
+    (Number(), 2**31 - 1),
     (Flag(), True),
     (Flag(), False),
     (Flag(reason=True), True),

@@ -270,7 +270,6 @@ def test_an_unknown_word_in_braces() -> None:
 
 
 # These once passed and then raised KeyError, or stood in the script as they are, or as the text of a Python list.
-# bug U47: the last three still do
 @pytest.mark.parametrize(
     "word",
     [
