@@ -12,6 +12,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from xsrc.model.manifest import METADATA, Entry, Kind, Manifest
 
 _LEAKS = (b"/pkg-destdir/",)
 _OURS = ("pkg-destdir/", "pkg-builddir/", "pkg-srcdistdir/", "pkg-binpkgs/", "pkg-template/", "var/db/xsrc/")
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
 _CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -105,6 +107,9 @@ def scan(destdir: Path) -> Scan:
                 item.path.encode()
             except UnicodeEncodeError:
                 bad.append(f"  /{item.path!a}: its name is not UTF-8")
+                continue
+            if _UNWRITABLE.search(item.name):
+                bad.append(f"  /{item.path!a}: a character in its name that no property list can hold")
                 continue
             if stat.S_ISDIR(item.status.st_mode):
                 entries.append(Entry(item.path, Kind.DIR, mode))
