@@ -24,7 +24,7 @@ _VALUES = (*STYLE_TEXTS, *STYLE_LISTS)
 _STYLE = Table(
     {
         "inherit": Text("the name of a build style", r"[a-z][a-z0-9-]*"),
-        "tools": List(Text("the name of a program", r"\S+")),
+        "tools": List(Text("the name of a program", r"[A-Za-z0-9_.+-]+")),
         "defaults": Table({**dict.fromkeys(STYLE_TEXTS, Text()), **dict.fromkeys(STYLE_LISTS, List())}),
         "env": Map(),
         "phases": Table({phase: List(List()) for phase in PHASES}),
@@ -81,6 +81,8 @@ def _problems(raw: Mapping[str, Any], styles: Mapping[str, str]) -> Iterator[Pro
 
 def _word_problems(path: Path, word: str) -> Iterator[Problem]:
     """What nothing can be filled in for."""
+    if "{*" in _SPLICE.sub("", word):
+        yield path, f"{shown(path)}: want a }} to the {{*, got {found(word)}", None
     for name in _SPLICE.findall(word):
         if name not in _VALUES or not _SPLICE.fullmatch(word):
             want = f"want {{*NAME}} as a word of its own with one of {', '.join(_VALUES)}"
