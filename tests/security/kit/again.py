@@ -52,7 +52,8 @@ def run(
         env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         env |= {"XSRC_RACE_SECONDS": seconds} if seconds else {}
         env |= {PEOPLE: " ".join(person.name for person in people)} if len(people) == 2 else {}
-        words = ["-q", "--no-header", "-p", "no:cacheprovider", "--tb=short", "-k", only, *ids(names)]
+        words = ["-o", "addopts=--import-mode=importlib", "-q", "--no-header", "-p", "no:cacheprovider", "--tb=short"]
+        words += ["-k", only, *ids(names)]
         argv = [sys.executable, "-m", "pytest", *words]
         done = subprocess.run(argv, env=env, cwd=builds.TREE, capture_output=True, text=True, check=False)
         assert results.exists(), done.stdout + done.stderr
