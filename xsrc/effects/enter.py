@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import prctl
 import xattr
@@ -19,6 +21,11 @@ from xsrc.model.sandbox import Sandbox
 
 SYSTEM = Path("/usr/local/libexec/xsrc")
 """Where helpers/setup puts the helpers with capabilities; compiled into xsrc-mount too."""
+
+WANTED: Mapping[str, str] = MappingProxyType(
+    {"xsrc-mount": "cap_net_admin,cap_sys_admin=ep", "xsrc-chroot": "cap_sys_chroot=ep"}
+)
+"""What helpers/setup gives the files of the helpers, as setcap(8) writes it."""
 
 REFUSED = 125
 """Exit code of a helper's own refusal (SECURITY: R33)."""
@@ -77,10 +84,8 @@ def capability_trouble(folder: Path) -> str | None:
             return f"{path} is not a file of root that only root can write"
         if not os.access(path, os.X_OK):
             return f"this user is not in group {_group(status.st_gid)} (or was added to it after this login)"
-        try:
-            xattr.get(os.fspath(path), "security.capability", nofollow=True)
-        except OSError:
-            return f"{path} carries no capabilities"
+        if (has := file_capabilities(path)) not in (WANTED[name], WANTED[name].replace("cap_net_admin,", "")):
+            return f"{path} carries {has or 'no capabilities'}"  # without cap_net_admin a build has no lo, and works
     if prctl.get_no_new_privs():
         return "no_new_privs is set for this process, so capabilities of files mean nothing"
     if not (prctl.capbset.sys_admin and prctl.capbset.sys_chroot and prctl.capbset.net_admin):
@@ -92,6 +97,24 @@ def capability_trouble(folder: Path) -> str | None:
         if status.st_uid != 0 or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
             return f"{parent} can be written by others than root"
     return None
+
+
+def file_capabilities(path: Path) -> str:
+    """The capabilities on a file, by number and as setcap(8) takes them; nothing where there are none."""
+    try:
+        # struct vfs_cap_data: a word of version and flags, then two words each of permitted and inheritable bits
+        data = xattr.get(os.fspath(path), "security.capability", nofollow=True)
+        words: tuple[int, ...] = struct.unpack_from("<5I", data)
+    except (OSError, struct.error):
+        return ""
+    permitted, inherited = words[1] | words[3] << 32, words[2] | words[4] << 32
+    names = [_CAPABILITIES.get(n, f"cap_{n}") for n in range(64) if (permitted | inherited) >> n & 1]
+    return ",".join(names) + "=" + "e" * (words[0] & 1) + "i" * bool(inherited) + "p" * bool(permitted)
+
+
+_CAPABILITIES: Mapping[int, str] = MappingProxyType(
+    {number: f"cap_{name}" for number, name in zip(prctl.ALL_CAPS, prctl.ALL_CAP_NAMES, strict=True)}
+)
 
 
 def _group(gid: int) -> str:
