@@ -58,6 +58,11 @@ BOTH_PIECES = {
     ),
     "closed masterdir": ('chmod 0555 "$2"', "masterdir", "is not writable"),
     "masterdir of root": ('chown 0 "$2"', "masterdir", "is not writable"),
+    "read-only": (
+        'mount -t tmpfs -o uid="$1",mode=755 tmpfs "$2"; mount -o remount,bind,ro "$2"',
+        "masterdir",
+        "is not writable",
+    ),
     "noexec": ('mount -t tmpfs -o noexec,uid="$1",mode=755 tmpfs "$2"', "exec", "is mounted with noexec"),
 }
 

@@ -143,6 +143,19 @@ def way_to(folder: Path) -> Trouble | None:
     return None
 
 
+def writable(folder: Path, user: str) -> Trouble | None:
+    """Whether a folder of this user's cannot be written by it."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        return None
+    name = shlex.quote(str(folder))
+    command = f"chmod u+rwx {name}  # or" if folder.stat().st_uid == os.getuid() else ""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        mount = mount_of(folder, mount_table())
+        command = f"mount -o remount,bind,rw {shlex.quote(mount.point if mount else '/')}  # as root; or"
+    command = command or f"chown -R {user} {name}  # as root; or"
+    return Trouble(f"{folder} is not writable", f"{command} choose another with -m DIR")
+
+
 def remount(path: Path, flag: int, word: str, table: Iterable[Mount]) -> Trouble | None:
     """Whether `path` is on a mount with the flag noWORD."""
     if not os.statvfs(path).f_flag & flag:

@@ -141,7 +141,7 @@ def _programs() -> Iterator[Finding]:
 def _masterdir(context: Context) -> Iterator[Finding]:
     root = context.masterdir.root
     here = inspect.nearest(root)
-    yield finding("masterdir", _writable(here), f"{root}")
+    yield finding("masterdir", inspect.writable(here, user_name()), f"{root}")
     trouble = inspect.remount(here, os.ST_NOEXEC, "exec", inspect.mount_table())
     yield finding("exec", trouble, "allowed")
     clean = f"xsrc -m {shlex.quote(str(root))} clean  # or choose another with -m DIR"
@@ -152,18 +152,6 @@ def _masterdir(context: Context) -> Iterator[Finding]:
     few = status.f_files > 0 and left < FILES  # where no number of files is kept, both are 0
     trouble = Trouble(f"room for {left} files: a build may need more than {FILES}", clean) if few else None
     yield finding("inodes", trouble, f"{left} free", grave=left < NO_FILES)
-
-
-def _writable(here: Path) -> Trouble | None:
-    if os.access(here, os.W_OK | os.X_OK):
-        return None
-    name, user = shlex.quote(str(here)), user_name()
-    mine = here.stat().st_uid == os.getuid()
-    command = f"chmod u+rwx {name}  # or" if mine else f"chown -R {user} {name}  # as root; or"
-    if os.statvfs(here).f_flag & os.ST_RDONLY:
-        mount = inspect.mount_of(here, inspect.mount_table())
-        command = f"mount -o remount,rw {shlex.quote(mount.point if mount else '/')}  # as root; or"
-    return Trouble(f"{here} is not writable", f"{command} choose another with -m DIR")
 
 
 def _sandboxes(context: Context, modes: _Modes) -> Iterator[Finding]:
