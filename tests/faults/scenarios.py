@@ -1,0 +1,149 @@
+"""What is cut off at every point: a name, a function that prepares a masterdir, and the words of the command.
+
+To add a scenario, add a line to SCENARIOS.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.faults.world import ALPHA1, ALPHA2, BETA, GAMMA, STRANGERS, ZERO, Command, Package, World
+from tests.unit.builders import a_package
+from xsrc.effects.work import State
+from xsrc.plan.build import Job
+from xsrc.verbs.record import record
+from xsrc.verbs.roots import Closure
+
+USERS = {"etc/alpha.conf": "setting = of my own\n"}
+"""A conf file of alpha's that the user has changed."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One command that is cut off at every point."""
+
+    name: str
+    prepare: Callable[[World], None]
+    command: Command
+    mine: Mapping[str, str]
+    """Files of the user's with what is in them: none may be gone or changed at any moment."""
+    again: Command | None = None
+    """What is done after it was cut off, where that is not the same command."""
+    mends: bool = False
+    """Whether it repairs damage, which it need not bring back when it fails half way."""
+
+
+def built(world: World) -> None:
+    """Everything is built and nothing stowed; somebody has files of their own in the root."""
+    world.record(ALPHA1, BETA, GAMMA, ZERO)
+    for path, text in STRANGERS.items():
+        world.write(path, text)
+
+
+def stowed(world: World) -> None:
+    """A set is stowed, and somebody has changed one of its conf files."""
+    built(world)
+    world.done("stow", "beta", "gamma")
+    for path, text in USERS.items():
+        world.write(path, text)
+
+
+def damaged(world: World) -> None:
+    """Links are missing or lead elsewhere, a directory is gone."""
+    stowed(world)
+    for path in ("usr/lib/libalpha.so", "usr/lib/alpha/nested/deep/data", "usr/share/common/shared", "usr/bin/alpha"):
+        (world.masterdir / path).unlink()
+    (world.masterdir / "usr/lib/alpha/nested/deep").rmdir()
+    (world.masterdir / "usr/lib/libalpha.so").symlink_to("elsewhere")
+    (world.masterdir / "usr/share/alpha/plugin").unlink()
+    (world.masterdir / "usr/share/alpha/plugin").symlink_to("/nonexistent")
+
+
+def newer(world: World) -> None:
+    """One version is stowed and a newer one built."""
+    stowed(world)
+    world.record(ALPHA2)
+
+
+AGAIN = replace(ALPHA1, files={**ALPHA1.files, "usr/bin/alpha": "#!/bin/sh\necho again\n", "usr/share/alpha/more": "m"})
+
+
+def rebuilt(package: Package) -> Callable[[World], None]:
+    """The install phase of a package that is stowed has ended."""
+
+    def prepare(world: World) -> None:
+        stowed(world)
+        world.unfinished(package)
+
+    return prepare
+
+
+def end_of_build(package: Package, *, renew: bool = False) -> Callable[[World], int]:
+    """What a build does after its install phase: look, seal, put in place, note, and mend the links.
+
+    A build that was cut off there is done again from the first phase on: `renew`.
+    """
+
+    def command(world: World) -> int:
+        if renew:
+            world.unfinished(package)
+        context = world.context()
+        name, _, version = package.pkgver.removesuffix("_1").partition("-")
+        rules = dict(package.rules)
+        keys: dict[str, Any] = {
+            "name": name,
+            "version": version,
+            "conf_files": list(rules["conf_files"]),
+            "stow": {"hardlink": list(rules["hardlink"]), "copy": list(rules["copy"])},
+        }
+        job = Job(a_package(**keys), {}, {}, "1" * 64, "")
+        record(context, job, State("1" * 64, epoch=1_600_000_000), Closure((), {}))
+        return 0
+
+    return command
+
+
+_BOTH = {**STRANGERS, **USERS}
+
+SCENARIOS = (
+    Scenario("stow", built, ("stow", "beta", "gamma"), STRANGERS),
+    Scenario("unstow", stowed, ("unstow", "alpha", "gamma"), _BOTH),
+    Scenario("restow", damaged, ("restow",), _BOTH, mends=True),
+    Scenario("upgrade", newer, ("stow", "alpha"), _BOTH),
+    Scenario("replace", rebuilt(AGAIN), end_of_build(AGAIN), _BOTH, end_of_build(AGAIN, renew=True)),
+)
+
+
+# ---- commands that must not survive, or nothing would be found
+
+
+def careless(world: World) -> int:
+    """An upgrade that unlinks before it links, and notes what it did at the end."""
+    root = world.masterdir
+    old, new = f"pkg-destdir/{ALPHA1.pkgver}/", f"pkg-destdir/{ALPHA2.pkgver}/"
+    for path in sorted(ALPHA1.files):
+        link = root / path
+        if link.is_symlink() and old in (text := os.readlink(link)):  # noqa: PTH115
+            link.unlink()
+            link.symlink_to(text.replace(old, new))
+    with world.context().farm() as farm:
+        farm.db.execute(
+            "UPDATE stowed SET package = (SELECT id FROM package WHERE pkgver = ?) WHERE name = 'alpha'",
+            (ALPHA2.pkgver,),
+        )
+    return 0
+
+
+def tidy(world: World) -> int:
+    """Moves a stranger's file out of its way, and back when it has done."""
+    mine = world.masterdir / "usr/share/alpha/mine"
+    aside = mine.rename(world.masterdir / "tmp/aside")
+    code = careless(world)
+    aside.rename(mine)
+    return code
+
+
+CONTROLS = (Scenario("careless", newer, careless, _BOTH), Scenario("tidy", newer, tidy, _BOTH))

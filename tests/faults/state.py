@@ -1,0 +1,116 @@
+"""Masterdirs as the tests see them: copied, put back, and looked at in full without asking xsrc."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from xsrc.model.layout import Masterdir
+
+State = Mapping[str, str]
+"""Every path with its kind, mode and content, and every row of the database."""
+
+_PASSING = ("pkg-destdir/.", "pkg-builddir/.", "var/db/xsrc/farm.")
+"""What a command that was cut off may leave: unfinished destdirs, locks; and the database, whose rows are read."""
+_CLOCK = ("at", "seconds")
+"""Columns that differ between equal runs."""
+
+
+def duplicate(source: Path, target: Path) -> None:
+    """Copy a tree: hard links stay so, and so do modes and times."""
+    names: dict[int, str] = {}
+
+    def below(old: str, new: str) -> None:
+        os.mkdir(new, 0o700)  # noqa: PTH102 - thousands of times
+        with os.scandir(old) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                made = f"{new}/{entry.name}"
+                if entry.is_symlink():
+                    os.symlink(os.readlink(entry.path), made)  # noqa: PTH211, PTH115
+                elif entry.is_dir():
+                    below(entry.path, made)
+                elif status.st_ino in names:
+                    os.link(names[status.st_ino], made)
+                else:
+                    shutil.copyfile(entry.path, made)
+                    os.chmod(made, stat.S_IMODE(status.st_mode))
+                    if status.st_nlink > 1:
+                        names[status.st_ino] = made
+                os.utime(made, ns=(status.st_mtime_ns, status.st_mtime_ns), follow_symlinks=False)
+        os.chmod(new, stat.S_IMODE(os.stat(old).st_mode))  # noqa: PTH116
+
+    below(os.fspath(source), os.fspath(target))
+
+
+def _walk(top: str, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(f"{top}/{prefix}") as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        path = f"{prefix}{entry.name}"
+        if path.startswith(_PASSING):
+            continue
+        status = entry.stat(follow_symlinks=False)
+        yield path, status
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(top, f"{path}/")
+
+
+def _described(path: str, status: os.stat_result) -> str:
+    if stat.S_ISLNK(status.st_mode):
+        return f"link {os.readlink(path)}"  # noqa: PTH115
+    mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    if stat.S_ISDIR(status.st_mode):
+        return f"dir {mode}"
+    if stat.S_ISREG(status.st_mode):
+        with open(path, "rb") as file:  # noqa: PTH123
+            return f"file {mode} {hashlib.sha256(file.read()).hexdigest()[:16]}"
+    return f"other {status.st_mode:o}"
+
+
+def look(masterdir: Path, scratch: Path) -> State:
+    """A masterdir in full; `scratch` is a folder for a copy of the database, so that the look itself mends nothing."""
+    top = os.fspath(masterdir)
+    seen: dict[str, str] = {}
+    leaders: dict[int, str] = {}
+    for path, status in _walk(top):
+        seen[path] = _described(f"{top}/{path}", status)
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            seen[path] += f" = {leaders.setdefault(status.st_ino, path)}"
+    return seen | _rows(Masterdir(masterdir).farm, scratch)
+
+
+def _rows(database: Path, scratch: Path) -> dict[str, str]:
+    """Every row of the farm's database; a journal that lies beside it is taken into account, and left as it is."""
+    if not database.exists():
+        return {}
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    for file in database.parent.glob(f"{database.name}*"):
+        shutil.copyfile(file, scratch / file.name)
+    db = sqlite3.connect(scratch / database.name)
+    db.row_factory = sqlite3.Row
+    seen = {}
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        for row in map(dict, db.execute(f'SELECT * FROM "{table}"')):
+            kept = [f"{key}={value!r}" for key, value in row.items() if key not in _CLOCK]
+            seen[f"database: {table}: {' '.join(kept)}"] = ""
+    db.close()
+    return seen
+
+
+def difference(wanted: State, found: State, limit: int = 6) -> str:
+    """What differs between two states, a line each."""
+    lines = [
+        f"    {path[:300]}: want {wanted.get(path, 'nothing')}, found {found.get(path, 'nothing')}"
+        for path in sorted(wanted.keys() | found.keys())
+        if wanted.get(path) != found.get(path)
+    ]
+    more = [f"    … and {len(lines) - limit} more"] if len(lines) > limit else []
+    return "\n".join([*lines[:limit], *more])
