@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,15 @@ def place(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Path]:
     yield folder(stage.base / f"t{number[0]}", stage.p)
     if as_root():
         end_all(stage.p)
+
+
+@pytest.fixture
+def spot(place: Path, stage: Stage) -> Iterator[Path]:
+    """A folder of P's that is removed by another program than ours, however deep it became."""
+    made = folder(place / "spot", stage.p)
+    yield made
+    subprocess.run(["chmod", "-R", "u+rwX", made], check=False, capture_output=True)
+    subprocess.run(["rm", "-rf", made], check=True)
 
 
 _count = pytest.StashKey[list[int]]()

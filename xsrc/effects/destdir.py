@@ -1,14 +1,11 @@
 """Looks at what a build left behind, seals it and removes trees; never follows a link, whatever a build planted.
 
-Every step goes from one directory descriptor to the next with O_NOFOLLOW; names are never joined to paths that the
-kernel would resolve again.
+Every step goes by `walk`; names are never joined to paths that the kernel would resolve again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import errno
 import hashlib
 import io
 import os
@@ -18,15 +15,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from xsrc.effects.walk import Item, Walk, changed, held
 from xsrc.errors import BuildFailed
 from xsrc.model import elf
-from xsrc.model.manifest import METADATA, Entry, Kind, Manifest
+from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest
 
 _LEAKS = (b"/pkg-destdir/",)
-_OURS = ("pkg-destdir/", "pkg-builddir/", "pkg-srcdistdir/", "pkg-binpkgs/", "pkg-template/", "var/db/xsrc/")
+_OURS = (
+    *("pkg-destdir/", "pkg-builddir/", "pkg-srcdistdir/", "pkg-binpkgs/", "pkg-template/", "var/db/xsrc/"),
+    *(f"{FILES}/", f"{PROPS}/", f".{PROPS}/"),  # written next, and a link there would lead the writer away
+)
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
 _CHUNK = 1 << 20
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_BEYOND = "it is a hard link to something outside of the package"
 
 
 @dataclass(frozen=True)
@@ -40,95 +42,51 @@ class Scan:
     """Sonames of its own libraries."""
 
 
-@dataclass(frozen=True)
-class _Item:
-    path: str
-    name: str
-    parent: int
-    """Descriptor of the directory that it stands in; open while the item is looked at."""
-    status: os.stat_result
-
-
-def _walk(top: int, prefix: str = "") -> Iterator[_Item]:
-    """Every entry below a directory, each directory before what it holds, in the order of names."""
-    for name in sorted(os.listdir(top)):
-        path = prefix + name
-        status = os.stat(name, dir_fd=top, follow_symlinks=False)
-        yield _Item(path, name, top, status)
-        if stat.S_ISDIR(status.st_mode):
-            try:
-                below = os.open(name, _DIRECTORY, dir_fd=top)
-            except PermissionError:  # a build may take its own right to look away
-                _chmod(name, top, 0o700)
-                below = os.open(name, _DIRECTORY, dir_fd=top)
-            try:
-                yield from _walk(below, path + "/")
-            finally:
-                os.close(below)
-
-
-def _chmod(name: str, parent: int, mode: int) -> None:
-    """chmod without following a link: through a descriptor that can only be the thing itself (open(2), O_PATH)."""
-    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        if not stat.S_ISLNK(os.fstat(descriptor).st_mode):
-            os.chmod(f"/proc/self/fd/{descriptor}", mode)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, _DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def scan(destdir: Path) -> Scan:
     """The manifest of a destdir and the libraries that it needs and provides.
 
     Raises BuildFailed that names every path which no package may have: devices, FIFOs, sockets, names that are not
-    UTF-8, links and strings that lead into a build's own directories.
+    UTF-8, links and strings that lead into a build's own directories; or the first that is too long or changed.
     """
     entries: list[Entry] = []
     requires: set[str] = set()
     provides: set[str] = set()
     bad: list[str] = []
-    with _opened(destdir) as top:
-        for item in _walk(top):
-            if item.path in METADATA:
+    links = _Links()
+    with Walk(destdir) as at:
+        for item in at.items():
+            if item.name == ".":
                 continue
             mode = stat.S_IMODE(item.status.st_mode)
+            links.see(item)
+            if problem := _unwritable(item.path, "name"):
+                bad.append(f"  /{item.path!a}: {problem}")
+                continue
             if f"{item.path}/".startswith(_OURS):
                 bad.append(f"  /{item.path}: a place of xsrc itself")
-            try:
-                item.path.encode()
-            except UnicodeEncodeError:
-                bad.append(f"  /{item.path!a}: its name is not UTF-8")
-                continue
-            if _UNWRITABLE.search(item.name):
-                bad.append(f"  /{item.path!a}: a character in its name that no property list can hold")
-                continue
             if stat.S_ISDIR(item.status.st_mode):
                 entries.append(Entry(item.path, Kind.DIR, mode))
             elif stat.S_ISLNK(item.status.st_mode):
                 target = os.readlink(item.name, dir_fd=item.parent)
-                if target.startswith(("/pkg-destdir/", "/pkg-builddir/")):
+                if problem := _unwritable(target, "text"):
+                    bad.append(f"  /{item.path}: a link to {target!a}: {problem}")
+                elif target.startswith(("/pkg-destdir/", "/pkg-builddir/")):
                     bad.append(f"  /{item.path}: a link to {target}, which is nowhere but in its own build")
                 entries.append(Entry(item.path, Kind.LINK, 0o777, target=target))
             elif stat.S_ISREG(item.status.st_mode):
                 digest, leak, found = _file(item)
                 if leak:
                     bad.append(f"  /{item.path}: holds the string {leak}…, a path of its own build")
-                if found:
+                if found and any(_unwritable(name, "name") for name in (found.soname, *found.needed)):
+                    bad.append(f"  /{item.path}: it names a library in characters that no property list can hold")
+                elif found:
                     requires.update(found.needed)
                     provides.update({found.soname} - {""})
                 inode = item.status.st_ino if item.status.st_nlink > 1 else 0
                 entries.append(Entry(item.path, Kind.FILE, mode, item.status.st_size, digest, inode=inode))
             else:
                 bad.append(f"  /{item.path}: neither a file, a link nor a directory")
+    bad += [f"  /{path!a}: {_BEYOND}" for path in links.beyond()]
     if bad:
         raise BuildFailed(
             f"{destdir.name.lstrip('.')}: what it installed cannot be a package",
@@ -136,6 +94,15 @@ def scan(destdir: Path) -> Scan:
             hint="mend it in [phases] post_install, or leave it out by [install] remove",
         )
     return Scan(Manifest.of(_numbered(entries)), tuple(sorted(requires - provides)), tuple(sorted(provides)))
+
+
+def _unwritable(text: str, what: str) -> str:
+    """Why a text cannot stand in a manifest; empty when it can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"its {what} is not UTF-8"
+    return f"a character in its {what} that no property list can hold" if _UNWRITABLE.search(text) else ""
 
 
 def _numbered(entries: list[Entry]) -> Iterator[Entry]:
@@ -147,22 +114,14 @@ def _numbered(entries: list[Entry]) -> Iterator[Entry]:
         yield replace(entry, inode=numbers.setdefault(entry.inode, len(numbers) + 1)) if entry.inode else entry
 
 
-def _file(item: _Item) -> tuple[str, str, elf.Elf | None]:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(item.name, flags, dir_fd=item.parent)
-    except PermissionError:
-        _chmod(item.name, item.parent, 0o600)
-        descriptor = os.open(item.name, flags, dir_fd=item.parent)
-        _chmod(item.name, item.parent, stat.S_IMODE(item.status.st_mode))
-    with io.FileIO(descriptor) as file:
-        status = os.fstat(descriptor)
-        if not os.path.samestat(status, item.status):
-            raise BuildFailed(f"/{item.path}: it changed while it was looked at")
+def _file(item: Item) -> tuple[str, str, elf.Elf | None]:
+    with _opened(item) as file:
+        status = os.fstat(file.fileno())
         digest = hashlib.sha256()
-        leak, tail, head = "", b"", b""
-        while data := file.read(_CHUNK):
+        leak, tail, head, size = "", b"", b"", 0
+        while (data := file.read(_CHUNK)) and size <= item.status.st_size:  # one may grow as fast as it is read
             head = head or data[:4]
+            size += len(data)
             digest.update(data)
             window = tail + data
             leak = leak or next((text.decode() for text in _LEAKS if text in window), "")
@@ -170,80 +129,134 @@ def _file(item: _Item) -> tuple[str, str, elf.Elf | None]:
         found = None
         if head == elf.MAGIC:
             file.seek(0)
-            found = elf.read(io.BufferedReader(file))
+            reader = io.BufferedReader(file)
+            found = elf.read(reader)
+            reader.detach()  # else it closes the file
+        if size != item.status.st_size or _times(os.fstat(file.fileno())) != _times(status):
+            raise changed(f"/{item.path}")
         return digest.hexdigest(), leak, found
+
+
+def _times(status: os.stat_result) -> tuple[int, int]:
+    return status.st_mtime_ns, status.st_ctime_ns
+
+
+def _opened(item: Item) -> io.FileIO:
+    """The very file that was looked at, to be read."""
+    try:
+        descriptor = os.open(item.name, _READ | os.O_NOFOLLOW, dir_fd=item.parent)
+    except PermissionError:
+        descriptor = _unlocked(item)
+    if not os.path.samestat(os.fstat(descriptor), item.status):
+        os.close(descriptor)
+        raise changed(f"/{item.path}")
+    return io.FileIO(descriptor)
+
+
+def _unlocked(item: Item) -> int:
+    """Open a file whose owner may not read it; its mode is what it was when this returns."""
+    with held(item.name, item.parent) as (thing, status):
+        if not os.path.samestat(status, item.status):
+            raise changed(f"/{item.path}")
+        os.chmod(thing, 0o600)
+        try:
+            return os.open(thing, _READ)
+        finally:
+            os.chmod(thing, stat.S_IMODE(item.status.st_mode))
 
 
 def seal(destdir: Path, epoch: int) -> None:
     """Make a destdir read-only and give every file in it a time not later than `epoch` (seconds).
 
-    The directory itself stays writable to its owner until `close` is called.
+    The directory itself stays writable to its owner until `close` is called. Raises BuildFailed, before anything was
+    changed, when a file has a name outside of the destdir too.
     """
-    with _opened(destdir) as top:
-        for item in _walk(top):
-            when = min(int(item.status.st_mtime), epoch)
-            if stat.S_ISREG(item.status.st_mode):
-                _chmod(item.name, item.parent, item.status.st_mode & 0o555)
-            if not stat.S_ISDIR(item.status.st_mode):
-                os.utime(item.name, (when, when), dir_fd=item.parent, follow_symlinks=False)
-        # directories last: a sealed one lets nothing be changed in it
-        directories = [(i.path, i.status) for i in _walk(top) if stat.S_ISDIR(i.status.st_mode)]
-    for path, status in reversed(directories):
-        with _below(destdir, path) as descriptor:
-            when = min(int(status.st_mtime), epoch)
-            os.utime(descriptor, (when, when))
-            os.fchmod(descriptor, status.st_mode & 0o555)
+    links = _Links()
+    with Walk(destdir) as at:
+        for item in at.items():
+            links.see(item)
+    if beyond := links.beyond():
+        raise BuildFailed(f"{destdir}/{beyond[0]!a}: {_BEYOND}")
+    with Walk(destdir) as at:
+        for item in at.items():
+            if stat.S_ISDIR(item.status.st_mode) and item.name != ".":
+                continue  # a directory comes last, as `.`: after that, not even its owner can change what it holds
+            with held(item.name, item.parent) as (thing, status):
+                if not links.knows(status):
+                    raise changed(at.path(item.name))
+                when = min(int(status.st_mtime), epoch)
+                os.utime(thing, (when, when))
+                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                    os.chmod(thing, status.st_mode & 0o555)
+
+
+class _Links:
+    """Files with several names: whoever changes one where all its names are not in the tree changes things outside."""
+
+    def __init__(self) -> None:
+        self.missing: dict[tuple[int, int], int] = {}
+        self.paths: dict[tuple[int, int], str] = {}
+
+    def see(self, item: Item) -> None:
+        """Count one name."""
+        status = item.status
+        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+            inode = status.st_dev, status.st_ino
+            self.missing[inode] = self.missing.get(inode, status.st_nlink) - 1
+            self.paths.setdefault(inode, item.path)
+
+    def beyond(self) -> list[str]:
+        """A path of each file that has names elsewhere, when all of the tree was seen."""
+        return [self.paths[inode] for inode, missing in self.missing.items() if missing > 0]
+
+    def knows(self, status: os.stat_result) -> bool:
+        """Whether this file has one name only, or several that were seen."""
+        alone = status.st_nlink <= 1 or stat.S_ISDIR(status.st_mode)
+        return alone or (status.st_dev, status.st_ino) in self.missing
 
 
 def close(destdir: Path) -> None:
     """The last step of sealing: the top directory too becomes read-only."""
-    with _opened(destdir) as top:
-        os.fchmod(top, 0o555)
-
-
-@contextlib.contextmanager
-def _below(top: Path, path: str) -> Iterator[int]:
-    """A descriptor of a directory below `top`, reached one name at a time."""
-    descriptor = os.open(top, _DIRECTORY)
-    try:
-        for name in path.split("/"):
-            further = os.open(name, _DIRECTORY, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = further
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with Walk(destdir) as at:
+        os.fchmod(at.here, 0o555)
 
 
 def remove_tree(path: Path) -> None:
     """Remove a tree whatever its modes are; a missing one is no error."""
     try:
-        parent = os.open(path.parent, _DIRECTORY)
+        at = Walk(path.parent)
     except FileNotFoundError:
         return
-    try:
-        _remove(path.name, parent)
-    finally:
-        os.close(parent)
+    with at:
+        _remove(path.name, at)
 
 
-def _remove(name: str, parent: int) -> None:
+def _remove(name: str, at: Walk) -> None:
+    todo = [[name]]
+    while True:
+        if todo[-1]:
+            if not _unlinked(todo[-1][-1], at.here):
+                at.down(todo[-1][-1], need=0o700)
+                todo.append(os.listdir(at.here))
+                continue
+        else:
+            todo.pop()
+            at.up()
+            os.rmdir(todo[-1][-1], dir_fd=at.here)
+        todo[-1].pop()
+        if len(todo) == 1:
+            return
+
+
+def _unlinked(name: str, parent: int) -> bool:
+    """Whether a name is gone now: it is not when it is a directory's."""
     try:
         os.unlink(name, dir_fd=parent)
-        return
     except FileNotFoundError:
-        return
-    except OSError as error:
-        if error.errno not in (errno.EISDIR, errno.EPERM):
-            raise
-    _chmod(name, parent, 0o700)
-    directory = os.open(name, _DIRECTORY, dir_fd=parent)
-    try:
-        for entry in os.listdir(directory):
-            _remove(entry, directory)
-    finally:
-        os.close(directory)
-    os.rmdir(name, dir_fd=parent)
+        return True
+    except IsADirectoryError:
+        return False
+    return True
 
 
 _RENAME_EXCHANGE = 2
