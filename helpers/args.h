@@ -21,6 +21,7 @@ struct item {
 
 static struct {
 	bool userns, caps, writable, need_lo;
+	pid_t parent;           /* who started us; 0: whoever it is */
 	char size[16];          /* of /tmp and /dev/shm, as tmpfs wants it */
 	const char *root;
 	struct item items[MAX_ITEMS], *root_overlay;
@@ -37,6 +38,13 @@ static void parse_size(const char *text)
 	if (!text || !*text || strlen(text) > 7 || strspn(text, "0123456789") != strlen(text) || strtoul(text, NULL, 10) == 0)
 		die("bad option: -T wants MiB", text, 0, NULL);
 	(void)snprintf(opt.size, sizeof opt.size, "%lum", strtoul(text, NULL, 10)); /* 7 digits fit */
+}
+
+static void parse_parent(const char *text)
+{
+	if (!text || !*text || strlen(text) > 7 || strspn(text, "0123456789") != strlen(text) || strtoul(text, NULL, 10) == 0)
+		die("bad option: -P wants the number of a process", text, 0, NULL);
+	opt.parent = (pid_t)strtoul(text, NULL, 10); /* at most 2^22 (proc_sys_kernel(5), pid_max): 7 digits */
 }
 
 static char **parse_overlay(struct item *it, char **arg)
@@ -92,6 +100,8 @@ static void parse(char **argv)
 			*out++ = *in;
 		} else if (!strcmp(a, "-T")) {
 			parse_size(*++in);
+		} else if (!strcmp(a, "-P")) {
+			parse_parent(*++in);
 		} else if (!strcmp(a, "-r") || !strcmp(a, "-w") || !strcmp(a, "-o")) {
 			in = parse_item(in);
 		} else if (!strcmp(a, "-e") || !strcmp(a, "-d")) {

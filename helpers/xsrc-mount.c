@@ -1,8 +1,8 @@
 /*
  * xsrc-mount - make the namespaces and mounts of one build, then run xsrc-chroot in them and nothing else.
  *
- *   xsrc-mount [-u|-c] [-W] [-l] [-0] [-T MiB] {-r SRC DST | -w SRC DST | -o DST LAYER... -}... {-e K=V}... [-d DIR]
- *              -- ROOT CMD [ARG...]
+ *   xsrc-mount [-u|-c] [-W] [-l] [-0] [-T MiB] [-P PID] {-r SRC DST | -w SRC DST | -o DST LAYER... -}... {-e K=V}...
+ *              [-d DIR] -- ROOT CMD [ARG...]
  *
  * Needs cap_sys_admin (and cap_net_admin to raise lo); without them it does the same in a user namespace of the caller.
  * SECURITY.md has the facts, the requirements (R) and the order of calls, which main follows by number.
@@ -231,7 +231,8 @@ int main(int argc, char **argv)
 		die("unshare", "namespaces", errno, userns ? USERNS_HINT : NULL);
 	raise_lo(); /* 11 */
 	const int caller = (int)syscall(SYS_pidfd_open, parent, 0); /* 12 */
-	if (caller < 0 || getppid() != parent)
+	/* A caller that ended before we could look at it has left us to another parent: only its own word tells who it was. */
+	if (caller < 0 || getppid() != parent || (opt.parent && parent != opt.parent))
 		die("the caller is gone", NULL, caller < 0 ? errno : 0, NULL);
 	if (pipe2(lifeline, O_CLOEXEC) < 0)
 		die("pipe", NULL, errno, NULL);

@@ -54,6 +54,30 @@ def test_r31_end_of_the_caller(box: Box) -> None:
     process.communicate()
 
 
+def test_r31_caller_that_ended_before_the_helper_began(box: Box) -> None:
+    """Killed between fork and exec: who adopted the helper is not who started it, and `-P` tells."""
+    argv = ["orphan", "told", *box.argv("/bin/echo", "it runs")]
+    done = run_as(box.person, [PYTHON, "-I", "-S", box.stage.kit / "outside.py", *argv])
+    assert done.out == "", f"something ran\n{done}"
+    assert done.err == "xsrc-mount: the caller is gone\n", str(done)
+
+
+def test_r31_caller_that_is_not_told(box: Box) -> None:
+    """Without `-P` that is a shell which started a build in the background: it goes on."""
+    argv = ["orphan", "", *box.argv("/bin/echo", "it runs")]
+    done = run_as(box.person, [PYTHON, "-I", "-S", box.stage.kit / "outside.py", *argv])
+    assert (done.out, done.err) == ("it runs\n", "")
+
+
+def test_r31_parent_as_told(box: Box) -> None:
+    """The right number changes nothing; a wrong one, or none, is refused."""
+    right = box.argv("/bin/echo", "it runs", options=["-P", str(os.getpid())])
+    assert run_as(box.person, right).out == "it runs\n"
+    for word in (str(os.getppid()), "1", "0", "-1", "", "1x", "00000001"):
+        done = run_as(box.person, box.argv("/bin/echo", "it runs", options=["-P", word]))
+        done.refused("the caller is gone" if word in (str(os.getppid()), "1") else "-P wants the number of a process")
+
+
 def test_r31_end_of_the_command(box: Box) -> None:
     """Daemons that it leaves behind end with it; its exit code is kept."""
     word = token()

@@ -61,6 +61,7 @@ HOLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "DUMPABLE": (("r29_from_inside", "r29_from_outside_by_the_caller"), PLAIN),
     "LIFELINE": (("r31_kill_during", "attack survivors"), BOTH),
     "PIDFD": (("r31_end_of_the_caller",), BOTH),
+    "PARENT": (("r31_caller_that_ended_before",), BOTH),
     "THREAD_DEATH": (("r32_end",), BOTH),
     "EXIT": (("r33_signals",), BOTH),
     "REAP": (("r34_orphans",), BOTH),

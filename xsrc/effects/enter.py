@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -127,8 +127,11 @@ def _group(gid: int) -> str:
 
 
 def command(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...]) -> Command:
-    """The command that enters a sandbox; its own environment is empty, the sandbox's goes as arguments."""
-    return Command(sandbox.argv(helpers.mount, argv, userns=helpers.userns))
+    """The command that enters a sandbox, for this process to start; its own environment is empty.
+
+    What the sandbox is to have of it goes as arguments.
+    """
+    return Command(sandbox.argv(helpers.mount, argv, userns=helpers.userns, parent=os.getpid()))
 
 
 class _Tail:
@@ -149,13 +152,15 @@ def run(
     sink: proc.Sink,
     feed: proc.Feed | None = None,
     watch: proc.Watch = proc.Watch(),  # noqa: B008 - frozen
+    before: Callable[[], None] | None = None,
 ) -> int:
     """Run a command in a sandbox, its output given to `sink`; gives its exit code, 128+n when signal n ended it.
 
+    `before` is called in the new process, before it becomes the helper.
     Raises HostError when a helper refused, LimitReached when the command used more than `watch` allows.
     """
     tail = _Tail(sink)
-    code = proc.stream(command(helpers, sandbox, argv), tail, feed, watch)
+    code = proc.stream(command(helpers, sandbox, argv), tail, feed, watch, before)
     _check(code, tail.kept.decode(errors="replace"))
     return code if code >= 0 else 128 - code
 
@@ -164,6 +169,8 @@ def _check(code: int, output: str) -> None:
     lines = output.splitlines()
     said = [line for line in lines if line.startswith(("xsrc-mount: ", "xsrc-chroot: "))]
     if code == REFUSED and said:
+        if "bad option" in said[-1]:  # they know others than this xsrc
+            raise HostError(f"the helpers are of another version: {said[-1]}", hint="run helpers/setup in the tree")
         hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
         raise HostError(f"the sandbox could not be entered: {said[-1]}", hint="; ".join(hints) or "xsrc doctor")
 

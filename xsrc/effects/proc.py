@@ -46,6 +46,8 @@ def spawn(command: Command, **streams: Any) -> Process:
         raise HostError(f"{command.argv[0]}: no such program", hint="xsrc doctor") from error
     except PermissionError as error:
         raise HostError(f"{command.argv[0]}: not allowed to run it", hint="xsrc doctor") from error
+    except subprocess.SubprocessError as error:  # what has to be done before could not be done
+        raise HostError(f"{command.argv[0]}: could not be started within its limits", hint="xsrc doctor") from error
 
 
 @contextlib.contextmanager
@@ -112,15 +114,23 @@ class Watch:
         return min(ends) - now if ends else None
 
 
-def stream(command: Command, sink: Sink, feed: Feed | None = None, watch: Watch = Watch()) -> int:
+def stream(
+    command: Command,
+    sink: Sink,
+    feed: Feed | None = None,
+    watch: Watch = Watch(),
+    before: Callable[[], None] | None = None,
+) -> int:
     """Run a command and give all that it says to `sink` as it comes; `feed` writes its input, else it has none.
 
+    `before` is called in the new process, before it becomes the command.
     The command gets pipes and /dev/null, never this terminal. Gives its exit code, or minus the signal that ended it.
     An exception of `feed` or `sink`, KeyboardInterrupt included, ends the command and is raised; LimitReached when it
     used more than `watch` allows.
     """
     stdin = subprocess.PIPE if feed else subprocess.DEVNULL
-    with _started(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with _started(command, **streams, preexec_fn=before) as process:
         out = process.stdout
         assert out is not None
         if feed is None:

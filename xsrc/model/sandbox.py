@@ -41,11 +41,15 @@ class Sandbox:
     writable: bool = False
     tmp_mib: int = 1024
 
-    def argv(self, helper: Path, command: tuple[str, ...], *, userns: bool) -> tuple[str, ...]:
-        """The command line of `xsrc-mount`; `userns` asks for a user namespace where capabilities would do too."""
+    def argv(self, helper: Path, command: tuple[str, ...], *, userns: bool, parent: int = 0) -> tuple[str, ...]:
+        """The command line of `xsrc-mount`; `userns` asks for a user namespace where capabilities would do too.
+
+        With the number of the process that starts it, its `parent`, the helper refuses to outlive that.
+        """
         flags = ["-u"] if userns else ["-c"]
         flags += ["-W"] if self.writable else []
         flags += ["-T", str(self.tmp_mib)]
+        flags += ["-P", str(parent)] if parent else []
         for mount in self.mounts:
             flags += mount.flags()
         for name in sorted(self.env):

@@ -19,6 +19,9 @@ def test_the_least_sandbox() -> None:
     assert Sandbox(Path("/r")).argv(Path("/h/xsrc-mount"), ("/bin/true",), userns=False) == (
         "/h/xsrc-mount", "-c", "-T", "1024", "-d", "/", "--", "/r", "/bin/true",
     )  # fmt: skip
+    assert Sandbox(Path("/r")).argv(Path("/h"), ("/bin/true",), userns=False, parent=42) == (
+        "/h", "-c", "-T", "1024", "-P", "42", "-d", "/", "--", "/r", "/bin/true",
+    )  # fmt: skip
 
 
 def test_a_whole_sandbox() -> None:
