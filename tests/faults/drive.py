@@ -110,8 +110,10 @@ class Trial:
         then = "" if self.command == self.scenario.command else ", killed and resumed"
         what = f"{self.scenario.name}{then}: {fault} at {self.points[fault.number - 1]}: "
         problem = self._unlike(outcome, fault) or self._stranger_lost()
-        if problem is None:
-            problem = self._cut_off(fault) if outcome.killed else self._refused(outcome, fault)
+        if problem is None and outcome.killed:
+            problem = self._torn() or self._cut_off(fault)
+        elif problem is None:
+            problem = self._refused(outcome, fault)
         return what + problem if problem else None
 
     def _unlike(self, outcome: Outcome, fault: Fault) -> str | None:
@@ -160,6 +162,15 @@ class Trial:
             return all(found.get(path) in (self.before.get(path), self.after.get(path)) for path in paths)
         return found == self.before and not after_only
 
+    def _torn(self) -> str | None:
+        """What stood there before, and does after, is there at every moment as the one or the other."""
+        found = self.world.paths()
+        for path in self.before.keys() & self.after.keys():
+            was, will, now = (_bare(state.get(path, "nothing")) for state in (self.before, self.after, found))
+            if not path.startswith("database") and now not in (was, will) and not was.startswith("dir"):
+                return f"{path} is {now} for a moment"
+        return None
+
     def _stranger_lost(self) -> str | None:
         for path, text in self.scenario.mine.items():
             file = self.world.masterdir / path
@@ -172,6 +183,11 @@ class Trial:
         name = min(sides, key=lambda side: sides[side].count("\n"))
         lines = sides[name].splitlines()
         return "\n".join([f"    beside the state {name}:", *lines[:8], *(["    …"] if len(lines) > 8 else [])])
+
+
+def _bare(text: str) -> str:
+    """What a path is, whatever other names it has."""
+    return text.partition(" = ")[0]
 
 
 def drive(name: str, kind: str, share: int, shares: int, folder: Path) -> Report:

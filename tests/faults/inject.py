@@ -172,7 +172,7 @@ class _Watch:
     def end(self) -> Outcome:
         """Answer until the child, and every child that it left, is gone."""
         code: int | None = None
-        hung = False
+        hung = heard_out = False
         poll = select.poll()
         poll.register(self.listener, select.POLLIN)
         poll.register(self.pidfd, select.POLLIN)
@@ -189,7 +189,12 @@ class _Watch:
                     poll.unregister(self.pidfd)
                 if events.get(self.listener, 0) & select.POLLIN:
                     self._answer()
-                elif events.get(self.listener, 0) & select.POLLHUP and code is not None:
+                elif events.get(self.listener, 0) & select.POLLHUP:
+                    if code is not None:
+                        break
+                    poll.unregister(self.listener)  # nobody is left to ask; the end of the child is still to come
+                    heard_out = True
+                if heard_out and code is not None:
                     break
         finally:
             for descriptor in (self.listener, self.pidfd, self.memory):

@@ -75,6 +75,11 @@ def _described(path: str, status: os.stat_result) -> str:
 
 def look(masterdir: Path, scratch: Path) -> State:
     """A masterdir in full; `scratch` is a folder for a copy of the database, so that the look itself mends nothing."""
+    return {**paths(masterdir), **_rows(Masterdir(masterdir).farm, scratch)}
+
+
+def paths(masterdir: Path) -> State:
+    """Every path of a masterdir with its kind, mode, content and other names."""
     top = os.fspath(masterdir)
     seen: dict[str, str] = {}
     leaders: dict[int, str] = {}
@@ -82,7 +87,7 @@ def look(masterdir: Path, scratch: Path) -> State:
         seen[path] = _described(f"{top}/{path}", status)
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
             seen[path] += f" = {leaders.setdefault(status.st_ino, path)}"
-    return seen | _rows(Masterdir(masterdir).farm, scratch)
+    return seen
 
 
 def _rows(database: Path, scratch: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import xsrc
 from tests.faults.inject import Decide, Outcome, Run, nothing
-from tests.faults.state import State, duplicate, look
+from tests.faults.state import State, duplicate, look, paths
 from xsrc.effects import destdir
 from xsrc.effects.destdir import remove_tree
 from xsrc.model.manifest import FILES, PROPS, Manifest, Props
@@ -200,6 +200,10 @@ class World:
         """Bring the masterdir back that was kept."""
         remove_tree(self.masterdir)
         duplicate(self.kept, self.masterdir)
+
+    def paths(self) -> State:
+        """The masterdir without its database."""
+        return paths(self.masterdir)
 
     def look(self) -> State:
         """The masterdir in full."""
