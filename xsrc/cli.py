@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,9 +29,14 @@ VERBS = {
     "stow": "stow.Stow",
     "unstow": "stow.Unstow",
     "restow": "stow.Restow",
+    "alternatives": "alternatives.Alternatives",
     "list": "query.List",
     "files": "query.Files",
     "owner": "query.Owner",
+    "verify": "verify.Verify",
+    "history": "history.History",
+    "rollback": "history.Rollback",
+    "gc": "gc.Gc",
     "show": "show.Show",
     "deps": "deps.Deps",
     "chroot": "chroot.Chroot",
@@ -102,6 +108,7 @@ def read_host() -> Host:
         uid=os.getuid(),
         cpus=len(os.sched_getaffinity(0)),
         cwd=_cwd(env),
+        now=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         terminal=sys.stdin.isatty() and sys.stdout.isatty(),
         live=can_be_live(),
     )

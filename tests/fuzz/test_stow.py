@@ -202,7 +202,7 @@ def test_a_change_that_was_cut_off_is_finished_or_undone(
     go(disk, story)
     add, drop = data.draw(st.sampled_from([([member], ()), ([], tuple(disk.stowed)[:2])]))
     plan = disk.plan(add, drop)
-    ops = Change.parse(Change({}, (), plan.ops).render()).ops
+    ops = Change.parse(Change(ops=plan.ops).render()).ops
     whole = disk.copy()
     whole.apply(ops)
     cut = disk.copy()

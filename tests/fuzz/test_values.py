@@ -133,7 +133,7 @@ def test_whatever_stands_in_an_elf_file(data: bytes) -> None:
     elf.read(io.BytesIO(elf.MAGIC + b"\2\1\1" + data))
 
 
-placed = st.builds(Placed, paths, pkgvers, st.sampled_from(Class), paths | st.just(""), st.integers(0, 0o7777))
+placed = st.builds(Placed, paths, pkgvers.map(str), st.sampled_from(Class), paths | st.just(""), st.integers(0, 0o7777))
 ops = st.builds(Op, st.sampled_from(Act), placed, st.none() | placed)
 
 
@@ -146,7 +146,7 @@ ops = st.builds(Op, st.sampled_from(Act), placed, st.none() | placed)
 def test_changes_are_read_as_they_were_written(
     add: dict[str, bool], drop: tuple[str, ...], some: tuple[Op, ...]
 ) -> None:
-    change = Change(add, drop, some)
+    change = Change(add=add, drop=drop, ops=some)
     assert Change.parse(change.render()) == change
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -10,14 +11,28 @@ from typing import Any
 
 from xsrc.model.arch import Arch
 from xsrc.model.base import Base
-from xsrc.model.farm import Act, Class, Found, Member, Op, Placed
+from xsrc.model.farm import (
+    SKELETON as SKEL,
+)
+from xsrc.model.farm import (
+    Act,
+    Class,
+    Conf,
+    Found,
+    Member,
+    Op,
+    Placed,
+    Records,
+    merge_lines,
+)
 from xsrc.model.layout import Masterdir
-from xsrc.model.manifest import Entry, Kind, Manifest, Props
+from xsrc.model.manifest import Entry, Kind, Manifest
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
+from xsrc.model.rules import Rules
 from xsrc.model.template import Template, parse
 from xsrc.plan.resolve import resolve
-from xsrc.plan.stow import StowPlan, plan_stow
+from xsrc.plan.stow import Request, StowPlan, affected, plan_stow, watched
 
 X86_64 = Arch.named("x86_64")
 SHA = "0123456789abcdef" * 4
@@ -121,7 +136,7 @@ def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 def a_member(pkgver: str, *entries: Entry | str, **rules: Any) -> Member:
     """A built package; a plain string is a file of that path with its name as content."""
     files = [a_file(entry, f"{pkgver}:{entry}") if isinstance(entry, str) else entry for entry in entries]
-    return Member(Props(PkgVer.parse(pkgver), "x86_64", "0" * 64, **rules), with_parents(files))
+    return Member(PkgVer.parse(pkgver), with_parents(files), Rules(**rules))
 
 
 SKELETON: Mapping[str, Entry] = {
@@ -141,6 +156,9 @@ class Disk:
     nodes: dict[str, Found] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     stowed: dict[str, Member] = field(default_factory=dict)
+    conf: dict[str, Conf] = field(default_factory=dict)
+    aside: dict[str, Placed] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls) -> Disk:
@@ -149,7 +167,7 @@ class Disk:
 
     def copy(self) -> Disk:
         """An equal disk of its own."""
-        return Disk(dict(self.nodes), dict(self.modes), dict(self.stowed))
+        return deepcopy(self)
 
     def survey(self, paths: Iterable[str]) -> dict[str, Found]:
         """What stands at `paths`, as effects would see it: nothing is looked up through a link."""
@@ -172,9 +190,21 @@ class Disk:
                 case Act.MKDIR:
                     assert self.nodes.setdefault(path, Found("dir")).kind == "dir", f"mkdir {path}: something else"
                 case Act.PUT:
-                    self._put(path, op.placed)
-                case Act.KEEP:
-                    self._put(path + ".new", op.placed)
+                    if op.before is not None and op.before.how is Class.THEIRS:
+                        self.nodes.setdefault(path + ".orig", self.nodes.get(path, Found("none")))
+                    if op.placed.how is not Class.THEIRS:
+                        self._put(path, op.placed)
+                    elif path + ".orig" in self.nodes:
+                        self.nodes[path] = self.nodes.pop(path + ".orig")
+                        self.modes.pop(path, None)
+                case Act.MERGE:
+                    old = self.nodes[path].text if path in self.nodes else ""
+                    new = merge_lines(old, op.before.text if op.before else "", op.placed.text)
+                    self.nodes[path] = Found("file", new)
+                    if not new:
+                        del self.nodes[path]
+                case Act.BRING:
+                    pass
                 case Act.REMOVE:
                     assert self.nodes.get(path, Found("none")).kind != "dir", f"unlink {path}: a directory"
                     self.nodes.pop(path, None)
@@ -186,43 +216,67 @@ class Disk:
 
     def _put(self, path: str, placed: Placed) -> None:
         assert self.nodes.get(path, Found("none")).kind != "dir", f"rename onto {path}: a directory"
-        linked = placed.how in (Class.LINK, Class.SHIPPED)
+        linked = placed.linked
         self.nodes[path] = Found("link" if linked else "file", placed.text)
         self.modes.pop(path, None)
         if not linked:
             self.modes[path] = placed.mode
 
-    def plan(self, add: Iterable[Member] = (), drop: Iterable[str] = (), *, repair: bool = False) -> StowPlan:
+    def plan(
+        self,
+        add: Iterable[Member] = (),
+        drop: Iterable[str] = (),
+        *,
+        repair: bool = False,
+        adopt: bool = False,
+        choices: Mapping[str, str] | None = None,
+    ) -> StowPlan:
         """The plan of a change, with everything that the verbs gather for it; an added name is an upgrade."""
         adding = tuple(add)
         names = {*drop, *(member.name for member in adding if member.name in self.stowed)}
-        dropping = [self.stowed[name] for name in sorted(names)]
-        paths = {path for member in (*adding, *dropping) for path in member.places}
+        dropping = tuple(self.stowed[name] for name in sorted(names))
         out = {*names, *(member.name for member in adding)}
-        others = [
-            Member(member.props, tuple(e for e in member.entries if e.path in paths))
-            for name, member in self.stowed.items()
-            if name not in out
-        ]
+        staying = [member for name, member in self.stowed.items() if name not in out]
+        records = Records(self.conf, self.aside, self.choices)
+        ruled = tuple(Member(m.pkgver, (), m.rules) for m in staying if m.rules.public)
+        request = Request(adding, dropping, ruled, choices, repair, adopt)
+        paths = affected(request, records)
+        others = [Member(m.pkgver, tuple(e for e in m.entries if e.path in paths), m.rules) for m in staying]
         skeleton = tuple(entry for path, entry in SKELETON.items() if path in paths)
-        others.append(Member(Props(PkgVer("masterdir-skel", "0", 1), "", ""), skeleton))
-        return plan_stow(adding, dropping, others, self.survey(paths), repair=repair)
+        others.append(Member(PkgVer(SKEL, "0", 1), skeleton))
+        request = replace(request, others=tuple(others))
+        every, _ = watched(paths, (*adding, *dropping, *others))
+        return plan_stow(request, self.survey(every), records)
 
-    def stow(self, *members: Member) -> StowPlan:
-        """Stow packages together; the plan must be free of conflicts."""
-        plan = self.plan(members)
+    def do(self, plan: StowPlan) -> StowPlan:
+        """Carry out a plan, which must be free of conflicts, and remember what is to be remembered."""
         assert not plan.conflicts, [str(conflict) for conflict in plan.conflicts]
         self.apply(plan.ops)
+        for path, conf in plan.conf.items():
+            self.conf.pop(path, None)
+            self.conf |= {path: conf} if conf else {}
+        for path, placed in plan.aside.items():
+            self.aside.pop(path, None)
+            self.aside |= {path: placed} if placed else {}
+        return plan
+
+    def stow(self, *members: Member, adopt: bool = False) -> StowPlan:
+        """Stow packages together; the plan must be free of conflicts."""
+        plan = self.do(self.plan(members, adopt=adopt))
         self.stowed |= {member.name: member for member in members}
         return plan
 
     def unstow(self, *names: str) -> StowPlan:
         """Take packages out together."""
-        plan = self.plan((), names)
-        assert not plan.conflicts, [str(conflict) for conflict in plan.conflicts]
-        self.apply(plan.ops)
+        plan = self.do(self.plan((), names))
         for name in names:
             del self.stowed[name]
+        return plan
+
+    def choose(self, **choices: str) -> StowPlan:
+        """Choose providers of alternatives."""
+        plan = self.do(self.plan(choices=choices))
+        self.choices = dict(choices)
         return plan
 
     def restow(self, *names: str) -> StowPlan:
@@ -242,4 +296,4 @@ def stranger(text: str = "theirs") -> Found:
 
 def changed(member: Member, **rules: Any) -> Member:
     """A member with other rules."""
-    return Member(replace(member.props, **rules), member.entries)
+    return Member(member.pkgver, member.entries, replace(member.rules, **rules))

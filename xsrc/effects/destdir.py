@@ -40,6 +40,8 @@ class Scan:
     """Sonames that its files need."""
     provides: tuple[str, ...]
     """Sonames of its own libraries."""
+    origin: tuple[str, ...] = ()
+    """Programs that look for libraries from their own place (`$ORIGIN`): through a link they would not find them."""
 
 
 def scan(destdir: Path) -> Scan:
@@ -51,6 +53,7 @@ def scan(destdir: Path) -> Scan:
     entries: list[Entry] = []
     requires: set[str] = set()
     provides: set[str] = set()
+    origin: list[str] = []
     bad: list[str] = []
     links = _Links()
     with Walk(destdir) as at:
@@ -82,6 +85,7 @@ def scan(destdir: Path) -> Scan:
                 elif found:
                     requires.update(found.needed)
                     provides.update({found.soname} - {""})
+                    origin += [item.path] if found.from_origin else []
                 inode = item.status.st_ino if item.status.st_nlink > 1 else 0
                 entries.append(Entry(item.path, Kind.FILE, mode, item.status.st_size, digest, inode=inode))
             else:
@@ -93,7 +97,31 @@ def scan(destdir: Path) -> Scan:
             detail=bad,
             hint="mend it in [phases] post_install, or leave it out by [install] remove",
         )
-    return Scan(Manifest.of(_numbered(entries)), tuple(sorted(requires - provides)), tuple(sorted(provides)))
+    return Scan(
+        Manifest.of(_numbered(entries)), tuple(sorted(requires - provides)), tuple(sorted(provides)), tuple(origin)
+    )
+
+
+def entries(destdir: Path, *, hashed: bool) -> list[Entry]:
+    """What a sealed destdir holds now; files are read only where their checksums are asked for.
+
+    Raises BuildFailed for a name that no package may have.
+    """
+    if hashed:
+        return list(scan(destdir).manifest.entries)
+    found = []
+    with _opened(destdir) as top:
+        for item in _walk(top):
+            mode = stat.S_IMODE(item.status.st_mode)
+            if item.path in METADATA:
+                continue
+            if stat.S_ISDIR(item.status.st_mode):
+                found.append(Entry(item.path, Kind.DIR, mode))
+            elif stat.S_ISLNK(item.status.st_mode):
+                found.append(Entry(item.path, Kind.LINK, 0o777, target=os.readlink(item.name, dir_fd=item.parent)))
+            else:
+                found.append(Entry(item.path, Kind.FILE, mode, item.status.st_size))
+    return found
 
 
 def _unwritable(text: str, what: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
-from xsrc.model.farm import Act, Class, Found, Op, Placed
+from xsrc.effects.builds import bring
+from xsrc.model.farm import MERGED, ORIG, Act, Class, Found, Op, Placed, merge_lines
 from xsrc.model.layout import Masterdir
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -52,7 +55,10 @@ def _walking(root: Path) -> Iterator[_Walker]:
 
 
 def survey(root: Path, paths: Iterable[str], hashed: frozenset[str]) -> dict[str, Found]:
-    """What stands at each of `paths` below the root; files of `hashed` are read for their sha256."""
+    """What stands at each of `paths` below the root; files of `hashed` are read for their sha256.
+
+    Of files that packages have lines in, the text is the whole content.
+    """
     found: dict[str, Found] = {}
     missing: set[str] = set()
     with _walking(root) as walker:
@@ -67,28 +73,65 @@ def survey(root: Path, paths: Iterable[str], hashed: frozenset[str]) -> dict[str
             except (FileNotFoundError, NotADirectoryError):
                 missing.add(path)
                 continue
-            found[path] = _found(name, parent, status, path in hashed)
+            found[path] = look(name, parent, status, path in hashed, path in MERGED)
     return found
 
 
-def _found(name: str, parent: int, status: os.stat_result, hashed: bool) -> Found:
-    inode = (status.st_dev, status.st_ino)
+def scan(root: Path, left_out: frozenset[str], hashed: frozenset[str]) -> dict[str, Found]:
+    """Everything that stands below the root, but for the directories of `left_out` and what is in them."""
+    found: dict[str, Found] = {}
+    queue = [""]
+    with _walking(root) as walker:
+        while queue:
+            directory = queue.pop()
+            with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+                parent = walker.at(directory)
+                here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+                try:
+                    names = os.listdir(here)
+                finally:
+                    os.close(here)
+                for name in sorted(names):
+                    path = f"{directory}/{name}".lstrip("/")
+                    if path in left_out:
+                        continue
+                    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+                    found[path] = look(name, parent, status, path in hashed, path in MERGED)
+                    if found[path].kind == "dir":
+                        queue.append(path)
+    return found
+
+
+def look(name: str, parent: int, status: os.stat_result, hashed: bool, whole: bool = False) -> Found:
+    """What stands under a name of an open directory."""
+    inode, mode = (status.st_dev, status.st_ino), stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
-        return Found("link", os.readlink(name, dir_fd=parent), inode)
+        return Found("link", os.readlink(name, dir_fd=parent), inode, mode)
     if stat.S_ISDIR(status.st_mode):
-        return Found("dir", "", inode)
+        return Found("dir", "", inode, mode)
     if not stat.S_ISREG(status.st_mode):
-        return Found("other", "", inode)
-    return Found("file", _hash(name, parent) if hashed else "", inode)
+        return Found("other", "", inode, mode)
+    if whole:
+        return Found("file", _text(name, parent), inode, mode)
+    return Found("file", _hash(name, parent) if hashed else "", inode, mode)
+
+
+def _open(name: str, parent: int) -> int:
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
 
 
 def _hash(name: str, parent: int) -> str:
     try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+        descriptor = _open(name, parent)
     except PermissionError:
         return "unreadable"
     with os.fdopen(descriptor, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text(name: str, parent: int) -> str:
+    with os.fdopen(_open(name, parent), encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()
 
 
 def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
@@ -103,6 +146,9 @@ def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
 
 
 def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
+    if op.act is Act.BRING:
+        bring(masterdir, op.placed.path, op.placed.text, op.before.text if op.before else "")
+        return
     directory, _, name = op.placed.path.rpartition("/")
     try:
         parent = walker.at(directory)
@@ -117,15 +163,22 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
                 if op.placed.mode != 0o755:
                     _set_mode(name, parent, op.placed.mode | 0o700)  # the farm has to get in
         case Act.PUT:
-            _put(masterdir, op.placed, name, parent)
-        case Act.KEEP:
-            _put(masterdir, op.placed, name + ".new", parent)
+            if op.before is not None and op.before.how is Class.THEIRS:
+                with contextlib.suppress(FileExistsError):
+                    os.link(name, name + ORIG, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+            if op.placed.how is Class.THEIRS:
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(name + ORIG, name, src_dir_fd=parent, dst_dir_fd=parent)
+            else:
+                _put(masterdir, op.placed, name, parent)
+        case Act.MERGE:
+            _merge(op.before.text if op.before else "", op.placed.text, name, parent)
         case Act.REMOVE:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=parent)
         case Act.RMDIR:
             # what a user put into a directory keeps it
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError, OSError):
                 os.rmdir(name, dir_fd=parent)
 
 
@@ -138,29 +191,81 @@ def _set_mode(name: str, parent: int, mode: int) -> None:
 
 
 def _put(masterdir: Masterdir, placed: Placed, name: str, parent: int) -> None:
-    if placed.how in (Class.LINK, Class.SHIPPED):
+    if placed.linked:
         # where nothing stands, making the link is one step already
         with contextlib.suppress(FileExistsError):
             os.symlink(placed.text, name, dir_fd=parent)
             return
-    # a name of 255 bytes leaves no room for more
+    with _replacing(name, parent) as temporary:
+        if placed.linked:
+            os.symlink(placed.text, temporary, dir_fd=parent)
+        elif not (placed.how is Class.HARD and _linked(masterdir.root / placed.source, temporary, parent)):
+            mode = placed.mode & 0o777 if placed.how is Class.HARD else placed.mode & 0o777 | 0o200
+            with (masterdir.root / placed.source).open("rb") as old, _created(temporary, parent, mode) as new:
+                shutil.copyfileobj(old, new, 1 << 20)
+
+
+def _linked(source: Path, name: str, parent: int) -> bool:
+    """Whether a hard link could be made; it cannot from another file system."""
+    try:
+        os.link(source, name, dst_dir_fd=parent, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EMLINK):
+            raise
+        return False
+    return True
+
+
+def _merge(old: str, new: str, name: str, parent: int) -> None:
+    """Replace lines of a file; one that would be left without any is removed."""
+    text, mode = "", 0o644
+    with contextlib.suppress(FileNotFoundError):
+        text = _text(name, parent)
+        mode = stat.S_IMODE(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    merged = merge_lines(text, old, new)
+    if merged == text:
+        return
+    if not merged:
+        os.unlink(name, dir_fd=parent)
+        return
+    with _replacing(name, parent) as temporary, _created(temporary, parent, mode) as file:
+        file.write(merged.encode(errors="surrogateescape"))
+
+
+@contextlib.contextmanager
+def _replacing(name: str, parent: int) -> Iterator[str]:
+    """A free name beside another, whose place it takes at the end of the block, or which is gone again after a failure.
+
+    A name of 255 bytes leaves no room for more.
+    """
     temporary = _TEMPORARY + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=parent)
-    match placed.how:
-        case Class.LINK | Class.SHIPPED:
-            os.symlink(placed.text, temporary, dir_fd=parent)
-        case Class.HARD:
-            source = masterdir.destdir(placed.owner) / placed.path
-            os.link(source, temporary, dst_dir_fd=parent, follow_symlinks=False)
-        case _:
-            source = masterdir.destdir(placed.owner) / placed.path
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            mode = placed.mode & 0o777 | 0o200
-            with (
-                open(source, "rb") as old,  # noqa: PTH123
-                os.fdopen(os.open(temporary, flags, mode, dir_fd=parent), "wb") as new,
-            ):
-                shutil.copyfileobj(old, new, 1 << 20)
-                os.fchmod(new.fileno(), mode)
-    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+    try:
+        yield temporary
+        if _same(temporary, name, parent):  # rename(2) does nothing where both names are one file already
+            os.unlink(temporary, dir_fd=parent)
+        else:
+            os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=parent)
+        raise
+
+
+def _same(one: str, two: str, parent: int) -> bool:
+    status = os.stat(one, dir_fd=parent, follow_symlinks=False)
+    if status.st_nlink == 1:
+        return False
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(status, os.stat(two, dir_fd=parent, follow_symlinks=False))
+    return False
+
+
+@contextlib.contextmanager
+def _created(name: str, parent: int, mode: int) -> Iterator[IO[bytes]]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(name, flags, mode, dir_fd=parent), "wb") as file:
+        yield file
+        file.flush()
+        os.fchmod(file.fileno(), mode)

@@ -9,62 +9,83 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from xsrc.errors import HostError
-from xsrc.model.farm import Change, Member
+from xsrc.model.farm import TRIGGERS, Change, Conf, Member, Records, placed_read, placed_text
 from xsrc.model.manifest import Entry, Kind, Manifest, Props
 from xsrc.model.pkgver import PkgVer
+from xsrc.model.rules import NO_RULES, Rules
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS package (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL UNIQUE, key TEXT NOT NULL, props BLOB NOT NULL,
-  run_depends TEXT NOT NULL
+_VERSION = 4
+_SCHEMA = f"""
+CREATE TABLE package (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL, build TEXT NOT NULL, key TEXT NOT NULL,
+  current INTEGER NOT NULL, props BLOB NOT NULL, run_depends TEXT NOT NULL, rules TEXT NOT NULL,
+  public INTEGER NOT NULL, source TEXT NOT NULL,
+  UNIQUE (pkgver, build)
 );
-CREATE TABLE IF NOT EXISTS entry (
+CREATE UNIQUE INDEX package_current ON package (pkgver) WHERE current;
+CREATE INDEX package_name ON package (name);
+CREATE TABLE entry (
   package INTEGER NOT NULL REFERENCES package ON DELETE CASCADE,
   path TEXT NOT NULL, kind TEXT NOT NULL, mode INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
   target TEXT NOT NULL, inode INTEGER NOT NULL,
   PRIMARY KEY (package, path)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS entry_path ON entry (path);
-CREATE TABLE IF NOT EXISTS stowed (
+CREATE INDEX entry_path ON entry (path);
+CREATE TABLE stowed (
   name TEXT PRIMARY KEY, package INTEGER NOT NULL REFERENCES package, asked INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS built (
+CREATE TABLE built (
   id INTEGER PRIMARY KEY, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, pkgver TEXT NOT NULL, key TEXT NOT NULL,
   seconds TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS begun (id INTEGER PRIMARY KEY CHECK (id = 1), change TEXT NOT NULL);
-PRAGMA user_version = 3;
+CREATE TABLE begun (id INTEGER PRIMARY KEY CHECK (id = 1), change TEXT NOT NULL);
+CREATE TABLE conf (path TEXT PRIMARY KEY, base TEXT NOT NULL, beside TEXT) WITHOUT ROWID;
+CREATE TABLE aside (path TEXT PRIMARY KEY, placed TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE made (path TEXT PRIMARY KEY, maker TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE choice (family TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generation (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL);
+INSERT INTO generation VALUES (1, 0);
+PRAGMA user_version = {_VERSION};
 """
-_VERSION = 3
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Farm]:
-    """The farm's database, made where it is missing; raises HostError for one that cannot be used."""
+def opened(path: Path, *, read: bool = False) -> Iterator[Farm]:
+    """The farm's database, made where it is missing; raises HostError for one that cannot be used.
+
+    `read` opens it for a look only, also where nothing can be written.
+    """
     try:
-        farm = Farm(path)
+        farm = Farm(path, read=read)
         try:
             yield farm
         finally:
             farm.close()
     except sqlite3.Error as error:
-        hint = f"if it cannot be mended: mv {path} {path}.old; what is in pkg-destdir/ is found again by xsrc build"
+        hint = "mend the cause, or make it anew from pkg-destdir/ and the links: xsrc verify --repair"
         raise HostError(f"the farm's database {path}: {error}", hint=hint) from error
 
 
 class Farm:
     """The open database; every write is one transaction. Methods raise sqlite3.Error, which `opened` translates."""
 
-    def __init__(self, path: Path) -> None:
-        self.db = sqlite3.connect(path, isolation_level=None, timeout=60)
+    def __init__(self, path: Path, *, read: bool = False) -> None:
+        address = f"file:{_quoted(path)}?mode=ro" if read else str(path)
+        self.db = sqlite3.connect(address, isolation_level=None, timeout=60, uri=read)
         self.db.execute("PRAGMA foreign_keys = ON")
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):
             raise sqlite3.DatabaseError(
                 f"it was made by another version of xsrc ({version}, this one makes {_VERSION})"
             )
-        if version == 0:
-            self.db.executescript(_SCHEMA)
+        if version == 0 and not read:
+            self.db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+
+    def check(self) -> None:
+        """Raise sqlite3.DatabaseError where the file is damaged."""
+        (said,) = self.db.execute("PRAGMA quick_check(1)").fetchone()
+        if said != "ok":
+            raise sqlite3.DatabaseError(said)
 
     def close(self) -> None:
         self.db.close()
@@ -79,14 +100,31 @@ class Farm:
             raise
         self.db.execute("COMMIT")
 
+    # ---- what is built
+
     def built(self) -> dict[str, str]:
-        """The key of each sealed destdir, by pkgver."""
-        return dict(self.db.execute("SELECT pkgver, key FROM package"))
+        """The key of each sealed destdir that is in its place, by pkgver."""
+        return dict(self.db.execute("SELECT pkgver, key FROM package WHERE current"))
+
+    def builds(self) -> dict[tuple[str, str], bool]:
+        """Every build that there is, by pkgver and build, and whether it is in its place."""
+        rows = self.db.execute("SELECT pkgver, build, current FROM package ORDER BY id")
+        return {(pkgver, build): bool(current) for pkgver, build, current in rows}
+
+    def build(self, pkgver: PkgVer) -> str:
+        """Which build of a pkgver is in its place, "" for none."""
+        row = self.db.execute("SELECT build FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
+        return str(row[0]) if row else ""
 
     def versions(self, name: str) -> list[PkgVer]:
         """The built versions of a package, newest last."""
-        rows = self.db.execute("SELECT pkgver FROM package WHERE name = ?", (name,))
+        rows = self.db.execute("SELECT pkgver FROM package WHERE name = ? AND current", (name,))
         return sorted((PkgVer.parse(text) for (text,) in rows), key=lambda pkgver: pkgver.order)
+
+    def providers(self, name: str) -> list[PkgVer]:
+        """The built packages that provide a virtual name, in order."""
+        rows = self.db.execute("SELECT pkgver, rules FROM package WHERE public AND current ORDER BY pkgver")
+        return [PkgVer.parse(text) for text, rules in rows if name in map(_bare, _rules(rules).provides)]
 
     def record(
         self,
@@ -94,51 +132,78 @@ class Farm:
         manifest: Manifest,
         change: Change | None = None,
         seconds: Mapping[str, float] | None = None,
+        build: str = "",
     ) -> None:
-        """Note a sealed destdir, in place of one of the same pkgver, and the change of the farm that follows.
+        """Note a sealed destdir, and begin the change that brings it into its place.
 
-        `seconds` says how long each phase took, where that is known.
+        Without a change it stands there already. `seconds` says how long each phase took, where that is known.
         """
         with self._transaction():
-            self.db.execute(
-                "INSERT INTO package (name, pkgver, key, props, run_depends) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (pkgver) DO UPDATE SET key = excluded.key, props = excluded.props, "
-                "run_depends = excluded.run_depends",
-                (props.pkgver.name, str(props.pkgver), props.key, props.render(), " ".join(props.run_depends)),
-            )
-            (number,) = self.db.execute("SELECT id FROM package WHERE pkgver = ?", (str(props.pkgver),)).fetchone()
-            self.db.execute("DELETE FROM entry WHERE package = ?", (number,))
-            self.db.executemany(
-                "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                ((number, e.path, e.kind.value, e.mode, e.size, e.sha256, e.target, e.inode) for e in manifest.entries),
-            )
-            self.db.execute(
-                "INSERT INTO built (pkgver, key, seconds) VALUES (?, ?, ?)",
-                (str(props.pkgver), props.key, json.dumps(dict(seconds or {}))),
-            )
+            self._insert(props, manifest, build, current=change is None)
+            self.note_build(props, seconds)
             if change is not None:
                 self.begin(change)
 
-    def forget(self, pkgver: PkgVer) -> None:
-        """Drop the record of a destdir that is to be removed; it must not be stowed."""
+    def record_aside(self, props: Props, manifest: Manifest, build: str) -> None:
+        """Note a build that stands aside, while another one of its pkgver is in its place."""
         with self._transaction():
-            self.db.execute("DELETE FROM package WHERE pkgver = ?", (str(pkgver),))
+            self._insert(props, manifest, build, current=False)
+
+    def _insert(self, props: Props, manifest: Manifest, build: str, *, current: bool) -> None:
+        pkgver, rules = str(props.pkgver), props.rules
+        if current:
+            self.db.execute("UPDATE package SET current = 0 WHERE pkgver = ?", (pkgver,))
+        self.db.execute("DELETE FROM package WHERE pkgver = ? AND build = ? AND NOT current", (pkgver, build))
+        row = self.db.execute(
+            "INSERT INTO package (name, pkgver, build, key, current, props, run_depends, rules, public, source) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                props.pkgver.name,
+                pkgver,
+                build,
+                props.key,
+                int(current),
+                props.render(),
+                " ".join(props.run_depends),
+                json.dumps(rules.table()),
+                int(rules.public),
+                props.source,
+            ),
+        )
+        self.db.executemany(
+            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (row.lastrowid, e.path, e.kind.value, e.mode, e.size, e.sha256, e.target, e.inode)
+                for e in manifest.entries
+            ),
+        )
+
+    def note_build(self, props: Props, seconds: Mapping[str, float] | None = None) -> None:
+        """Note that a pkgver was built, also when the outcome is the very same as before."""
+        self.db.execute(
+            "INSERT INTO built (pkgver, key, seconds) VALUES (?, ?, ?)",
+            (str(props.pkgver), props.key, json.dumps(dict(seconds or {}))),
+        )
+
+    def forget(self, pkgver: str, build: str) -> None:
+        """Drop the record of a build that is to be removed; it must not be stowed."""
+        self.db.execute("DELETE FROM package WHERE pkgver = ? AND build = ?", (pkgver, build))
 
     def props(self, pkgver: PkgVer) -> Props | None:
         """What is known of a built package."""
-        row = self.db.execute("SELECT props FROM package WHERE pkgver = ?", (str(pkgver),)).fetchone()
+        row = self.db.execute("SELECT props FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
         return Props.parse(row[0]) if row else None
 
     def run_depends(self, pkgver: PkgVer) -> tuple[str, ...]:
         """What a built package needs at run time, as patterns; nothing for one that is not built."""
-        row = self.db.execute("SELECT run_depends FROM package WHERE pkgver = ?", (str(pkgver),)).fetchone()
+        row = self.db.execute("SELECT run_depends FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
         return tuple(row[0].split()) if row else ()
 
     def entries(self, pkgver: PkgVer) -> tuple[Entry, ...]:
         """The manifest of a built package."""
         rows = self.db.execute(
             "SELECT path, kind, mode, size, sha256, target, inode FROM entry "
-            "WHERE package = (SELECT id FROM package WHERE pkgver = ?) ORDER BY path",
+            "WHERE package = (SELECT id FROM package WHERE pkgver = ? AND current) ORDER BY path",
             (str(pkgver),),
         )
         return tuple(_entry(row) for row in rows)
@@ -146,15 +211,26 @@ class Farm:
     def directories(self, pkgver: PkgVer) -> frozenset[str]:
         """The directories of a built package."""
         rows = self.db.execute(
-            "SELECT path FROM entry WHERE kind = 'dir' AND package = (SELECT id FROM package WHERE pkgver = ?)",
+            "SELECT path FROM entry WHERE kind = 'dir' "
+            "AND package = (SELECT id FROM package WHERE pkgver = ? AND current)",
             (str(pkgver),),
         )
         return frozenset(path for (path,) in rows)
 
-    def member(self, pkgver: PkgVer) -> Member | None:
-        """A built package as the planner of the farm wants it."""
-        props = self.props(pkgver)
-        return Member(props, self.entries(pkgver)) if props else None
+    def member(self, pkgver: PkgVer, build: str | None = None) -> Member | None:
+        """A built package as the planner of the farm wants it; the build in its place, or the one that is named."""
+        which, values = ("current", ()) if build is None else ("build = ?", (build,))
+        row = self.db.execute(
+            f"SELECT id, rules, source FROM package WHERE pkgver = ? AND {which}", (str(pkgver), *values)
+        ).fetchone()
+        if row is None:
+            return None
+        rows = self.db.execute(
+            "SELECT path, kind, mode, size, sha256, target, inode FROM entry WHERE package = ? ORDER BY path", (row[0],)
+        )
+        return Member(pkgver, tuple(_entry(entry) for entry in rows), _rules(row[1]), row[2])
+
+    # ---- what is stowed
 
     def stowed(self) -> dict[str, tuple[PkgVer, bool]]:
         """What is stowed, by name, and whether somebody asked for it by name."""
@@ -163,10 +239,20 @@ class Farm:
         )
         return {name: (PkgVer.parse(pkgver), bool(asked)) for name, pkgver, asked in rows}
 
-    def sharers(self, paths: Iterable[str], without: Iterable[str]) -> dict[str, dict[str, Entry]]:
-        """The entries of stowed packages at `paths`, by pkgver and path, but for the packages named `without`."""
+    def ruled(self) -> list[Member]:
+        """The stowed packages whose rules reach beyond their own paths, without their entries."""
+        rows = self.db.execute(
+            "SELECT pkgver, rules, source FROM stowed JOIN package ON package = package.id WHERE public ORDER BY pkgver"
+        )
+        return [Member(PkgVer.parse(pkgver), (), _rules(rules), source) for pkgver, rules, source in rows]
+
+    def sharers(self, paths: Iterable[str], without: Iterable[str]) -> list[Member]:
+        """The stowed packages with their entries at `paths`, but for the packages named `without`.
+
+        Those whose rules are public are among them, also without an entry.
+        """
         names = list(without)
-        found: dict[str, dict[str, Entry]] = {}
+        found: dict[str, list[Entry]] = {}
         rows = self.db.execute(
             "SELECT pkgver, entry.path, kind, mode, size, sha256, target, inode FROM json_each(?) AS wanted "
             "CROSS JOIN entry ON entry.path = wanted.value JOIN stowed ON stowed.package = entry.package "
@@ -174,41 +260,128 @@ class Farm:
             (json.dumps(list(paths)), *names),
         ).fetchall()
         for pkgver, *row in rows:
-            found.setdefault(pkgver, {})[row[0]] = _entry(tuple(row))
-        return found
+            found.setdefault(pkgver, []).append(_entry(tuple(row)))
+        members = {str(member.pkgver): member for member in self.ruled() if member.name not in names}
+        for text in found.keys() - members.keys():
+            (rules, source) = self.db.execute(
+                "SELECT rules, source FROM package WHERE pkgver = ? AND current", (text,)
+            ).fetchone()
+            members[text] = Member(PkgVer.parse(text), (), _rules(rules), source)
+        return [Member(m.pkgver, tuple(found.get(text, ())), m.rules, m.source) for text, m in members.items()]
 
     def owners(self, path: str) -> list[tuple[PkgVer, bool]]:
         """Every built package that has a path, and whether it is the stowed one."""
         rows = self.db.execute(
-            "SELECT pkgver, stowed.name IS NOT NULL FROM entry JOIN package ON package.id = entry.package "
+            "SELECT pkgver, stowed.name IS NOT NULL FROM entry JOIN package ON package.id = entry.package AND current "
             "LEFT JOIN stowed ON stowed.package = package.id WHERE path = ? ORDER BY pkgver",
             (path,),
         )
         return [(PkgVer.parse(pkgver), bool(stowed)) for pkgver, stowed in rows]
 
+    def has(self, globs: Iterable[str], without: Iterable[str]) -> bool:
+        """Whether any stowed package, but for those named `without`, has a path that a glob means."""
+        names = list(without)
+        query = (
+            "SELECT 1 FROM entry JOIN stowed USING (package) WHERE path GLOB ? AND kind != 'dir' "
+            f"AND name NOT IN ({','.join('?' * len(names))}) LIMIT 1"
+        )
+        return any(self.db.execute(query, (glob, *names)).fetchone() for glob in globs)
+
+    # ---- what is remembered beside
+
+    def records(self) -> Records:
+        """Files that users changed, files of strangers that stand aside, chosen alternatives."""
+        conf = {
+            path: Conf(base, placed_read(beside) if beside else None)
+            for path, base, beside in self.db.execute("SELECT path, base, beside FROM conf")
+        }
+        aside = {path: placed_read(text) for path, text in self.db.execute("SELECT path, placed FROM aside")}
+        return Records(conf, aside, dict(self.db.execute("SELECT family, name FROM choice")))
+
+    def made(self) -> dict[str, tuple[str, str]]:
+        """By path, the trigger that made it and its sha256."""
+        return {
+            path: (maker, sha256) for path, maker, sha256 in self.db.execute("SELECT path, maker, sha256 FROM made")
+        }
+
+    def generation(self) -> int:
+        """The number of the last change; 0 before the first."""
+        return int(self.db.execute("SELECT number FROM generation").fetchone()[0])
+
+    # ---- changes
+
     def begin(self, change: Change) -> None:
-        """Note a change before anything is touched."""
-        self.db.execute("INSERT INTO begun VALUES (1, ?)", (change.render(),))
+        """Note a change before anything is touched, or with what became known of it since."""
+        self.db.execute("INSERT OR REPLACE INTO begun VALUES (1, ?)", (change.render(),))
 
     def begun(self) -> Change | None:
         """The change that was begun and not finished, if there is one."""
         row = self.db.execute("SELECT change FROM begun").fetchone()
         return Change.parse(row[0]) if row else None
 
-    def finish(self, change: Change) -> None:
-        """Note that all of a change is done."""
+    def finish(self, change: Change, number: int) -> None:
+        """Note that all of a change is done, as the generation of that number."""
         with self._transaction():
+            for pkgver, build in change.builds.items():
+                self._bring(pkgver, build)
             for name in change.drop:
                 self.db.execute("DELETE FROM stowed WHERE name = ?", (name,))
             for pkgver, asked in change.add.items():
                 self.db.execute(
-                    "INSERT INTO stowed SELECT name, id, ? FROM package WHERE pkgver = ?", (int(asked), pkgver)
+                    "INSERT OR REPLACE INTO stowed SELECT name, id, ? FROM package WHERE pkgver = ? AND current",
+                    (int(asked), pkgver),
                 )
+            for path, conf in change.conf.items():
+                self.db.execute("DELETE FROM conf WHERE path = ?", (path,))
+                if conf is not None:
+                    beside = placed_text(conf.beside) if conf.beside else None
+                    self.db.execute("INSERT INTO conf VALUES (?, ?, ?)", (path, conf.base, beside))
+            for path, placed in change.aside.items():
+                self.db.execute("DELETE FROM aside WHERE path = ?", (path,))
+                if placed is not None:
+                    self.db.execute("INSERT INTO aside VALUES (?, ?)", (path, placed_text(placed)))
+            for path, made in change.made.items():
+                self.db.execute("DELETE FROM made WHERE path = ?", (path,))
+                if made is not None:
+                    self.db.execute("INSERT INTO made VALUES (?, ?, ?)", (path, *made))
+            if change.choices is not None:
+                self.db.execute("DELETE FROM choice")
+                self.db.executemany("INSERT INTO choice VALUES (?, ?)", change.choices.items())
+            self.db.execute("UPDATE generation SET number = ?", (number,))
             self.db.execute("DELETE FROM begun")
+
+    def _bring(self, pkgver: str, build: str) -> None:
+        self.db.execute("UPDATE package SET current = 0 WHERE pkgver = ?", (pkgver,))
+        self.db.execute("UPDATE package SET current = 1 WHERE pkgver = ? AND build = ?", (pkgver, build))
+        self.db.execute(
+            "UPDATE stowed SET package = (SELECT id FROM package WHERE pkgver = ?1 AND current) "
+            "WHERE package IN (SELECT id FROM package WHERE pkgver = ?1)",
+            (pkgver,),
+        )
 
     def undone(self) -> None:
         """Note that nothing of a change is left."""
         self.db.execute("DELETE FROM begun")
+
+
+def made_member(made: Mapping[str, tuple[str, str]]) -> Member:
+    """What triggers made, as a member of the farm like any other."""
+    entries = (Entry(path, Kind.FILE, 0o644, sha256=sha256) for path, (_, sha256) in sorted(made.items()))
+    return Member(PkgVer(TRIGGERS, "0", 1), tuple(entries))
+
+
+def _rules(text: str) -> Rules:
+    return Rules.of(json.loads(text)) if text != "{}" else NO_RULES
+
+
+def _bare(pattern: str) -> str:
+    return pattern.partition(">")[0].partition("<")[0].partition("=")[0]
+
+
+def _quoted(path: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(str(path))
 
 
 def _entry(row: tuple[str, str, int, int, str, str, int]) -> Entry:

@@ -87,6 +87,11 @@ def style_texts() -> dict[str, str]:
     return {path.stem: path.read_text() for path in sorted((PROGRAM / "styles").glob("*.toml"))}
 
 
+def trigger_texts() -> dict[str, str]:
+    """The text of every trigger, by name."""
+    return {path.stem: path.read_text() for path in sorted((PROGRAM / "triggers").glob("*.toml"))}
+
+
 def tidy_text() -> str:
     """The script that ends every install phase."""
     return (PROGRAM / "styles" / "tidy.sh").read_text()

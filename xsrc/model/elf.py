@@ -17,6 +17,11 @@ class Elf:
     runpath: tuple[str, ...] = ()
     interpreter: str = ""
 
+    @property
+    def from_origin(self) -> bool:
+        """Whether it is a program that looks for libraries from its own place, which the kernel takes from its file."""
+        return bool(self.interpreter) and any("$ORIGIN" in path or "${ORIGIN}" in path for path in self.runpath)
+
 
 def read(stream: IO[bytes]) -> Elf | None:
     """Read an ELF file; None for a damaged one, an Elf without names for a static one."""

@@ -10,8 +10,22 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from xsrc.model.manifest import Entry, Kind, Props
+from xsrc.model.manifest import Entry, Kind
 from xsrc.model.pkgver import PkgVer
+from xsrc.model.rules import NO_RULES, Rules
+
+SKELETON = "masterdir-skel"
+"""The name under which the skeleton is a member like any other."""
+TRIGGERS = "triggers"
+"""The name under which stands what triggers made."""
+ACCOUNTS = "accounts"
+"""The name under which lines stand that packages have in files of the root itself."""
+MADE = "var/db/xsrc/made"
+"""Where the farm keeps what triggers made, by checksum."""
+MERGED = ("etc/group", "etc/passwd", "etc/shells")
+"""Files of the root itself that packages have lines in."""
+NEW, ORIG = ".new", ".orig"
+"""What is put beside: a package's own of a file that its user changed; a stranger's file that was adopted."""
 
 
 class Class(enum.Enum):
@@ -21,9 +35,16 @@ class Class(enum.Enum):
     LINK = "link"
     """A relative link to the file in its destdir."""
     SHIPPED = "shipped"
-    """A link that the package ships, made again verbatim."""
+    """A link that the package ships, or one of an alternative, made verbatim."""
     HARD = "hard"
     COPY = "copy"
+    """A file of the user's from then on: never replaced once it was changed."""
+    MADE = "made"
+    """What a trigger made; replaced whenever it is made again."""
+    MERGED = "merged"
+    """Lines in a file that belongs to the root itself, such as etc/passwd."""
+    THEIRS = "theirs"
+    """A stranger's file that was adopted: it stands beside as `.orig` and comes back when the package goes."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +52,19 @@ class Placed:
     """What stands, or shall stand, at a path of the root."""
 
     path: str
-    owner: PkgVer
+    owner: str
+    """The pkgver of a package, or SKELETON, TRIGGERS, ACCOUNTS."""
     how: Class
     text: str = ""
-    """The text of a link, the sha256 of a copy, the mode of a directory."""
+    """The text of a link, the sha256 of a file, the lines that are merged."""
     mode: int = 0o755
+    source: str = ""
+    """Where the content of a file comes from, relative to the masterdir."""
+
+    @property
+    def linked(self) -> bool:
+        """Whether it is a symbolic link."""
+        return self.how in (Class.LINK, Class.SHIPPED)
 
 
 @dataclass(frozen=True)
@@ -45,9 +74,10 @@ class Found:
     kind: str
     """`dir`, `link`, `file` or `other`."""
     text: str = ""
-    """The text of a link, the sha256 of a file where it was asked for."""
+    """The text of a link, the sha256 of a file where it was asked for, the lines of a file that is merged."""
     inode: tuple[int, int] = (0, 0)
-    """Device and inode of a file."""
+    """Device and inode."""
+    mode: int = 0
 
 
 class Act(enum.Enum):
@@ -56,10 +86,12 @@ class Act(enum.Enum):
     MKDIR = "mkdir"
     PUT = "put"
     """Make a link, hard link or copy under a temporary name and rename it into place."""
+    MERGE = "merge"
+    """Replace lines of one file by others."""
     REMOVE = "remove"
     RMDIR = "rmdir"
-    KEEP = "keep"
-    """Leave a conf file that the user changed and put the package's own beside it as `.new`."""
+    BRING = "bring"
+    """Bring a build of a pkgver into its place; the one that stood there stands aside."""
 
 
 @dataclass(frozen=True)
@@ -73,35 +105,73 @@ class Op:
 
 
 @dataclass(frozen=True)
+class Conf:
+    """What is remembered of a copied file that its user changed."""
+
+    base: str
+    """The sha256 of the package's file that the user began from, "" for a file of the user's own."""
+    beside: Placed | None = None
+    """The package's own, put beside as `.new`."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the farm remembers beside what is stowed."""
+
+    conf: Mapping[str, Conf] = field(default_factory=dict)
+    aside: Mapping[str, Placed] = field(default_factory=dict)
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """The provider that somebody chose for a group of alternatives."""
+
+
+@dataclass(frozen=True)
 class Member:
     """A package as the farm sees it: its entries and its rules."""
 
-    props: Props
+    pkgver: PkgVer
     entries: tuple[Entry, ...] = field(repr=False)
+    rules: Rules = NO_RULES
+    source: str = ""
+    """The destdir that its paths are in, where that is not its own (a subpackage's)."""
 
     @property
     def name(self) -> str:
-        return self.props.pkgver.name
+        return self.pkgver.name
+
+    @property
+    def owner(self) -> str:
+        """What it is called where it owns something."""
+        return self.name if self.name in (SKELETON, TRIGGERS) else str(self.pkgver)
 
     @cached_property
     def places(self) -> Mapping[str, Placed]:
         """Where and how each path of the package shall stand."""
-        props, ignored = self.props, self.props.ignore
-        conf = {path.lstrip("/") for path in props.conf_files}
-        return {e.path: _place(e, props, conf) for e in self.entries if not (ignored and _matches(e.path, ignored))}
+        if self.name == TRIGGERS:
+            return {
+                e.path: Placed(e.path, TRIGGERS, Class.MADE, e.sha256, 0o644, f"{MADE}/{e.sha256}")
+                for e in self.entries
+            }
+        rules, owner, destdir = self.rules, self.owner, f"pkg-destdir/{self.source or self.pkgver}"
+        conf = {path.lstrip("/") for path in rules.conf_files}
+        ignored = rules.ignore
+        return {
+            e.path: _place(e, owner, destdir, rules, conf)
+            for e in self.entries
+            if not (ignored and matches(e.path, ignored))
+        }
 
 
-def _place(entry: Entry, props: Props, conf: Set[str]) -> Placed:
+def _place(entry: Entry, owner: str, destdir: str, rules: Rules, conf: Set[str]) -> Placed:
     path = entry.path
     if entry.kind is Kind.DIR:
-        return Placed(path, props.pkgver, Class.DIR, mode=entry.mode)
+        return Placed(path, owner, Class.DIR, mode=entry.mode)
     if entry.kind is Kind.LINK:
-        return Placed(path, props.pkgver, Class.SHIPPED, entry.target)
-    if path.startswith("etc/") or path in conf or (props.copy and _matches(path, props.copy)):
-        return Placed(path, props.pkgver, Class.COPY, entry.sha256, entry.mode)
-    if props.hardlink and _matches(path, props.hardlink):
-        return Placed(path, props.pkgver, Class.HARD, entry.sha256, entry.mode)
-    return Placed(path, props.pkgver, Class.LINK, link_text(props.pkgver, path), entry.mode)
+        return Placed(path, owner, Class.SHIPPED, entry.target)
+    if path.startswith("etc/") or path in conf or (rules.copy and matches(path, rules.copy)):
+        return Placed(path, owner, Class.COPY, entry.sha256, entry.mode, f"{destdir}/{path}")
+    if rules.hardlink and matches(path, rules.hardlink):
+        return Placed(path, owner, Class.HARD, entry.sha256, entry.mode, f"{destdir}/{path}")
+    return Placed(path, owner, Class.LINK, "../" * path.count("/") + f"{destdir}/{path}", entry.mode)
 
 
 def link_text(pkgver: PkgVer, path: str) -> str:
@@ -113,39 +183,94 @@ def link_text(pkgver: PkgVer, path: str) -> str:
     return "../" * path.count("/") + f"pkg-destdir/{pkgver}/{path}"
 
 
-def _matches(path: str, globs: Iterable[str]) -> bool:
+def matches(path: str, globs: Iterable[str]) -> bool:
+    """Whether any glob of a template means a path."""
     return any(fnmatchcase(path, glob.removeprefix("?")) for glob in globs)
+
+
+def merge_lines(text: str, old: str, new: str) -> str:
+    """The text of a file with the lines of `old` taken out and those of `new` at its end; doing it twice is once.
+
+    A name that somebody else gave a line already keeps that line.
+
+    >>> merge_lines("root:x:0\\nldap:x:9\\n", "ldap:x:9", "www:x:8\\nroot:x:7")
+    'root:x:0\\nwww:x:8\\n'
+    """
+    ours = {*old.splitlines(), *new.splitlines()}
+    kept = [line for line in text.splitlines() if line not in ours]
+    names = {line.partition(":")[0] for line in kept}
+    lines = [*kept, *(line for line in new.splitlines() if line.partition(":")[0] not in names)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change of the farm: what goes in (and whether somebody asked for it by name), what goes out, and how."""
+    """A change of the farm, with all that is to be noted of it when it is done."""
 
-    add: Mapping[str, bool]
-    """By pkgver."""
-    drop: tuple[str, ...]
-    """Names."""
-    ops: tuple[Op, ...]
+    why: str = ""
+    """The command that it is made for."""
+    at: str = ""
+    """When, in UTC."""
+    add: Mapping[str, bool] = field(default_factory=dict)
+    """What goes in, by pkgver, and whether somebody asked for it by name."""
+    drop: tuple[str, ...] = ()
+    """Names of what goes out."""
+    ops: tuple[Op, ...] = ()
+    builds: Mapping[str, str] = field(default_factory=dict)
+    """By pkgver, the build that is in place from then on."""
+    conf: Mapping[str, Conf | None] = field(default_factory=dict)
+    """By path, what is to be remembered of files that users changed; None forgets it."""
+    aside: Mapping[str, Placed | None] = field(default_factory=dict)
+    """By path, strangers' files that stand aside; None for one that came back."""
+    choices: Mapping[str, str] | None = None
+    """The provider that was chosen for each group of alternatives; None where that does not change."""
+    fire: tuple[str, ...] = ()
+    """Triggers that are to run once the operations are done."""
+    made: Mapping[str, tuple[str, str] | None] = field(default_factory=dict)
+    """By path, which trigger made it and its sha256; None for what is gone."""
 
     def render(self) -> str:
         """The change as JSON."""
-        ops = [[op.act.value, _row(op.placed), _row(op.before) if op.before else None] for op in self.ops]
-        return json.dumps({"add": dict(self.add), "drop": list(self.drop), "ops": ops})
+        ops = [[op.act.value, _row(op.placed), _row(op.before)] for op in self.ops]
+        conf = {path: [c.base, _row(c.beside)] if c else None for path, c in self.conf.items()}
+        aside = {path: _row(placed) for path, placed in self.aside.items()}
+        rest = {name: getattr(self, name) for name in _PLAIN}
+        return json.dumps({**rest, "ops": ops, "conf": conf, "aside": aside})
 
     @classmethod
     def parse(cls, text: str) -> Change:
         """Read what `render` wrote."""
         raw = json.loads(text)
-        ops = tuple(
-            Op(Act(act), _placed(placed), _placed(before) if before else None) for act, placed, before in raw["ops"]
-        )
-        return cls(raw["add"], tuple(raw["drop"]), ops)
+        raw["ops"] = tuple(Op(Act(act), _place_of(placed), _perhaps(before)) for act, placed, before in raw["ops"])
+        raw["conf"] = {path: Conf(c[0], _perhaps(c[1])) if c else None for path, c in raw["conf"].items()}
+        raw["aside"] = {path: _perhaps(placed) for path, placed in raw["aside"].items()}
+        raw["made"] = {path: tuple(made) if made else None for path, made in raw["made"].items()}
+        return cls(**{**raw, "drop": tuple(raw["drop"]), "fire": tuple(raw["fire"])})
 
 
-def _row(placed: Placed) -> list[str | int]:
-    return [placed.path, str(placed.owner), placed.how.value, placed.text, placed.mode]
+_PLAIN = ("why", "at", "add", "drop", "builds", "choices", "fire", "made")
 
 
-def _placed(row: list[Any]) -> Placed:
-    path, owner, how, text, mode = row
-    return Placed(path, PkgVer.parse(owner), Class(how), text, mode)
+def _row(placed: Placed | None) -> list[str | int] | None:
+    if placed is None:
+        return None
+    return [placed.path, placed.owner, placed.how.value, placed.text, placed.mode, placed.source]
+
+
+def _place_of(row: Iterable[Any]) -> Placed:
+    path, owner, how, text, mode, source = row
+    return Placed(path, owner, Class(how), text, mode, source)
+
+
+def placed_text(placed: Placed) -> str:
+    """A place as the farm's records hold it."""
+    return json.dumps(_row(placed))
+
+
+def placed_read(text: str) -> Placed:
+    """Read what `placed_text` wrote."""
+    return _place_of(json.loads(text))
+
+
+def _perhaps(row: Iterable[Any] | None) -> Placed | None:
+    return _place_of(row) if row else None

@@ -82,6 +82,19 @@ class Masterdir:
     def farm_lock(self) -> Path:
         return self.db / "farm.lock"
 
+    @property
+    def made(self) -> Path:
+        """What triggers made, by checksum."""
+        return self.db / "made"
+
+    def generation(self, number: int) -> Path:
+        """The record of one generation of the stowed root."""
+        return self.db / "generations" / f"{number}.toml"
+
+    def kept(self, pkgver: str, build: str) -> Path:
+        """Where a build of a pkgver stands aside while another one is in its place."""
+        return self.destdirs / f".{pkgver}.{build}"
+
     def work(self, pkgver: PkgVer) -> WorkDir:
         return WorkDir(self.builddir / pkgver.work)
 

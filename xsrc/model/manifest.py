@@ -6,6 +6,7 @@ Shape of both lists: research of the xbps formats; xbps reads them, keys of our 
 from __future__ import annotations
 
 import enum
+import hashlib
 import plistlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from xsrc.model.pkgver import PkgVer
+from xsrc.model.rules import NO_RULES, Rules
 
 FILES, PROPS = "files.plist", "props.plist"
 METADATA = frozenset({FILES, PROPS})
@@ -132,27 +134,16 @@ class Props:
     """Patterns: the declared ones and the packages whose libraries are needed."""
     shlib_requires: tuple[str, ...] = ()
     shlib_provides: tuple[str, ...] = ()
-    conf_files: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
-    hardlink: tuple[str, ...] = ()
-    copy: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
+    rules: Rules = NO_RULES
+    source: str = ""
+    """The pkgver whose destdir its files are in, where that is not its own (a subpackage's)."""
     options: Mapping[str, bool] = field(default_factory=dict)
     build: Mapping[str, Any] = field(default_factory=dict)
     """How it was built: base, mode, seconds a phase, SOURCE_DATE_EPOCH."""
     preimage: str = field(default="", repr=False)
 
-    _LISTS = (
-        "run_depends",
-        "shlib_requires",
-        "shlib_provides",
-        "conf_files",
-        "conflicts",
-        "hardlink",
-        "copy",
-        "ignore",
-    )
-    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "preimage")
+    _LISTS = ("run_depends", "shlib_requires", "shlib_provides")
+    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "preimage")
 
     def render(self) -> bytes:
         """The text of props.plist."""
@@ -166,6 +157,9 @@ class Props:
             "build-options": dict(self.options),
             "build": dict(self.build),
         }
+        rules = self.rules.table()
+        props |= {name: rules.pop(name) for name in _XBPS if name in rules}
+        props |= {"rules": rules} if rules else {}
         for name in (*self._LISTS, *self._TEXTS):
             if value := getattr(self, name):
                 props[_PLIST.get(name, name)] = list(value) if isinstance(value, tuple) else value
@@ -183,6 +177,7 @@ class Props:
                 arch=props["architecture"],
                 key=props["build-key"],
                 size=props["installed_size"],
+                rules=Rules.of({**props.get("rules", {}), **{n: props[n] for n in _XBPS if n in props}}),
                 options=props.get("build-options", {}),
                 build=props.get("build", {}),
                 **rest,
@@ -191,4 +186,11 @@ class Props:
             raise ValueError(f"not a props.plist: {error}") from error
 
 
+_XBPS = ("conf_files", "provides", "conflicts", "replaces")
+"""Rules that xbps knows by the same names."""
 _PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides"}
+
+
+def identity(props: bytes, files: bytes) -> str:
+    """What one build of a pkgver is told from another by: a digest of both of its property lists."""
+    return hashlib.sha256(hashlib.sha256(props).digest() + hashlib.sha256(files).digest()).hexdigest()[:20]

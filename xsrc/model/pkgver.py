@@ -69,6 +69,11 @@ class PkgVer:
         return f"{self.name}-{self.version}"
 
     @property
+    def version_revision(self) -> str:
+        """`VERSION_REVISION`."""
+        return f"{self.version}_{self.revision}"
+
+    @property
     def order(self) -> Version:
         """What versions are compared by."""
         return Version(self.version, self.revision)

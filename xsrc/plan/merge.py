@@ -20,6 +20,9 @@ class Conflict:
     other: str
     why: str = "both have it"
 
+    stranger: bool = False
+    """Whether a file or link that nobody owns stands there, which could be adopted."""
+
     def __str__(self) -> str:
         return f"/{self.path}: {self.owner} and {self.other}: {self.why}"
 

@@ -83,10 +83,13 @@ def limited(argv: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
     return ("/bin/sh", "-c", "; ".join((*lines, 'exec "$@"')), "sh", *argv)
 
 
-def stowed_root(masterdir: Masterdir, base: Base, env: Mapping[str, str], tmp_mib: int, directory: str) -> Sandbox:
+def stowed_root(
+    masterdir: Masterdir, base: Base, env: Mapping[str, str], tmp_mib: int, directory: str, out: Path | None = None
+) -> Sandbox:
     """The sandbox of `xsrc chroot`: the masterdir with the base below it.
 
     /etc, /home, /root and /var are the user's and writable; /usr, the destdirs and the farm's records are not.
+    A trigger may write to `out` alone.
     """
     mounts: list[Overlay | Bind] = [
         Overlay((masterdir.root / inside, *base.layers[inside]), inside) for inside in sorted(base.layers)
@@ -94,4 +97,6 @@ def stowed_root(masterdir: Masterdir, base: Base, env: Mapping[str, str], tmp_mi
     mounts += [Bind(source, inside) for inside, source in sorted(base.binds.items())]
     for hidden in (masterdir.destdirs, masterdir.db):
         mounts.append(Bind(hidden, str(hidden.relative_to(masterdir.root))))
-    return Sandbox(masterdir.root, tuple(mounts), dict(env), directory, writable=True, tmp_mib=tmp_mib)
+    if out is not None:
+        mounts.append(Bind(out, str(out.relative_to(masterdir.root)), True))
+    return Sandbox(masterdir.root, tuple(mounts), dict(env), directory, writable=out is None, tmp_mib=tmp_mib)

@@ -7,123 +7,287 @@ packages ship alike belongs to the first by name, and passes to the next when th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import combinations
 
-from xsrc.model.farm import Act, Class, Found, Member, Op, Placed
-from xsrc.model.manifest import Entry
+from xsrc.model.farm import (
+    ACCOUNTS,
+    MERGED,
+    NEW,
+    ORIG,
+    SKELETON,
+    Act,
+    Class,
+    Conf,
+    Found,
+    Member,
+    Op,
+    Placed,
+    Records,
+)
+from xsrc.model.manifest import Entry, Kind
+from xsrc.plan.accounts import merged
+from xsrc.plan.alternatives import links_of
 from xsrc.plan.merge import Conflict, agree, disagreement
+
+STRANGER = "a file that no package owns"
 
 
 @dataclass(frozen=True)
 class StowPlan:
-    """Operations in the order in which they are done, and what is left to say about them."""
+    """Operations in the order in which they are done, what is to be noted with them, and what is left to say."""
 
     ops: tuple[Op, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     notes: tuple[str, ...] = ()
+    conf: Mapping[str, Conf | None] = field(default_factory=dict)
+    aside: Mapping[str, Placed | None] = field(default_factory=dict)
 
 
-STRANGER = "a file that no package owns"
-SKELETON = "masterdir-skel"
-"""The name under which the skeleton is a member like any other."""
-
-
-def plan_stow(
-    add: Iterable[Member],
-    drop: Iterable[Member],
-    others: Iterable[Member],
-    disk: Mapping[str, Found],
-    *,
-    repair: bool = False,
-) -> StowPlan:
-    """The change that puts the packages of `add` in and takes those of `drop` out; one name in both is an upgrade.
+@dataclass(frozen=True)
+class Request:
+    """A change that is wanted: `add` goes in and `drop` goes out; one name in both is an upgrade.
 
     `others` are the packages that stay, the skeleton among them, with their entries as far as `add` and `drop` touch
-    them. `disk` says what stands now at each path that `add` or `drop` names.
-    `repair` replaces links that stand where ours should, wherever they lead; files are nobody's to replace.
+    them; all of those whose rules are public are among them.
     """
-    adding = {member.name: member for member in add}
-    dropping = {member.name: member for member in drop}
-    staying = {member.name: member for member in others}
-    touched = {path for member in (*adding.values(), *dropping.values()) for path in member.places}
-    bad = _conflicts(adding, staying)
-    refused = {conflict.path for conflict in bad}
-    before = _desired({**staying, **dropping}, touched)
-    after = _desired({**staying, **adding}, touched)
-    ops: list[Op] = []
-    notes: list[str] = []
-    for path in sorted(after.keys() - refused):
-        placed, old = after[path], before.get(path)
-        if placed == old and placed.owner.name in staying and not repair:
-            continue
-        op, trouble, note = _put(placed, old, disk.get(path), repair)
-        ops += [op] if op else []
-        bad += [trouble] if trouble else []
-        notes += [note] if note else []
-    for path in sorted(before.keys() - after.keys(), reverse=True):
-        op, note = _remove(before[path], disk)
-        ops += [op] if op else []
-        notes += [note] if note else []
-    if bad:
-        return StowPlan(conflicts=tuple(sorted(bad)))
-    return StowPlan(tuple(ops), (), tuple(notes))
+
+    add: tuple[Member, ...] = ()
+    drop: tuple[Member, ...] = ()
+    others: tuple[Member, ...] = ()
+    choices: Mapping[str, str] | None = None
+    """The choice of alternatives from then on, where that changes."""
+    repair: bool = False
+    """Replace links that stand where ours should, wherever they lead; files are nobody's to replace."""
+    adopt: bool = False
+    """Let strangers' files stand aside."""
+    rebuilt: frozenset[str] = frozenset()
+    """Owners of which another build of the same pkgver comes into place: hard links have to follow it."""
 
 
-def _conflicts(adding: Mapping[str, Member], staying: Mapping[str, Member]) -> list[Conflict]:
+def affected(request: Request, records: Records) -> frozenset[str]:
+    """The paths of the root that a request may change; `others` need only be those with public rules."""
+    old, new = _links(request, records)
+    own = {path for member in (*request.add, *request.drop) for path in member.places}
+    return frozenset((*own, *old, *new))
+
+
+def watched(paths: Iterable[str], members: Iterable[Member]) -> tuple[frozenset[str], frozenset[str]]:
+    """All paths that a plan has to look at on disk, and those of them whose content it has to know."""
+    every = set(paths)
+    places = [place for member in members for place in member.places.values()]
+    files = {place.path for place in places if place.how in (Class.COPY, Class.HARD, Class.MADE)}
+    copies = {place.path for place in places if place.how is Class.COPY} & every
+    every |= {path + NEW for path in copies} | set(MERGED)
+    return frozenset(every), frozenset((files | {path + NEW for path in copies}) & every)
+
+
+def plan_stow(request: Request, disk: Mapping[str, Found], records: Records = Records()) -> StowPlan:  # noqa: B008
+    """The change that a request means, where `disk` says what stands now at each path that is watched."""
+    planner = _Planner(request, disk, records)
+    planner.plan()
+    if planner.bad:
+        return StowPlan(conflicts=tuple(sorted(planner.bad)))
+    return StowPlan(tuple(planner.ops), (), tuple(planner.notes), planner.conf, planner.aside)
+
+
+def _links(request: Request, records: Records) -> tuple[dict[str, Placed], dict[str, Placed]]:
+    """The links of alternatives before and after."""
+    choices = records.choices if request.choices is None else request.choices
+    old = links_of((*request.others, *request.drop), records.choices)
+    return old, links_of((*request.others, *request.add), choices)
+
+
+class _Planner:
+    """One plan in the making."""
+
+    def __init__(self, request: Request, disk: Mapping[str, Found], records: Records) -> None:
+        self.request, self.disk, self.records = request, disk, records
+        self.ops: list[Op] = []
+        self.bad: list[Conflict] = []
+        self.notes: list[str] = []
+        self.conf: dict[str, Conf | None] = {}
+        self.aside: dict[str, Placed | None] = {}
+
+    def plan(self) -> None:
+        request = self.request
+        old, new = _links(request, self.records)
+        paths = affected(request, self.records)
+        self.bad = _conflicts(request, new)
+        refused = {conflict.path for conflict in self.bad}
+        before = desired((*request.others, *request.drop), old, paths)
+        after = desired((*request.others, *request.add), new, paths)
+        staying = {member.owner for member in request.others}
+        for path in sorted(after.keys() - refused):
+            placed, was = after[path], before.get(path)
+            if placed != was or placed.owner not in staying or request.repair:
+                self.put(placed, was, self.disk.get(path))
+        for path in sorted(before.keys() - after.keys(), reverse=True):
+            self.remove(before[path], self.disk.get(path))
+        self.merge()
+
+    def put(self, placed: Placed, was: Placed | None, found: Found | None) -> None:
+        """Bring one path into place, or say what stands in its way."""
+        row = self.records.conf.get(placed.path)
+        act = Act.MKDIR if placed.how is Class.DIR else Act.PUT
+        if found is None:
+            self.ops.append(Op(act, placed, was))
+            self.unchanged(placed, row)
+        elif stands(placed, found):
+            follows = placed.how is Class.HARD and placed.owner in self.request.rebuilt
+            if was is not None and (follows or not _alike(was, placed)):
+                self.ops.append(Op(act, placed, was))
+            self.unchanged(placed, row)
+        elif was is not None and stands(was, found):
+            if Class.DIR in (placed.how, was.how):
+                why = f"was a {was.how.value}, is to be a {placed.how.value}"
+                self.bad.append(Conflict(placed.path, placed.owner, was.owner, why))
+                return
+            self.ops.append(Op(act, placed, was))
+            self.unchanged(placed, row)
+        elif placed.how is Class.DIR or found.kind not in ("file", "link"):
+            self.refuse(placed, was, found)
+        elif placed.how is Class.MADE:
+            self.ops.append(Op(act, placed, was))
+        elif placed.how is Class.COPY and (row or (was and was.how is Class.COPY)):
+            self.keep(placed, row.base if row else was.text if was else "", row)
+        elif was is not None and self.request.repair and found.kind == "link":
+            self.ops.append(Op(act, placed, was))
+        elif was is None and self.request.adopt:
+            self.adopt(placed, found)
+        else:
+            self.refuse(placed, was, found)
+
+    def refuse(self, placed: Placed, was: Placed | None, found: Found) -> None:
+        other = STRANGER if was is None else was.owner
+        adoptable = was is None and placed.how is not Class.DIR and found.kind in ("file", "link")
+        self.bad.append(Conflict(placed.path, placed.owner, other, _in_the_way(placed, was, found), adoptable))
+
+    def keep(self, placed: Placed, base: str, row: Conf | None) -> None:
+        """Leave a file that its user changed, with the package's own beside it where that is another than before."""
+        if placed.text == base:
+            self.beside(None, placed, row)
+            self.remember(placed.path, Conf(base))
+            return
+        new = Placed(placed.path + NEW, placed.owner, Class.COPY, placed.text, placed.mode, placed.source)
+        if row is None or row.beside is None or row.beside.text != new.text:
+            self.notes.append(f"/{placed.path}: changed by you, kept; the package's own is {new.path}")
+        self.beside(new, placed, row)
+        self.remember(placed.path, Conf(base, new))
+
+    def unchanged(self, placed: Placed, row: Conf | None) -> None:
+        """Forget that a file was ever changed by its user."""
+        if row is not None:
+            self.beside(None, placed, row)
+            self.remember(placed.path, None)
+
+    def remember(self, path: str, conf: Conf | None) -> None:
+        if self.records.conf.get(path) != conf:
+            self.conf[path] = conf
+
+    def beside(self, want: Placed | None, placed: Placed, row: Conf | None) -> None:
+        """Put, replace or take away the `.new` of a file."""
+        had = row.beside if row else None
+        path = placed.path + NEW
+        found = self.disk.get(path)
+        ours = had is not None and found is not None and stands(had, found)
+        if want is not None:
+            if found is None or ours:
+                if found is None or (had and had.text != want.text):
+                    self.ops.append(Op(Act.PUT, want, had if ours else None))
+            elif not stands(want, found):
+                self.bad.append(Conflict(path, placed.owner, STRANGER, _in_the_way(want, None, found)))
+        elif had is not None and ours:
+            self.ops.append(Op(Act.REMOVE, had, had))
+        elif had is not None and found is not None:
+            self.notes.append(f"/{path}: not as it was put there, left alone")
+
+    def adopt(self, placed: Placed, found: Found) -> None:
+        """Take over a path from a stranger, whose file stays: as the user's own, or aside until the package goes."""
+        if placed.how is Class.COPY and found.kind == "file":
+            self.keep(placed, "", None)
+            return
+        if (placed.path + ORIG) in self.disk:
+            self.bad.append(Conflict(placed.path + ORIG, placed.owner, STRANGER, "it is in the way of what is adopted"))
+            return
+        theirs = Placed(placed.path, "", Class.THEIRS, found.text, found.mode)
+        self.ops.append(Op(Act.PUT, placed, theirs))
+        self.aside[placed.path] = theirs
+        self.notes.append(f"/{placed.path}: adopted; what stood there is {placed.path}{ORIG}")
+
+    def remove(self, was: Placed, found: Found | None) -> None:
+        """Take one path away; what is not as it was put there stays."""
+        row, theirs = self.records.conf.get(was.path), self.records.aside.get(was.path)
+        if found is None:
+            if theirs is not None:
+                self.ops.append(Op(Act.PUT, theirs, was))
+                self.aside[was.path] = None
+            self.unchanged(was, row)
+        elif was.how is Class.DIR:
+            self.ops.append(Op(Act.RMDIR, was, was))
+        elif stands(was, found):
+            self.ops.append(Op(Act.REMOVE, was, was) if theirs is None else Op(Act.PUT, theirs, was))
+            if theirs is not None:
+                self.aside[was.path] = None
+            self.unchanged(was, row)
+        elif was.how is Class.MADE and found.kind in ("file", "link"):
+            self.ops.append(Op(Act.REMOVE, was))
+        else:
+            self.notes.append(f"/{was.path}: not as it was stowed, left alone")
+            if was.how is Class.COPY:
+                self.beside(None, was, row)
+                self.remember(was.path, Conf(row.base if row else was.text))
+
+    def merge(self) -> None:
+        """The lines that packages have in files of the root itself."""
+        request = self.request
+        before, after = merged((*request.others, *request.drop)), merged((*request.others, *request.add))
+        for path in sorted(before.keys() | after.keys()):
+            old, new = before.get(path, ""), after.get(path, "")
+            there = self.disk[path].text.splitlines() if path in self.disk else []
+            if old != new or (request.repair and any(line not in there for line in new.splitlines())):
+                was, placed = (Placed(path, ACCOUNTS, Class.MERGED, text) for text in (old, new))
+                self.ops.append(Op(Act.MERGE, placed, was))
+
+
+def _conflicts(request: Request, links: Mapping[str, Placed]) -> list[Conflict]:
     """The first disagreement at each path between what comes, and between that and what stays."""
+    adding, staying = {m.name: m for m in request.add}, {m.name: m for m in request.others}
     bad: dict[str, Conflict] = {}
-    tables = {name: _stowed_entries(member) for name, member in {**staying, **adding}.items()}
-    names = {n: n if n == SKELETON else str(member.props.pkgver) for n, member in {**staying, **adding}.items()}
+    tables = {name: _stowed_entries(member, links) for name, member in {**staying, **adding}.items()}
     sides = [*combinations(sorted(adding), 2), *((one, two) for one in sorted(adding) for two in sorted(staying))]
+    owners = {member.name: member.owner for member in (*request.others, *request.add)}
+    if request.choices is not None:
+        sides += combinations(sorted(staying), 2)
     for one, two in sides:
         for path in tables[one].keys() & tables[two].keys():
             mine, its = tables[one][path], tables[two][path]
             if path not in bad and not agree(mine, its):
-                bad[path] = Conflict(path, names[one], names[two], disagreement(mine, its))
+                bad[path] = Conflict(path, owners[one], owners[two], disagreement(mine, its))
     return list(bad.values())
 
 
-def _stowed_entries(member: Member) -> dict[str, Entry]:
-    """The entries of a package that it does not leave out of the root."""
-    return {e.path: e for e in member.entries if e.path in member.places}
+def _stowed_entries(member: Member, links: Mapping[str, Placed]) -> dict[str, Entry]:
+    """The entries of a package that it does not leave out of the root, and its links of alternatives."""
+    found = {e.path: e for e in member.entries if e.path in member.places}
+    for path, placed in links.items():
+        if placed.owner == member.owner:
+            found[path] = Entry(path, Kind.LINK, target=placed.text)
+    return found
 
 
-def _desired(members: Mapping[str, Member], paths: Iterable[str]) -> dict[str, Placed]:
-    """For each of `paths` what the first of its owners wants there: the skeleton, then packages by name."""
+def desired(
+    members: Iterable[Member], links: Mapping[str, Placed], paths: frozenset[str] | None = None
+) -> dict[str, Placed]:
+    """For each of `paths`, or for all, what its first owner wants there: the skeleton, then packages by name."""
     result: dict[str, Placed] = {}
-    wanted = frozenset(paths)
-    for name in sorted(members, key=lambda name: (name != SKELETON, name)):
-        for path, placed in members[name].places.items():
-            if path in wanted:
+    for member in sorted(members, key=lambda member: (member.name != SKELETON, member.name)):
+        for path, placed in member.places.items():
+            if paths is None or path in paths:
                 result.setdefault(path, placed)
+    for path, placed in links.items():
+        result.setdefault(path, placed)
     return result
-
-
-def _put(
-    placed: Placed, before: Placed | None, found: Found | None, repair: bool
-) -> tuple[Op | None, Conflict | None, str | None]:
-    """The operation that brings one path into place, or what stands in its way."""
-    put = Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed, before)
-    if found is None:
-        return put, None, None
-    if stands(placed, found):
-        return (None if before is None or _alike(before, placed) else put), None, None
-    if before is not None:
-        if stands(before, found):
-            if Class.DIR not in (placed.how, before.how):
-                return put, None, None
-            why = f"was a {before.how.value}, is to be a {placed.how.value}"
-            return None, Conflict(placed.path, str(placed.owner), str(before.owner), why), None
-        if repair and found.kind == "link" and placed.how is not Class.DIR:
-            return put, None, None
-        if placed.how is Class.COPY and before.how is Class.COPY and found.kind == "file":
-            if before.text == placed.text:
-                return None, None, None
-            note = f"/{placed.path}: changed by you, kept; the package's own is {placed.path}.new"
-            return Op(Act.KEEP, placed), None, note
-    other = STRANGER if before is None else str(before.owner)
-    return None, Conflict(placed.path, str(placed.owner), other, _in_the_way(placed, before, found)), None
 
 
 def _in_the_way(placed: Placed, before: Placed | None, found: Found) -> str:
@@ -151,23 +315,19 @@ def stands(placed: Placed, found: Found) -> bool:
             return found.kind == "dir"
         case Class.LINK | Class.SHIPPED:
             return found.kind == "link" and found.text == placed.text
-        case Class.COPY | Class.HARD:
-            return found.kind == "file" and found.text == placed.text
-
-
-def _remove(placed: Placed, disk: Mapping[str, Found]) -> tuple[Op | None, str | None]:
-    found = disk.get(placed.path)
-    if found is None:
-        return None, None
-    if placed.how is Class.DIR:
-        return Op(Act.RMDIR, placed, placed), None
-    if stands(placed, found):
-        return Op(Act.REMOVE, placed, placed), None
-    return None, f"/{placed.path}: not as it was stowed, left alone"
+        case Class.MERGED:
+            there = found.text.splitlines()
+            return found.kind == "file" and all(line in there for line in placed.text.splitlines())
+        case Class.THEIRS:
+            return found.kind in ("file", "link") and found.text == placed.text
+    return found.kind == "file" and found.text == placed.text
 
 
 def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:
-    """The operations that undo `ops`, which may have been done in part only."""
+    """The operations that undo `ops`, which may have been done in part only.
+
+    Builds come into place first in either direction, for what is copied is copied from them.
+    """
     undo = []
     for op in reversed(tuple(ops)):
         match op.act:
@@ -176,9 +336,9 @@ def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:
             case Act.RMDIR:
                 undo.append(Op(Act.MKDIR, op.placed))
             case Act.PUT:
-                undo.append(Op(Act.PUT, op.before) if op.before else Op(Act.REMOVE, op.placed))
+                undo.append(Op(Act.PUT, op.before, op.placed) if op.before else Op(Act.REMOVE, op.placed))
             case Act.REMOVE:
                 undo.append(Op(Act.PUT, op.placed))
-            case Act.KEEP:
-                undo.append(Op(Act.REMOVE, replace(op.placed, path=op.placed.path + ".new")))
-    return tuple(undo)
+            case Act.MERGE | Act.BRING:
+                undo.append(Op(op.act, op.before or op.placed, op.placed))
+    return tuple(sorted(undo, key=lambda op: op.act is not Act.BRING))

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from plumbum import cli
 
+from xsrc.effects.builds import read_build
 from xsrc.effects.proc import capture
 from xsrc.effects.store import Farm
 from xsrc.effects.tree import tidy_text
 from xsrc.errors import Diagnostic, TemplateError, UsageError
 from xsrc.model.arch import allows
 from xsrc.model.command import Command
-from xsrc.model.manifest import FILES, PROPS, Manifest, Props
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.schema import nearest
 from xsrc.plan.build import BuildPlan, Job, Step, jobs, plan_build
@@ -22,7 +22,8 @@ from xsrc.plan.graph import run_closure
 from xsrc.plan.phases import Phase
 from xsrc.plan.resolve import refusal
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import closure, farm_locked, stow
+from xsrc.verbs.farming import farm_locked
+from xsrc.verbs.stowing import closure, stow
 from xsrc.verbs.verb import Verb
 
 
@@ -143,14 +144,13 @@ def adopt(context: Context, farm: Farm, job: Job, *, note: bool) -> bool:
     pkgver = job.package.pkgver
     folder = context.masterdir.destdir(pkgver)
     try:
-        props = Props.parse((folder / PROPS).read_bytes())
-        manifest = Manifest.parse((folder / FILES).read_bytes())
+        props, manifest, which = read_build(folder)
     except (OSError, ValueError):
         return False
     if props.key != job.key or pkgver.name in farm.stowed():
         return False
     if note:
-        farm.record(props, manifest)
+        farm.record(props, manifest, build=which)
     return True
 
 

@@ -34,9 +34,7 @@ class Chroot(Verb):
     """Run a command, or a shell, in the stowed root: chroot [CMD…]"""
 
     def go(self, context: Context) -> int:
-        context.make_masterdir()
-        for inside in context.base.binds:
-            (context.masterdir.root / inside).mkdir(parents=True, exist_ok=True)
+        context.make_mount_points()
         command = self.given or (_SHELL, "-i")
         env = {
             "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",
@@ -46,7 +44,6 @@ class Chroot(Verb):
             "TERM": context.host.env.get("TERM", "dumb"),
             "PS1": "(xsrc chroot) \\w \\$ " if "bash" in command[0] else "(xsrc chroot) $ ",
         }
-        env["LD_LIBRARY_PATH"] = "/usr/lib"
         sandbox = stowed_root(context.masterdir, context.base, env, context.settings.tmp_mib, "/")
         return interact(context.helpers, sandbox, _session(command, context.host.terminal), context.host.terminal)
 

@@ -38,6 +38,8 @@ class Host:
     uid: int
     cpus: int
     cwd: Path
+    now: str
+    """The time, in UTC."""
     terminal: bool
     """Whether standard input and output are a terminal."""
     live: bool
@@ -125,6 +127,12 @@ class Context:
                 hint="choose a place of your own with -m DIR or XSRC_MASTERDIR",
             ) from error
 
+    def make_mount_points(self) -> None:
+        """Make the places where the stowed root shows parts of the base, and the masterdir where it is missing."""
+        self.make_masterdir()
+        for inside in self.base.binds:
+            (self.masterdir.root / inside).mkdir(parents=True, exist_ok=True)
+
     def _fill_masterdir(self) -> None:
         root = self.masterdir.root
         if any(root.iterdir()) and not (root / "pkg-destdir").is_dir():
@@ -148,7 +156,7 @@ class Context:
     @contextlib.contextmanager
     def farm_to_read(self) -> Iterator[Farm]:
         """The open database for a look only: an empty one where there is no masterdir yet."""
-        with opened(self.masterdir.farm if self.exists else Path(":memory:")) as farm:
+        with opened(self.masterdir.farm if self.exists else Path(":memory:"), read=self.exists) as farm:
             yield farm
 
     def here(self) -> str | None:
@@ -230,11 +238,20 @@ def parse_pkgver(text: str) -> tuple[str, str | None]:
     return name, version or None
 
 
+def _means(version: str, pkgver: PkgVer) -> bool:
+    """Whether a version of a command line means a package: 5.3 means 5.3.6_1 too, 5.3.6_1 only itself.
+
+    >>> _means("5.3", PkgVer("lua", "5.3.6", 1)), _means("5.3", PkgVer("lua", "5.30", 1))
+    (True, False)
+    """
+    return version in (pkgver.version, pkgver.version_revision) or pkgver.version.startswith(version + ".")
+
+
 def choose_version(farm: Farm, text: str) -> PkgVer:
     """The built package that `NAME[@VERSION]` means; raises UsageError when none is built."""
     name, version = parse_pkgver(text)
     versions = farm.versions(name)
-    fitting = [v for v in versions if version in (None, v.version, f"{v.version}_{v.revision}")]
+    fitting = [v for v in versions if version is None or _means(version, v)]
     if fitting:
         return fitting[-1]
     if versions:

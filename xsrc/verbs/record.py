@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import glob
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from xsrc.effects import destdir
+from xsrc.effects import builds, destdir, generations
+from xsrc.effects.store import Farm
 from xsrc.effects.work import State
 from xsrc.errors import BuildFailed
 from xsrc.model.arch import Dep
 from xsrc.model.farm import Change, Member
 from xsrc.model.manifest import FILES, PROPS, Manifest, Props
+from xsrc.model.package import Package
+from xsrc.model.pkgver import PkgVer
+from xsrc.model.rules import Rules
 from xsrc.plan.build import Job
 from xsrc.plan.shlibs import run_depends
+from xsrc.plan.stow import Request
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import carry_out, farm_locked, plan_change, refuse_conflicts
+from xsrc.verbs.farming import bringing, carry_out, change_of, farm_locked, plan_change, refuse_conflicts
 from xsrc.verbs.roots import Closure
+from xsrc.verbs.triggers import fired
 
 
 def record(context: Context, job: Job, state: State, needs: Closure) -> None:
@@ -34,7 +43,7 @@ def record(context: Context, job: Job, state: State, needs: Closure) -> None:
             hint="does it honour DESTDIR? see make_install_args",
         )
     props = _props(context, job, state, needs, found)
-    (unfinished / FILES).write_bytes(found.manifest.render(props.conf_files))
+    (unfinished / FILES).write_bytes(found.manifest.render(props.rules.conf_files))
     # props.plist is written last and by rename: a destdir that has it is whole
     part = unfinished / f".{PROPS}"
     part.write_bytes(props.render())
@@ -45,26 +54,53 @@ def record(context: Context, job: Job, state: State, needs: Closure) -> None:
 
 def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path, state: State) -> None:
     """Put a sealed destdir where it belongs; links of a stowed one of the same pkgver follow."""
-    pkgver = props.pkgver
+    pkgver, seconds = props.pkgver, dict(state.seconds)
     final = context.masterdir.destdir(pkgver)
     with farm_locked(context, f"build {pkgver.name}") as farm:
-        change: Change | None = None
-        notes: tuple[str, ...] = ()
-        stowed = farm.stowed().get(pkgver.name)
-        if stowed and stowed[0] == pkgver:
-            old = farm.member(pkgver)
-            plan = plan_change(context, farm, (Member(props, manifest.entries),), (old,) if old else ())
-            refuse_conflicts(plan, f"stow {pkgver} again")
-            change, notes = Change({}, (), plan.ops), plan.notes
+        former = farm.build(pkgver)
         os.utime(unfinished, (state.epoch, state.epoch))
-        destdir.replace_tree(unfinished, final)
-        destdir.close(final)
-        farm.record(props, manifest, change, seconds=dict(state.seconds))
-        if change is not None:
-            carry_out(context, farm, change, noted=True)
-        for note in notes:
-            context.ui.warn(note)
+        build = builds.build_of(unfinished)
+        if build == former == builds.build_of(final):
+            farm.note_build(props, seconds)
+        elif farm.stowed().get(pkgver.name, (None, False))[0] == pkgver:
+            _replace(context, farm, props, manifest, unfinished, seconds)
+        else:
+            destdir.replace_tree(unfinished, final)
+            destdir.close(final)
+            farm.record(props, manifest, seconds=seconds, build=build)
+            _keep(context, farm, str(pkgver), unfinished)
     context.remove(unfinished)
+
+
+def _replace(
+    context: Context, farm: Farm, props: Props, manifest: Manifest, unfinished: Path, seconds: Mapping[str, float]
+) -> None:
+    """Bring a new build of a stowed pkgver into its place, its links with it: one change, or none."""
+    pkgver = props.pkgver
+    text, former = str(pkgver), farm.build(pkgver)
+    new, old = Member(pkgver, manifest.entries, props.rules), farm.member(pkgver)
+    drop = (old,) if old else ()
+    plan = plan_change(context, farm, Request((new,), drop, rebuilt=frozenset((text,))))
+    refuse_conflicts(plan, f"stow {pkgver} again")
+    build = builds.lay_aside(context.masterdir, text, unfinished)
+    base = Change(
+        builds={text: build}, ops=(bringing(text, build, former),), fire=fired((new,), drop), at=context.host.now
+    )
+    change = change_of(plan, f"build {pkgver.name}", base)
+    farm.record(props, manifest, change, seconds, build)
+    carry_out(context, farm, change, noted=True)
+    for note in plan.notes:
+        context.ui.warn(note)
+
+
+def _keep(context: Context, farm: Farm, pkgver: str, folder: Path) -> None:
+    """Keep a build that another one took the place of, where a generation may want it back."""
+    build = builds.build_of(folder)
+    wanted = any((pkgver, build) in g.builds for g in generations.every(context.masterdir, farm.generation()))
+    if build and wanted:
+        builds.lay_aside(context.masterdir, pkgver, folder)
+    elif build != farm.build(PkgVer.parse(pkgver)):
+        farm.forget(pkgver, build)
 
 
 def _props(context: Context, job: Job, state: State, needs: Closure, found: destdir.Scan) -> Props:
@@ -83,12 +119,27 @@ def _props(context: Context, job: Job, state: State, needs: Closure, found: dest
         run_depends=run_depends(declared, found.requires, found.provides, needs.sonames),
         shlib_requires=found.requires,
         shlib_provides=found.provides,
-        conf_files=package.conf_files,
-        conflicts=tuple(package.raw.get("conflicts", ())),
-        hardlink=package.stow.hardlink,
-        copy=package.stow.copy,
-        ignore=package.stow.ignore,
+        rules=rules_of(package, found.origin),
         options=dict(package.options),
         build={"base": context.base.name, "source-date-epoch": state.epoch},
         preimage=job.preimage,
     )
+
+
+def rules_of(package: Package, origin: Iterable[str]) -> Rules:
+    """What the farm keeps to for a package; `origin` are programs that look for neighbours from their own place."""
+    raw = package.raw
+    table: dict[str, Any] = {name: raw[name] for name in _FROM_TEMPLATE if name in raw}
+    accounts = [one if isinstance(one, dict) else {"name": one} for one in raw.get("system_accounts", ())]
+    table |= {
+        "accounts": accounts,
+        "hardlink": [*package.stow.hardlink, *(glob.escape(path) for path in origin)],
+        "copy": package.stow.copy,
+        "ignore": package.stow.ignore,
+        "protect": package.stow.protect,
+        "conf_files": package.conf_files,
+    }
+    return Rules.of(table)
+
+
+_FROM_TEMPLATE = ("provides", "conflicts", "replaces", "shells", "alternatives", "triggers")

@@ -12,7 +12,7 @@ from xsrc.model.pkgver import PkgVer
 from xsrc.plan.merge import conflicts
 from xsrc.plan.root import hidden
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import closure
+from xsrc.verbs.stowing import closure
 
 
 @dataclass(frozen=True)

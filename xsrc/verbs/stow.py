@@ -8,25 +8,52 @@ from plumbum import cli
 
 from xsrc.effects.store import Farm
 from xsrc.errors import UsageError
-from xsrc.model.farm import Act, Class, Op
-from xsrc.model.pkgver import Pattern
+from xsrc.model.farm import NEW, ORIG, Act, Change, Class, Op
+from xsrc.model.pkgver import PkgVer
 from xsrc.model.schema import nearest
-from xsrc.verbs.context import Context
-from xsrc.verbs.farming import farm_locked, restow, stow, unstow, wanted_versions
+from xsrc.verbs.context import Context, choose_version
+from xsrc.verbs.farming import farm_locked
+from xsrc.verbs.stowing import How, needed_by, restow, stow, unstow
 from xsrc.verbs.verb import Verb
 
-_SIGN = {Act.MKDIR: "+", Act.PUT: "+", Act.REMOVE: "-", Act.RMDIR: "-", Act.KEEP: "="}
+_SIGN = {Act.MKDIR: "+", Act.PUT: "+", Act.MERGE: "~", Act.REMOVE: "-", Act.RMDIR: "-", Act.BRING: "~"}
 
 
-def show_ops(context: Context, ops: Iterable[Op]) -> None:
-    """Print operations, a line each: + put, - taken away, ~ replaced, = kept beside a `.new`."""
-    for op in ops:
-        placed = op.placed
-        sign = "~" if op.act is Act.PUT and op.before is not None else _SIGN[op.act]
-        path = placed.path + ("/" if placed.how is Class.DIR else "")
-        arrow = f" -> {placed.text}" if placed.how in (Class.LINK, Class.SHIPPED) and sign in "+~" else ""
-        how = f" ({placed.how.value})" if placed.how in (Class.COPY, Class.HARD) else ""
-        context.ui.output(f"{sign} {path}{arrow}{how}")
+def show_change(context: Context, change: Change, before: dict[str, PkgVer]) -> None:
+    """Print a change: packages, then a line an operation: + put, - taken away, ~ replaced."""
+    coming = {PkgVer.parse(text).name: PkgVer.parse(text) for text in change.add}
+    for name in sorted({*coming, *change.drop}):
+        old, new = before.get(name), coming.get(name)
+        if old != new:
+            words = f"{old} -> {new.version_revision}" if old and new else str(new or old)
+            context.ui.output(f"{'~' if old and new else '+' if new else '-'} {words}")
+    for op in change.ops:
+        for line in _lines(op):
+            context.ui.output(f"  {line}")
+    for name in change.fire:
+        context.ui.output(f"  ! trigger {name}")
+
+
+def _lines(op: Op) -> Iterable[str]:
+    placed, before = op.placed, op.before
+    if op.act is Act.BRING:
+        return (f"~ pkg-destdir/{placed.path}: another build of it",)
+    if op.act is Act.MERGE:
+        old = before.text.splitlines() if before else []
+        new = placed.text.splitlines()
+        gone = [f"- {placed.path}: {line}" for line in old if line not in new]
+        return (*gone, *(f"+ {placed.path}: {line}" for line in new if line not in old))
+    sign = "~" if op.act is Act.PUT and before is not None else _SIGN[op.act]
+    path = placed.path + ("/" if placed.how is Class.DIR else "")
+    arrow = f" -> {placed.text}" if placed.linked and sign in "+~" else ""
+    how = f" ({placed.how.value})" if placed.how in (Class.COPY, Class.HARD, Class.MADE) else ""
+    if placed.how is Class.THEIRS:
+        how = f" (from {placed.path}{ORIG})"
+    elif before is not None and before.how is Class.THEIRS:
+        how += f" (what stands there becomes {placed.path}{ORIG})"
+    elif placed.path.endswith(NEW) and placed.how is Class.COPY:
+        how = " (the package's own, beside the one that you changed)"
+    return (f"{sign} {path}{arrow}{how}",)
 
 
 def stowed_names(farm: Farm, given: Iterable[str]) -> tuple[str, ...]:
@@ -39,40 +66,58 @@ def stowed_names(farm: Farm, given: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-class _FarmVerb(Verb):
+def stowed_versions(farm: Farm) -> dict[str, PkgVer]:
+    """What is stowed, by name."""
+    return {name: pkgver for name, (pkgver, _) in farm.stowed().items()}
+
+
+class FarmVerb(Verb):
+    """A verb that changes the stowed root."""
+
     plan_only = cli.Flag(["-n", "--plan"], help="print what would be changed, and stop")
 
 
-class Stow(_FarmVerb):
+class Stow(FarmVerb):
     """Put built packages, and what they need at run time, into the stowed root: NAME or NAME@VERSION"""
+
+    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
 
     def go(self, context: Context) -> int:
         given = context.names(self.given, "stow")
         with farm_locked(context, "stow") as farm:
-            asked = wanted_versions(farm, given)
-            change, plan = stow(context, farm, asked, plan_only=self.plan_only)
+            before = stowed_versions(farm)
+            asked = [choose_version(farm, text) for text in given]
+            change, plan = stow(context, farm, asked, How(plan_only=self.plan_only, adopt=self.adopt))
         if self.plan_only:
-            show_ops(context, plan.ops)
+            show_change(context, change, before)
             return 0
         for text in change.add:
-            context.ui.note(f"{text}: stowed")
+            pkgver = PkgVer.parse(text)
+            if (old := before.get(pkgver.name)) != pkgver:
+                context.ui.note(f"{text}: stowed" + (f" in place of {old}" if old else ""))
+        for name in change.drop:
+            if name not in {PkgVer.parse(text).name for text in change.add}:
+                context.ui.note(f"{name}: unstowed, for another replaces it")
         for pkgver in asked:
-            if str(pkgver) not in change.add:
+            if before.get(pkgver.name) == pkgver:
                 context.ui.note(f"{pkgver}: already stowed" + (f", {len(plan.ops)} paths mended" if plan.ops else ""))
         return 0
 
 
-class Unstow(_FarmVerb):
+class Unstow(FarmVerb):
     """Take packages out of the stowed root; their destdirs stay"""
+
+    force = cli.Flag(["-f", "--force"], help="also what is protected and still needed")
 
     def go(self, context: Context) -> int:
         given = context.names(self.given, "unstow")
         with farm_locked(context, "unstow") as farm:
+            before = stowed_versions(farm)
             names = stowed_names(farm, given)
-            change, plan = unstow(context, farm, names, plan_only=self.plan_only)
             needed = {} if self.plan_only else needed_by(farm, names)
+            change, _ = unstow(context, farm, names, How(plan_only=self.plan_only, force=self.force))
         if self.plan_only:
-            show_ops(context, plan.ops)
+            show_change(context, change, before)
             return 0
         for name in change.drop:
             context.ui.note(f"{name}: unstowed")
@@ -81,27 +126,19 @@ class Unstow(_FarmVerb):
         return 0
 
 
-def needed_by(farm: Farm, names: Iterable[str]) -> dict[str, list[str]]:
-    """Which stowed packages need each of `names` at run time."""
-    result: dict[str, list[str]] = {}
-    for other, (pkgver, _) in farm.stowed().items():
-        needs = {Pattern.parse(text).name for text in farm.run_depends(pkgver)}
-        for name in needs.intersection(names):
-            result.setdefault(name, []).append(other)
-    return result
-
-
-class Restow(_FarmVerb):
+class Restow(FarmVerb):
     """Make the links of stowed packages again, whatever became of them; no name: of all"""
+
+    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
 
     def go(self, context: Context) -> int:
         with farm_locked(context, "restow") as farm:
             here = context.here()
             given = self.given or ((here,) if here else tuple(farm.stowed()))
             names = stowed_names(farm, given)
-            _, plan = restow(context, farm, names, plan_only=self.plan_only)
+            change, plan = restow(context, farm, names, How(plan_only=self.plan_only, adopt=self.adopt))
         if self.plan_only:
-            show_ops(context, plan.ops)
+            show_change(context, change, {})
         else:
             context.ui.note(f"{len(names)} packages: {len(plan.ops)} paths mended")
         return 0

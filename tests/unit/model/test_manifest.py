@@ -9,6 +9,7 @@ import pytest
 
 from xsrc.model.manifest import Entry, Kind, Manifest, Props
 from xsrc.model.pkgver import PkgVer
+from xsrc.model.rules import Rules
 
 ENTRIES = (
     Entry("etc", Kind.DIR, 0o755),
@@ -79,11 +80,8 @@ def whole_props() -> Props:
         run_depends=("libedit>=3", "glibc"),
         shlib_requires=("libc.so.6",),
         shlib_provides=("libdash.so.1",),
-        conf_files=("/etc/dash.conf",),
-        conflicts=("bash",),
-        hardlink=("usr/lib/*",),
-        copy=("usr/c",),
-        ignore=("usr/i",),
+        rules=Rules(conf_files=("/etc/dash.conf",), conflicts=("bash",), hardlink=("usr/lib/*",)),
+        source="shells-1_1",
         options={"libedit": True, "x": False},
         build={"base": {"name": "host"}, "seconds": 3},
         preimage='{"format": 1}',
@@ -116,6 +114,7 @@ def test_props_plist_as_xbps_reads_it() -> None:
     assert props["shlib-requires"] == ["libc.so.6"]
     assert props["shlib-provides"] == ["libdash.so.1"]
     assert props["run_depends"] == ["libedit>=3", "glibc"]
+    assert (props["conf_files"], props["conflicts"]) == (["/etc/dash.conf"], ["bash"])
 
 
 def test_equal_values_give_equal_bytes() -> None:

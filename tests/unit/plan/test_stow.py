@@ -11,7 +11,7 @@ from xsrc.model.farm import Act, Class, Found, Op, Placed, link_text
 from xsrc.model.manifest import Entry, Kind
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.merge import Conflict
-from xsrc.plan.stow import STRANGER, StowPlan, inverse, plan_stow, stands
+from xsrc.plan.stow import STRANGER, Request, StowPlan, inverse, plan_stow, stands
 
 DASH = a_member("dash-1_1", "usr/bin/dash", "usr/share/dash/doc")
 DASH2 = a_member("dash-2_1", "usr/bin/dash", "usr/share/dash/new")
@@ -41,7 +41,7 @@ def how(path: str, **rules: object) -> Class:
 def test_files_are_linked_and_directories_are_real() -> None:
     places = DASH.places
     assert places["usr/bin/dash"] == Placed(
-        "usr/bin/dash", PkgVer("dash", "1", 1), Class.LINK, "../../pkg-destdir/dash-1_1/usr/bin/dash", 0o644
+        "usr/bin/dash", "dash-1_1", Class.LINK, "../../pkg-destdir/dash-1_1/usr/bin/dash", 0o644
     )
     assert places["usr/share/dash"].how is Class.DIR
     assert list(places) == sorted(places)
@@ -97,7 +97,7 @@ def test_the_text_of_a_link(path: str, want: str) -> None:
     ],
 )
 def test_stands(how: Class, found: Found, want: bool) -> None:
-    assert stands(Placed("p", PkgVer("a", "1", 1), how, "t"), found) is want
+    assert stands(Placed("p", "a-1_1", how, "t"), found) is want
 
 
 # ---- in and out
@@ -120,7 +120,7 @@ def test_nothing_to_do() -> None:
     disk.stow(DASH)
     assert disk.plan([DASH]).ops == ()
     assert disk.restow("dash").ops == ()
-    assert plan_stow((), (), {}, {}) == StowPlan()
+    assert plan_stow(Request(), {}) == StowPlan()
 
 
 def test_out_again() -> None:
@@ -267,7 +267,8 @@ CONF2 = a_member("a-2_1", a_file("etc/a.conf", "two"))
 def test_a_conf_file_is_put_and_taken_away_again() -> None:
     disk = Disk.fresh()
     plan = disk.stow(CONF)
-    assert plan.ops == (Op(Act.PUT, Placed("etc/a.conf", PkgVer("a", "1", 1), Class.COPY, "one", 0o644)),)
+    source = "pkg-destdir/a-1_1/etc/a.conf"
+    assert plan.ops == (Op(Act.PUT, Placed("etc/a.conf", "a-1_1", Class.COPY, "one", 0o644, source)),)
     disk.unstow("a")
     assert disk.nodes == Disk.fresh().nodes
 
@@ -285,7 +286,7 @@ def test_a_changed_conf_file_is_kept_with_the_new_one_beside_it() -> None:
     disk.stow(CONF)
     disk.nodes["etc/a.conf"] = Found("file", "mine")
     plan = disk.stow(CONF2)
-    assert acts(plan) == [("keep", "etc/a.conf")]
+    assert acts(plan) == [("put", "etc/a.conf.new")]
     assert plan.notes == ("/etc/a.conf: changed by you, kept; the package's own is etc/a.conf.new",)
     assert (text(disk, "etc/a.conf"), text(disk, "etc/a.conf.new")) == ("mine", "two")
 
@@ -600,23 +601,29 @@ def test_a_link_in_place_of_a_directory_is_told_as_such() -> None:
 
 
 def test_the_inverse_of_each_operation() -> None:
-    new, old = (Placed("etc/p", PkgVer("a", version, 1), Class.COPY, version) for version in "21")
-    link = Placed("l", PkgVer("a", "1", 1), Class.LINK, "t")
-    folder = Placed("d", PkgVer("a", "1", 1), Class.DIR)
+    new, old = (Placed("etc/p", f"a-{version}_1", Class.COPY, version) for version in "21")
+    link, folder = Placed("l", "a-1_1", Class.LINK, "t"), Placed("d", "a-1_1", Class.DIR)
+    theirs = Placed("l", "", Class.THEIRS, "mine")
+    built, before = (Placed("a-1_1", "a-1_1", Class.DIR, build) for build in "ba")
+    lines, former = (Placed("etc/shells", "accounts", Class.MERGED, text) for text in ("x", ""))
     assert inverse(
         (
+            Op(Act.BRING, built, before),
             Op(Act.MKDIR, folder),
             Op(Act.PUT, link),
             Op(Act.PUT, new, old),
-            Op(Act.KEEP, new),
+            Op(Act.PUT, link, theirs),
+            Op(Act.MERGE, lines, former),
             Op(Act.REMOVE, link, link),
             Op(Act.RMDIR, folder, folder),
         )
     ) == (
+        Op(Act.BRING, before, built),
         Op(Act.MKDIR, folder),
         Op(Act.PUT, link),
-        Op(Act.REMOVE, Placed("etc/p.new", PkgVer("a", "2", 1), Class.COPY, "2")),
-        Op(Act.PUT, old),
+        Op(Act.MERGE, former, lines),
+        Op(Act.PUT, theirs, link),
+        Op(Act.PUT, old, new),
         Op(Act.REMOVE, link),
         Op(Act.RMDIR, folder),
     )

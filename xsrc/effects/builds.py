@@ -1,0 +1,51 @@
+"""Several builds of one pkgver: one is in its place below pkg-destdir/, the others stand aside under hidden names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from xsrc.effects.destdir import close, remove_tree, replace_tree
+from xsrc.model.layout import Masterdir
+from xsrc.model.manifest import FILES, PROPS, Manifest, Props, identity
+
+
+def build_of(folder: Path) -> str:
+    """Which build a sealed destdir is, "" where there is none."""
+    try:
+        return identity((folder / PROPS).read_bytes(), (folder / FILES).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def read_build(folder: Path) -> tuple[Props, Manifest, str]:
+    """What a sealed destdir says of itself, and which build it is; raises OSError, or ValueError for what is none."""
+    props, files = (folder / PROPS).read_bytes(), (folder / FILES).read_bytes()
+    return Props.parse(props), Manifest.parse(files), identity(props, files)
+
+
+def lay_aside(masterdir: Masterdir, pkgver: str, folder: Path) -> str:
+    """Make a sealed tree one of the builds that stand aside; gives which build it is."""
+    build = build_of(folder)
+    aside = masterdir.kept(pkgver, build or "unsealed")
+    if folder != aside:
+        remove_tree(aside)
+        os.rename(folder, aside)
+    close(aside)
+    return build
+
+
+def bring(masterdir: Masterdir, pkgver: str, build: str, former: str) -> None:
+    """Bring a build that stands aside into its place; the former one stands aside then. Doing it twice is once.
+
+    Raises OSError when there is no such build.
+    """
+    final = masterdir.destdirs / pkgver
+    places = [masterdir.kept(pkgver, build), masterdir.kept(pkgver, former)]
+    if build_of(final) != build:
+        # right after an exchange that was cut off, each of two stands where the other is looked for
+        source = next((place for place in places if build_of(place) == build), places[0])
+        replace_tree(source, final)
+    for place in places:
+        if former and build_of(place) == former:
+            lay_aside(masterdir, pkgver, place)

@@ -1,0 +1,51 @@
+"""The records of generations on disk: one file each, written by rename before the database counts it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from xsrc.model.generation import Generation
+from xsrc.model.layout import Masterdir
+
+
+def write(masterdir: Masterdir, generation: Generation) -> None:
+    """Write the record of a generation; raises OSError."""
+    path = masterdir.generation(generation.number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(generation.render())
+    part.rename(path)
+
+
+def read(masterdir: Masterdir, number: int) -> Generation | None:
+    """The record of a generation, None where it is gone or damaged."""
+    try:
+        return Generation.parse(masterdir.generation(number).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def numbers(masterdir: Masterdir) -> list[int]:
+    """The numbers of all generations that there are records of, in order."""
+    found: list[int] = []
+    with contextlib.suppress(FileNotFoundError):
+        for path in masterdir.generation(0).parent.iterdir():
+            if match := re.fullmatch(r"([0-9]+)\.toml", path.name):
+                found.append(int(match[1]))
+    return sorted(found)
+
+
+def every(masterdir: Masterdir, last: int) -> Iterator[Generation]:
+    """All generations up to `last`, in order; what is damaged is left out."""
+    for number in numbers(masterdir):
+        if number <= last and (generation := read(masterdir, number)) is not None:
+            yield generation
+
+
+def drop(masterdir: Masterdir, number: int) -> None:
+    """Remove the record of a generation."""
+    path: Path = masterdir.generation(number)
+    path.unlink(missing_ok=True)

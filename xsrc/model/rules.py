@@ -1,0 +1,102 @@
+"""What a package asks of the root that it is stowed into, beside its files; a table in props.plist and in the farm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Account:
+    """A system account, merged into etc/passwd and etc/group."""
+
+    name: str
+    home: str = "/var/empty"
+    shell: str = "/usr/sbin/nologin"
+    desc: str = ""
+    groups: tuple[str, ...] = ()
+    """Further groups that it belongs to."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A link that several packages offer and one of them gives."""
+
+    group: str
+    link: str
+    """Absolute path of the link."""
+    target: str
+    """Absolute, or relative to the folder of the link."""
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Everything of a template that the farm keeps to."""
+
+    conf_files: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    hardlink: tuple[str, ...] = ()
+    copy: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    protect: bool = False
+    accounts: tuple[Account, ...] = ()
+    shells: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    triggers: tuple[str, ...] = ()
+
+    @property
+    def public(self) -> bool:
+        """Whether they reach beyond the package's own paths."""
+        return bool(
+            self.provides
+            or self.conflicts
+            or self.replaces
+            or self.protect
+            or self.accounts
+            or self.shells
+            or self.alternatives
+            or self.triggers
+        )
+
+    def table(self) -> dict[str, Any]:
+        """What is set, as JSON and property lists can hold it."""
+        return {f.name: plain for f in fields(self) if (plain := _plain(getattr(self, f.name)))}
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Rules:
+        """Read what `table` gave; raises TypeError, KeyError or AttributeError for anything else."""
+        given: dict[str, Any] = {name: tuple(table[name]) for name in _WORDS if name in table}
+        return cls(
+            **given,
+            protect=bool(table.get("protect", False)),
+            accounts=tuple(Account(**{**a, "groups": tuple(a.get("groups", ()))}) for a in table.get("accounts", ())),
+            alternatives=tuple(Alternative(**a) for a in table.get("alternatives", ())),
+        )
+
+
+NO_RULES = Rules()
+
+_WORDS = (
+    "conf_files",
+    "provides",
+    "conflicts",
+    "replaces",
+    "hardlink",
+    "copy",
+    "ignore",
+    "shells",
+    "triggers",
+)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case tuple():
+            return [_plain(item) for item in value]
+        case Account() | Alternative():
+            return {key: list(item) if isinstance(item, tuple) else item for key, item in asdict(value).items()}
+    return value

@@ -1,0 +1,47 @@
+"""What makes a cache or an index of the stowed root: a file of xsrc/triggers/, data like a build style."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One trigger; it runs in the stowed root, and what it leaves below `$OUT` is put into the root."""
+
+    name: str
+    desc: str
+    paths: tuple[str, ...]
+    """Globs: a change of what any of them means fires it, and without any such path there is nothing to make."""
+    program: str
+    """What it needs; where the root has no such program, nothing is made."""
+    run: str
+    """sh text."""
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(translate(glob) for glob in self.paths))
+
+    def concerns(self, paths: Iterable[str]) -> bool:
+        """Whether any of these paths is its business."""
+        match = self._pattern.match
+        return any(match(path) for path in paths)
+
+    @property
+    def script(self) -> str:
+        """What a shell runs."""
+        return f"set -eu\ncommand -v {self.program} >/dev/null || exit 0\n{self.run}"
+
+
+def parse_triggers(texts: Mapping[str, str]) -> dict[str, Trigger]:
+    """Read the files of triggers, by name."""
+    found = {}
+    for name, text in sorted(texts.items()):
+        raw = tomllib.loads(text)
+        found[name] = Trigger(name, raw["desc"], tuple(raw["paths"]), raw["program"], raw["run"])
+    return found

@@ -1,0 +1,49 @@
+"""The lines that stowed packages have in etc/passwd, etc/group and etc/shells.
+
+They are a function of what is stowed: an account's number follows from its name, so the same set of packages gives the
+same files on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from xsrc.model.farm import Member
+
+_FIRST, _COUNT = 10_000, 50_000
+"""Numbers of accounts: above those of people and of the system, below those of services that come and go."""
+
+
+def numbers(names: Iterable[str]) -> dict[str, int]:
+    """The uid, and gid, of each account; of two that want one number the second by name gets the next free one."""
+    result: dict[str, int] = {}
+    taken: set[int] = set()
+    for name in sorted(set(names)):
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % _COUNT
+        while number in taken:
+            number = (number + 1) % _COUNT
+        taken.add(number)
+        result[name] = _FIRST + number
+    return result
+
+
+def merged(members: Iterable[Member]) -> dict[str, str]:
+    """By file, the lines of all packages; files without any are left out."""
+    ruled = tuple(members)
+    accounts = {account.name: account for member in ruled for account in member.rules.accounts}
+    shells = sorted({shell for member in ruled for shell in member.rules.shells})
+    groups: dict[str, set[str]] = {name: set() for name in accounts}
+    for account in accounts.values():
+        for group in account.groups:
+            groups.setdefault(group, set()).add(account.name)
+    number = numbers(groups)
+    lines = {
+        "etc/group": [f"{name}:x:{number[name]}:{','.join(sorted(groups[name]))}" for name in sorted(groups)],
+        "etc/passwd": [
+            f"{a.name}:x:{number[a.name]}:{number[a.name]}:{a.desc or a.name}:{a.home}:{a.shell}"
+            for a in sorted(accounts.values(), key=lambda account: account.name)
+        ],
+        "etc/shells": shells,
+    }
+    return {path: "\n".join(found) for path, found in lines.items() if found}

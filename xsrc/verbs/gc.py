@@ -1,0 +1,123 @@
+"""`xsrc gc`: removes builds that nothing stowed, no kept generation and no newest version needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from plumbum import cli
+
+from xsrc.effects import generations, lock
+from xsrc.effects.store import Farm
+from xsrc.errors import ConflictError
+from xsrc.model.pkgver import PkgVer
+from xsrc.plan.gc import Waste, waste
+from xsrc.verbs.context import Context
+from xsrc.verbs.farming import farm_locked
+from xsrc.verbs.stow import FarmVerb
+
+KEPT = 10
+_GOING = ".gc-"
+"""What a folder is called from the moment that it is to be removed."""
+
+
+class Gc(FarmVerb):
+    """Remove old builds; those of the last generations, and the newest of each package, stay"""
+
+    keep = cli.SwitchAttr(
+        ["--keep"], cli.Range(0, 1_000_000), argname="N", default=KEPT, help=f"generations to keep (default {KEPT})"
+    )
+    all = cli.Flag(["--all"], help="also the newest build of what is not stowed")
+
+    def go(self, context: Context) -> int:
+        if not context.exists:
+            return 0
+        with farm_locked(context, "gc") as farm:
+            refuse_while_building(context)
+            found = find(context, farm, self.keep, everything=self.all)
+            if self.plan_only:
+                for pkgver, build in found.builds:
+                    context.ui.output(
+                        f"- {pkgver}" + ("" if farm.builds().get((pkgver, build)) else f" (build {build})")
+                    )
+                for number in found.generations:
+                    context.ui.output(f"- generation {number}")
+                return 0
+            freed = sweep(context, farm, found)
+        context.ui.note(
+            f"{len(found.builds)} builds and {len(found.generations)} generations removed, {freed >> 20} MiB freed"
+        )
+        return 0
+
+
+def refuse_while_building(context: Context) -> None:
+    """Raise ConflictError while a build runs: its root may hold any build."""
+    for path in sorted(context.masterdir.builddir.glob(".*.lock")):
+        if lock.held(path):
+            name = path.name.removeprefix(".").removesuffix(".lock")
+            raise ConflictError(
+                f"{name} is being built now; nothing was removed", hint="xsrc gc again, once it is done"
+            )
+
+
+def find(context: Context, farm: Farm, keep: int, *, everything: bool) -> Waste:
+    """What is not needed any more."""
+    kept = list(generations.every(context.masterdir, farm.generation()))
+    stowed = frozenset((str(v), farm.build(v)) for v, _ in farm.stowed().values())
+    return waste(farm.builds(), stowed, kept, keep, everything=everything)
+
+
+def sweep(context: Context, farm: Farm, found: Waste) -> int:
+    """Remove what `find` found, and what an earlier sweep left behind; gives the bytes that were freed."""
+    masterdir, current = context.masterdir, farm.builds()
+    # a generation that cannot be returned to is no longer offered before a build of it goes
+    for number in found.generations:
+        generations.drop(masterdir, number)
+    for pkgver, build in found.builds:
+        folder = masterdir.destdirs / pkgver if current[(pkgver, build)] else masterdir.kept(pkgver, build)
+        if folder.exists():
+            os.rename(folder, masterdir.destdirs / f"{_GOING}{pkgver}.{build}")
+        farm.forget(pkgver, build)
+        if current[(pkgver, build)]:
+            context.remove(masterdir.logs(PkgVer.parse(pkgver)))
+    freed = 0
+    for folder in sorted(masterdir.destdirs.glob(f"{_GOING}*")):
+        freed += _bytes(folder)
+        context.remove(folder)
+    used = {sha256 for _, sha256 in farm.made().values()}
+    for path in masterdir.made.glob("*"):
+        if path.name not in used:
+            path.unlink()
+    _sweep_strays(context, farm)
+    return freed
+
+
+def _sweep_strays(context: Context, farm: Farm) -> None:
+    """Remove builds aside that the database does not know; a build that was cut off left them."""
+    known = {context.masterdir.kept(pkgver, build).name for pkgver, build in farm.builds()}
+    work = {path.name.removeprefix(".").removesuffix(".lock") for path in context.masterdir.builddir.glob(".*.lock")}
+    for folder in sorted(context.masterdir.destdirs.glob(".*")):
+        # .PKGVER alone is where a destdir grows; clean knows of it
+        if (
+            folder.name not in known
+            and folder.name.rpartition(".")[2]
+            and _aside(folder.name)
+            and not work & {folder.name}
+        ):
+            context.remove(folder)
+
+
+def _aside(name: str) -> bool:
+    build = name.rpartition(".")[2]
+    return build == "unsealed" or (len(build) == 20 and all(c in "0123456789abcdef" for c in build))
+
+
+def _bytes(folder: Path) -> int:
+    total = 0
+    seen: set[int] = set()
+    for here, _, files in os.walk(folder):
+        for name in files:
+            status = os.lstat(os.path.join(here, name))  # noqa: PTH118 - os.walk gives text
+            total += 0 if status.st_ino in seen else status.st_blocks * 512
+            seen.add(status.st_ino)
+    return total

@@ -1,0 +1,72 @@
+"""`xsrc history`, `rollback`: the generations of the stowed root, and the way back to one."""
+
+from __future__ import annotations
+
+from plumbum import cli
+
+from xsrc.effects import generations
+from xsrc.errors import UsageError
+from xsrc.model.generation import Generation, difference
+from xsrc.verbs.context import Context
+from xsrc.verbs.farming import farm_locked
+from xsrc.verbs.stow import FarmVerb, show_change, stowed_versions
+from xsrc.verbs.stowing import How, return_to
+from xsrc.verbs.verb import Verb, dumps
+
+
+class History(Verb):
+    """Print the generations of the stowed root: number, when, the command, what it changed"""
+
+    json = cli.Flag(["--json"], help="print JSON")
+
+    def go(self, context: Context) -> int:
+        with context.farm_to_read() as farm:
+            last = farm.generation()
+        former: Generation | None = None
+        rows = []
+        for one in generations.every(context.masterdir, last):
+            # the record before it may be gone
+            known = one.number == 1 or (former is not None and former.number == one.number - 1)
+            changed = str(difference(former, one)) if known else f"{len(one.packages)} packages"
+            packages = {name: str(stowed.pkgver) for name, stowed in one.packages.items()}
+            rows.append({"number": one.number, "at": one.at, "why": one.why, "changed": changed, "packages": packages})
+            former = one
+        if self.json:
+            context.ui.output(dumps(rows))
+            return 0
+        for row in rows:
+            mark = "*" if row["number"] == last else " "
+            context.ui.output(f"{mark} {row['number']:>4}  {row['at']}  {row['why']}: {row['changed']}")
+        return 0
+
+
+class Rollback(FarmVerb):
+    """Make the stowed root what it was after generation N; no N: after the one before the last"""
+
+    def go(self, context: Context) -> int:
+        with farm_locked(context, "rollback") as farm:
+            last = farm.generation()
+            number = self.number(last)
+            target = generations.read(context.masterdir, number) if number else Generation(0, "", "")
+            if target is None or number > last:
+                raise UsageError(f"there is no generation {number}", hint="xsrc history")
+            before = stowed_versions(farm)
+            change, _ = return_to(context, farm, target, How(plan_only=self.plan_only))
+            now = farm.generation()
+        if self.plan_only:
+            show_change(context, change, before)
+        elif now == last:
+            context.ui.note(f"generation {number} is what is stowed now")
+        else:
+            context.ui.note(f"generation {number} is stowed again, as generation {now}")
+        return 0
+
+    def number(self, last: int) -> int:
+        """Which generation is meant."""
+        if not self.given:
+            if last == 0:
+                raise UsageError("nothing was ever stowed here", hint="xsrc stow NAME")
+            return last - 1
+        if len(self.given) != 1 or not self.given[0].isdecimal():
+            raise UsageError(f"rollback: want one number, got {' '.join(self.given)!r}", hint="xsrc history")
+        return int(self.given[0])

@@ -1,0 +1,88 @@
+"""Makes the farm's database again from what is on disk: destdirs, links, and the record of the last generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from xsrc.effects import generations, links
+from xsrc.effects.builds import read_build
+from xsrc.effects.lock import locked
+from xsrc.effects.store import Farm, opened
+from xsrc.model.farm import Change, Class, Member
+from xsrc.model.generation import Generation
+from xsrc.model.pkgver import PkgVer
+from xsrc.plan.stow import stands
+from xsrc.verbs.context import Context
+
+
+def rebuild_database(context: Context, why: str) -> None:
+    """Put a new database in the place of one that is lost or damaged, which is kept beside it."""
+    masterdir = context.masterdir
+    context.ui.note(f"making the database anew: {why}")
+    masterdir.db.mkdir(parents=True, exist_ok=True)
+    with locked(masterdir.farm_lock, "xsrc verify --repair", context.ui.note):
+        new = masterdir.farm.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with opened(new) as farm:
+            fill(context, farm)
+        if masterdir.farm.exists():
+            masterdir.farm.rename(masterdir.farm.with_suffix(".damaged"))
+        masterdir.farm.with_name(masterdir.farm.name + "-journal").unlink(missing_ok=True)
+        new.rename(masterdir.farm)
+
+
+def fill(context: Context, farm: Farm) -> None:
+    """Record every sealed destdir, and as stowed what links say is stowed."""
+    masterdir = context.masterdir
+    count = 0
+    for folder in sorted(masterdir.destdirs.iterdir()):
+        try:
+            props, manifest, build = read_build(folder)
+        except (OSError, ValueError):
+            continue
+        aside = folder.name.startswith(".")
+        if folder.name == str(props.pkgver):
+            farm.record(props, manifest, build=build)
+        elif aside and folder == masterdir.kept(str(props.pkgver), build):
+            farm.record_aside(props, manifest, build)
+        else:
+            continue
+        count += 1
+    numbers = generations.numbers(masterdir)
+    last = next((g for n in reversed(numbers) if (g := generations.read(masterdir, n))), None)
+    stowed = stowed_by_links(context, farm, last)
+    former = last.packages if last else {}
+    marks = {str(v): former[name].asked if name in former else True for name, v in stowed.items()}
+    choices = dict(last.choices) if last else {}
+    change = Change("verify --repair", context.host.now, add=marks, choices=choices)
+    farm.finish(change, numbers[-1] if numbers else 0)
+    context.ui.note(f"{count} builds found, {len(stowed)} packages stowed")
+
+
+def stowed_by_links(context: Context, farm: Farm, last: Generation | None) -> dict[str, PkgVer]:
+    """Which version of which package the root's links lead into; of what has none, the last generation knows."""
+    former: Mapping[str, PkgVer] = {name: one.pkgver for name, one in last.packages.items()} if last else {}
+    found: dict[str, tuple[int, bool, PkgVer]] = {}
+    for text in farm.built():
+        pkgver = PkgVer.parse(text)
+        member = farm.member(pkgver)
+        score = _standing(context, member) if member else 0
+        known = former.get(pkgver.name) == pkgver
+        if score > 0 or (score == -1 and known):
+            found[pkgver.name] = max(found.get(pkgver.name, (0, False, pkgver)), (score, known, pkgver), key=_better)
+    return {name: pkgver for name, (_, _, pkgver) in sorted(found.items())}
+
+
+def _better(one: tuple[int, bool, PkgVer]) -> tuple[int, bool]:
+    return one[0], one[1]
+
+
+def _standing(context: Context, member: Member) -> int:
+    """How many of a package's own links stand; -1 where it has none that could."""
+    own = {path: placed for path, placed in member.places.items() if placed.how is Class.LINK}
+    hard = {path: replace(p, how=Class.HARD) for path, p in member.places.items() if p.how is Class.HARD}
+    if not own and not hard:
+        return -1
+    disk = links.survey(context.masterdir.root, (*own, *hard), frozenset(hard))
+    return sum(path in disk and stands(placed, disk[path]) for path, placed in (*own.items(), *hard.items()))

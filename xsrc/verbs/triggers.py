@@ -1,0 +1,111 @@
+"""Runs the triggers of a change in the stowed root, once each, and makes what they left part of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from xsrc.effects import destdir
+from xsrc.effects.enter import run
+from xsrc.effects.store import Farm, made_member
+from xsrc.effects.tree import trigger_texts
+from xsrc.errors import XsrcError
+from xsrc.model.farm import Change, Member, Op
+from xsrc.model.manifest import Kind
+from xsrc.model.trigger import Trigger, parse_triggers
+from xsrc.plan.root import stowed_root
+from xsrc.plan.stow import Request
+from xsrc.verbs.context import Context
+from xsrc.verbs.farming import plan_change
+
+_OUT = "out"
+
+
+def fired(add: Iterable[Member], drop: Iterable[Member]) -> tuple[str, ...]:
+    """The triggers that concern what goes in or out, and those that it asks for by name."""
+    members = (*add, *drop)
+    asked = {name for member in members for name in member.rules.triggers}
+    known = parse_triggers(trigger_texts())
+    return tuple(
+        name
+        for name, trigger in known.items()
+        if name in asked or any(trigger.concerns(member.places) for member in members)
+    )
+
+
+def with_triggers(context: Context, farm: Farm, change: Change) -> tuple[tuple[Op, ...], Change]:
+    """Run the triggers of a change whose operations are done; the operations that follow, and the whole change.
+
+    A trigger that fails is told of, and what it made before stays. Raises OSError.
+    """
+    known = parse_triggers(trigger_texts())
+    before = farm.made()
+    after = dict(before)
+    for name in change.fire:
+        made: dict[str, tuple[str, str]] | None = {}
+        if name in known and _concerned(farm, known[name], change):
+            made = _run(context, known[name])
+        if made is not None:
+            after = {path: made_by for path, made_by in after.items() if made_by[0] != name} | made
+    if after == before:
+        return (), replace(change, fire=())
+    request = Request((made_member(after),), (made_member(before),))
+    plan = plan_change(context, farm, request)
+    for conflict in plan.conflicts:
+        context.ui.warn(f"{conflict}: nothing that triggers made was put there")
+    if plan.conflicts:
+        return (), replace(change, fire=())
+    changed = {path: after.get(path) for path in {*before, *after} if before.get(path) != after.get(path)}
+    return plan.ops, replace(change, ops=(*change.ops, *plan.ops), fire=(), made=changed)
+
+
+def _concerned(farm: Farm, trigger: Trigger, change: Change) -> bool:
+    """Whether anything that is stowed once the change is done is the trigger's business."""
+    from xsrc.model.pkgver import PkgVer
+
+    coming = [farm.member(PkgVer.parse(text), change.builds.get(text)) for text in change.add]
+    names = {*change.drop, *(member.name for member in coming if member)}
+    staying = [member for member in farm.ruled() if member.name not in names]
+    if any(trigger.name in member.rules.triggers for member in (*coming, *staying) if member):
+        return True
+    return farm.has(trigger.paths, names) or any(trigger.concerns(member.places) for member in coming if member)
+
+
+def _run(context: Context, trigger: Trigger) -> dict[str, tuple[str, str]] | None:
+    """What a trigger makes, by path; None when it failed."""
+    context.make_mount_points()
+    out = context.masterdir.db / _OUT
+    context.remove(out)
+    out.mkdir(parents=True)
+    said: list[bytes] = []
+    try:
+        sandbox = stowed_root(context.masterdir, context.base, _environment(), context.settings.tmp_mib, "/", out)
+        code = run(context.helpers, sandbox, ("/bin/sh", "-c", trigger.script), said.append)
+        words = b"".join(said).decode(errors="replace").strip().splitlines()[-5:]
+        if code:
+            context.ui.warn(f"trigger {trigger.name} failed with exit code {code}: {' | '.join(words)}")
+            return None
+        entries = destdir.scan(out).manifest.entries
+        made = {}
+        context.masterdir.made.mkdir(exist_ok=True)
+        for entry in entries:
+            if entry.kind is Kind.FILE:
+                (out / entry.path).rename(context.masterdir.made / entry.sha256)
+                made[entry.path] = (trigger.name, entry.sha256)
+        return made
+    except XsrcError as error:
+        context.ui.warn(f"trigger {trigger.name} could not run: {error.message}")
+        return None
+    finally:
+        context.remove(out)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",
+        "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "SOURCE_DATE_EPOCH": "0",
+        "OUT": f"/var/db/xsrc/{_OUT}",
+    }

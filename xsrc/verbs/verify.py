@@ -1,0 +1,126 @@
+"""`xsrc verify`: holds the stowed root and its destdirs against what was built; mends what can be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from plumbum import cli
+
+from xsrc.effects import destdir, links
+from xsrc.effects.store import Farm, made_member
+from xsrc.effects.tree import skeleton, trigger_texts
+from xsrc.errors import HostError, XsrcError
+from xsrc.model.farm import SKELETON, Change, Class, Member
+from xsrc.model.pkgver import PkgVer
+from xsrc.model.trigger import parse_triggers
+from xsrc.plan.stow import Request
+from xsrc.plan.verify import LEFT_OUT, Finding, Trouble, compare_destdir, compare_root, expected
+from xsrc.verbs.context import Context
+from xsrc.verbs.farming import carry_out, change_of, farm_locked, plan_change, refuse_conflicts
+from xsrc.verbs.rebuild import rebuild_database
+from xsrc.verbs.stowing import How, finish
+from xsrc.verbs.verb import Verb, dumps
+
+
+class Verify(Verb):
+    """Compare the stowed root and what is built with the records; exit code 1 when something is to be mended"""
+
+    quick = cli.Flag(["--quick"], help="leave the contents of destdirs unread")
+    repair = cli.Flag(["--repair"], help="make links again, and the database from destdirs and links where it is lost")
+    json = cli.Flag(["--json"], help="print JSON")
+
+    def go(self, context: Context) -> int:
+        if self.repair:
+            self.mend(context)
+        if not context.exists:
+            context.ui.note(f"there is no masterdir at {context.masterdir.root} yet")
+            return 0
+        with context.farm_to_read() as farm:
+            farm.check()
+            found = list(verify(context, farm, hashed=not self.quick))
+        if self.json:
+            rows = [{"path": "/" + f.path, "trouble": f.trouble.value, "owner": f.owner, "text": f.text} for f in found]
+            context.ui.output(dumps(rows))
+        else:
+            for finding in found:
+                context.ui.output(str(finding))
+        grave = [finding for finding in found if finding.trouble.grave]
+        for owner in sorted({f.owner for f in grave if f.trouble.in_destdir}):
+            context.ui.note(f"hint: only another build mends a destdir: xsrc build -f {PkgVer.parse(owner).name}")
+        if any(not finding.trouble.in_destdir for finding in grave) and not self.repair:
+            context.ui.note("hint: xsrc verify --repair")
+        context.ui.note(f"{len(grave)} to be mended, {len(found) - len(grave)} to be known")
+        return 1 if grave else 0
+
+    def mend(self, context: Context) -> None:
+        """Make the database anew where it is lost, then all links, copies and caches."""
+        if (why := unusable(context)) is not None:
+            rebuild_database(context, why)
+        with farm_locked(context, "verify") as farm:
+            names = tuple(farm.stowed())
+            members = tuple(m for v, _ in farm.stowed().values() if (m := farm.member(v)))
+            made = made_member(farm.made())
+            request = Request((*members, made), (*members, made), repair=True)
+            plan = plan_change(context, farm, request)
+            refuse_conflicts(plan, "verify --repair", adopt=False)
+            fire = tuple(parse_triggers(trigger_texts()))
+            change = change_of(plan, "verify --repair", Change(fire=fire))
+            if plan.ops:
+                finish(context, farm, change, plan, How())
+            elif names:
+                carry_out(context, farm, replace(change, fire=fire))
+            context.ui.note(f"{len(names)} packages: {len(plan.ops)} paths mended")
+
+
+def unusable(context: Context) -> str | None:
+    """Why the database cannot be used, or None."""
+    if not context.masterdir.destdirs.is_dir():
+        return None
+    if not context.exists:
+        return "it is not there"
+    try:
+        with context.farm_to_read() as farm:
+            farm.check()
+            farm.stowed()
+            farm.begun()
+    except HostError as error:
+        return error.message
+    return None
+
+
+def verify(context: Context, farm: Farm, *, hashed: bool) -> Iterator[Finding]:
+    """Everything that is not as it should be, the root first."""
+    stowed = [v for v, _ in farm.stowed().values()]
+    members = [*(m for v in stowed if (m := farm.member(v))), made_member(farm.made())]
+    members.append(Member(PkgVer(SKELETON, "0", 1), tuple(skeleton(context.tree).values())))
+    records = farm.records()
+    places = expected(members, records)
+    contents = frozenset(p.path for p in places.values() if p.how in (Class.COPY, Class.MADE, Class.HARD))
+    binds = frozenset(context.base.binds)
+    disk = links.scan(context.masterdir.root, (LEFT_OUT | binds) - {"var"}, contents)
+    wanted = {p.text.rpartition("../")[2] for p in places.values() if p.how is Class.LINK}
+    wanted |= {p.source for p in places.values() if p.how is Class.HARD}
+    sources = {path: found.inode for path, found in links.survey(context.masterdir.root, wanted, frozenset()).items()}
+    yield from (f for f in compare_root(members, records, disk, sources) if not _of_user(f))
+    for text, _ in sorted(farm.built().items()):
+        yield from verify_destdir(context, farm, text, hashed=hashed)
+
+
+def _of_user(finding: Finding) -> bool:
+    """Whether it is a stranger's file in a place for such files."""
+    return finding.trouble is Trouble.ALIEN and finding.path.partition("/")[0] in LEFT_OUT
+
+
+def verify_destdir(context: Context, farm: Farm, pkgver: str, *, hashed: bool) -> Iterator[Finding]:
+    """What of one sealed destdir is not as it was built."""
+    folder = context.masterdir.destdirs / pkgver
+    if not folder.is_dir():
+        yield Finding(f"pkg-destdir/{pkgver}", Trouble.GONE, pkgver, "all of it")
+        return
+    try:
+        there = destdir.entries(folder, hashed=hashed)
+    except (XsrcError, OSError) as error:
+        yield Finding(f"pkg-destdir/{pkgver}", Trouble.WRITTEN, pkgver, str(error))
+        return
+    yield from compare_destdir(pkgver, farm.entries(PkgVer.parse(pkgver)), there)
