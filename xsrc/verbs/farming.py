@@ -1,4 +1,4 @@
-"""What verbs do to the farm: plan a change, carry it out, note it; finish or undo what was cut off."""
+"""Carries out changes of the farm: noted, done, noted as done; what was cut off is finished or undone."""
 
 from __future__ import annotations
 
@@ -9,47 +9,13 @@ from typing import NoReturn
 
 from xsrc.effects import generations, links
 from xsrc.effects.lock import locked
-from xsrc.effects.store import Farm, made_member
-from xsrc.effects.tree import skeleton
-from xsrc.errors import ConflictError, HostError
-from xsrc.model.farm import SKELETON, Change, Member, Op, Placed
+from xsrc.effects.store import Farm
+from xsrc.errors import HostError
+from xsrc.model.farm import Change, Op
 from xsrc.model.generation import Generation, Stowed
 from xsrc.model.pkgver import PkgVer
-from xsrc.plan.stow import Request, StowPlan, affected, inverse, plan_stow, watched
+from xsrc.plan.stow import inverse
 from xsrc.verbs.context import Context
-
-
-def member(farm: Farm, pkgver: PkgVer) -> Member:
-    """A built package as the planner wants it; raises HostError when the database does not know it."""
-    found = farm.member(pkgver)
-    if found is None:
-        raise HostError(f"{pkgver}: the farm's database has no record of it", hint=f"xsrc build -f {pkgver.name}")
-    return found
-
-
-def plan_change(context: Context, farm: Farm, request: Request) -> StowPlan:
-    """The plan of a request against what is stowed and what is on disk now; `others` are filled in here."""
-    records = farm.records()
-    names = {m.name for m in (*request.add, *request.drop)}
-    ruled = tuple(m for m in farm.ruled() if m.name not in names)
-    paths = affected(replace(request, others=ruled), records)
-    others = [*farm.sharers(paths, names), *(made_member(farm.made()),)]
-    shared = tuple(entry for path, entry in skeleton(context.tree).items() if path in paths)
-    others = [m for m in (*others, Member(PkgVer(SKELETON, "0", 1), shared)) if m.name not in names]
-    whole = replace(request, others=tuple(others))
-    every, hashed = watched(paths, (*whole.add, *whole.drop, *whole.others))
-    return plan_stow(whole, links.survey(context.masterdir.root, every, hashed), records)
-
-
-def refuse_conflicts(plan: StowPlan, what: str, *, adopt: bool = True) -> None:
-    """Raise ConflictError that names every conflict and both owners, if there is any."""
-    if plan.conflicts:
-        lines = [f"  {conflict}" for conflict in plan.conflicts[:50]]
-        lines += [f"  … and {len(plan.conflicts) - 50} more"] if len(plan.conflicts) > 50 else []
-        hint = "xsrc owner PATH says more about one of them"
-        if not adopt and all(conflict.stranger for conflict in plan.conflicts):
-            hint = "move them away, or let them stand aside: xsrc stow --adopt NAME"
-        raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)
 
 
 def carry_out(context: Context, farm: Farm, change: Change, *, noted: bool = False) -> None:
@@ -63,7 +29,7 @@ def carry_out(context: Context, farm: Farm, change: Change, *, noted: bool = Fal
     try:
         links.apply(context.masterdir, change.ops, tried)
         if change.fire:
-            # imported here: most changes fire none
+            # imported here: most changes fire none, and have no need of sandboxes
             from xsrc.verbs.triggers import with_triggers
 
             more, change = with_triggers(context, farm, change)
@@ -118,16 +84,3 @@ def recover(context: Context, farm: Farm) -> None:
     if change is not None:
         context.ui.note("finishing a change of the farm that was cut off")
         carry_out(context, farm, change, noted=True)
-
-
-def change_of(plan: StowPlan, why: str, base: Change) -> Change:
-    """A change with what its plan found."""
-    return replace(base, why=why, ops=(*base.ops, *plan.ops), conf=plan.conf, aside=plan.aside)
-
-
-def bringing(pkgver: str, build: str, former: str) -> Op:
-    """The operation that brings a build of a pkgver into its place."""
-    from xsrc.model.farm import Act, Class
-
-    new, old = (Placed(pkgver, pkgver, Class.DIR, which) for which in (build, former))
-    return Op(Act.BRING, new, old)

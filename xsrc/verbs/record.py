@@ -22,7 +22,8 @@ from xsrc.plan.build import Job
 from xsrc.plan.shlibs import run_depends
 from xsrc.plan.stow import Request
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import bringing, carry_out, change_of, farm_locked, plan_change, refuse_conflicts
+from xsrc.verbs.farming import carry_out, farm_locked
+from xsrc.verbs.planning import bringing, change_of, plan_change, refuse_conflicts
 from xsrc.verbs.roots import Closure
 from xsrc.verbs.triggers import fired
 

@@ -13,7 +13,8 @@ from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.plan.alternatives import offers
 from xsrc.plan.stow import Request, StowPlan
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import bringing, carry_out, change_of, member, plan_change, refuse_conflicts
+from xsrc.verbs.farming import carry_out
+from xsrc.verbs.planning import bringing, change_of, member, plan_change, refuse_conflicts
 from xsrc.verbs.triggers import fired
 
 

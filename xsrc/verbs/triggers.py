@@ -16,7 +16,7 @@ from xsrc.model.trigger import Trigger, parse_triggers
 from xsrc.plan.root import stowed_root
 from xsrc.plan.stow import Request
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import plan_change
+from xsrc.verbs.planning import plan_change
 
 _OUT = "out"
 

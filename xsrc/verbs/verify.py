@@ -17,7 +17,8 @@ from xsrc.model.trigger import parse_triggers
 from xsrc.plan.stow import Request
 from xsrc.plan.verify import LEFT_OUT, Finding, Trouble, compare_destdir, compare_root, expected
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import carry_out, change_of, farm_locked, plan_change, refuse_conflicts
+from xsrc.verbs.farming import carry_out, farm_locked
+from xsrc.verbs.planning import change_of, plan_change, refuse_conflicts
 from xsrc.verbs.rebuild import rebuild_database
 from xsrc.verbs.stowing import How, finish
 from xsrc.verbs.verb import Verb, dumps
