@@ -8,10 +8,14 @@ from lib import INSIDE, WORLD, again, argv, call, verdict, works  # type: ignore
 PTRACE = 101 if os.uname().machine == "x86_64" else 117
 
 
+def opened(path: str, flags: int) -> None:
+    os.close(os.open(path, flags))
+
+
 def ways(pid: int) -> list[str]:
     found = ["seize"] if call(PTRACE, 0x4206, pid, 0, 0) >= 0 else []
-    found += ["mem"] if works(os.open, f"/proc/{pid}/mem", os.O_RDWR) else []
-    found += ["environ"] if works(os.open, f"/proc/{pid}/environ", os.O_RDONLY) else []
+    found += ["mem"] if works(opened, f"/proc/{pid}/mem", os.O_RDWR) else []
+    found += ["environ"] if works(opened, f"/proc/{pid}/environ", os.O_RDONLY) else []
     fd = call(434, pid, 0)
     found += [f"fd {n}" for n in range(8) if fd >= 0 and call(438, fd, n, 0) >= 0]
     if fd >= 0:
