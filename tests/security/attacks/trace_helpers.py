@@ -17,7 +17,10 @@ def ways(pid: int) -> list[str]:
     found += ["mem"] if works(opened, f"/proc/{pid}/mem", os.O_RDWR) else []
     found += ["environ"] if works(opened, f"/proc/{pid}/environ", os.O_RDONLY) else []
     fd = call(434, pid, 0)
-    found += [f"fd {n}" for n in range(8) if fd >= 0 and call(438, fd, n, 0) >= 0]
+    for number in range(8) if fd >= 0 else ():
+        if (got := call(438, fd, number, 0)) >= 0:
+            found.append(f"fd {number}")
+            os.close(got)
     if fd >= 0:
         os.close(fd)
     return found
