@@ -20,6 +20,16 @@ MACHINE = frozenset(
         errno.EMFILE,
         errno.ENFILE,
         errno.ENOMEM,
+        errno.EINTR,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EBUSY,
+        errno.ESTALE,
+        errno.ETXTBSY,
+        errno.EFBIG,
+        errno.EMLINK,
+        errno.ENODEV,
+        errno.ENXIO,
     )
 )
 """Errors of the system that are the machine's to mend; any other one that comes this far is a bug."""

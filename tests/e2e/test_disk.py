@@ -115,7 +115,7 @@ def test_no_room_for_links_while_stowing(site: Site, mount: Mount) -> None:
     free = int(site.land.run("stat", "-f", "-c", "%d", site.masterdir).ok().out)
     used = int(site.land.run("stat", "-f", "-c", "%c", site.masterdir).ok().out) - free
     mount(site.masterdir, f"size=64m,nr_inodes={used + 300}", again=True)
-    site.xsrc("stow", "hello").ended(4, "No space left on device", "the farm is as it was")
+    site.xsrc("stow", "hello").ended(4, "No space left on device", "what was begun is undone")
     assert site.farm() == before
     mount(site.masterdir, "size=64m,nr_inodes=4000", again=True)
     site.xsrc("stow", "hello").ok("hello-1.0_1: stowed")

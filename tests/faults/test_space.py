@@ -104,5 +104,5 @@ def test_names_of_255_bytes() -> None:
     """Each can be put in, replaced and taken out; only for a `.new` beside a changed conf file there is no name."""
     states = alone(partial(space.long_names, 255))
     code, said = states["end"]
-    assert code == 4 and "File name too long" in said and "the farm is as it was" in said, said
+    assert code == 4 and "File name too long" in said and "what was begun is undone" in said, said
     assert not difference(states["before"], states["after"])

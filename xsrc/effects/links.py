@@ -139,10 +139,14 @@ def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
 
     Doing them again from the first is harmless. Raises OSError.
     """
-    with _walking(masterdir.root) as walker:
-        for op in ops:
-            tried.append(op)
-            _apply(masterdir, walker, op)
+    mask = os.umask(0)  # modes are as they are said to be, from the first moment on
+    try:
+        with _walking(masterdir.root) as walker:
+            for op in ops:
+                tried.append(op)
+                _apply(masterdir, walker, op)
+    finally:
+        os.umask(mask)
 
 
 def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
@@ -159,9 +163,7 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
     match op.act:
         case Act.MKDIR:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(name, 0o755, dir_fd=parent)
-                if op.placed.mode != 0o755:
-                    _set_mode(name, parent, op.placed.mode | 0o700)  # the farm has to get in
+                os.mkdir(name, op.placed.mode | 0o700, dir_fd=parent)  # the farm has to get in
         case Act.PUT:
             if op.before is not None and op.before.how is Class.THEIRS:
                 with contextlib.suppress(FileExistsError):
@@ -170,39 +172,46 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(name + ORIG, name, src_dir_fd=parent, dst_dir_fd=parent)
             else:
-                _put(masterdir, op.placed, name, parent)
+                fresh = op.before is None and op.placed.how is not Class.MADE
+                _put(masterdir, op.placed, name, parent, fresh=fresh)
         case Act.MERGE:
             _merge(op.before.text if op.before else "", op.placed.text, name, parent)
         case Act.REMOVE:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=parent)
         case Act.RMDIR:
-            # what a user put into a directory keeps it
-            with contextlib.suppress(FileNotFoundError, OSError):
+            try:
                 os.rmdir(name, dir_fd=parent)
+            except OSError as error:
+                # what a user put into a directory keeps it
+                if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
 
 
-def _set_mode(name: str, parent: int, mode: int) -> None:
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        os.fchmod(descriptor, mode)
-    finally:
-        os.close(descriptor)
-
-
-def _put(masterdir: Masterdir, placed: Placed, name: str, parent: int) -> None:
+def _put(masterdir: Masterdir, placed: Placed, name: str, parent: int, *, fresh: bool) -> None:
+    """Put one link, hard link or copy; `fresh` raises FileExistsError where something else stands by now."""
     if placed.linked:
         # where nothing stands, making the link is one step already
-        with contextlib.suppress(FileExistsError):
+        try:
             os.symlink(placed.text, name, dir_fd=parent)
             return
-    with _replacing(name, parent) as temporary:
+        except FileExistsError:
+            if fresh and not _is_link(name, parent, placed.text):
+                raise
+    with _replacing(name, parent, fresh=fresh and not placed.linked) as temporary:
         if placed.linked:
             os.symlink(placed.text, temporary, dir_fd=parent)
         elif not (placed.how is Class.HARD and _linked(masterdir.root / placed.source, temporary, parent)):
             mode = placed.mode & 0o777 if placed.how is Class.HARD else placed.mode & 0o777 | 0o200
             with (masterdir.root / placed.source).open("rb") as old, _created(temporary, parent, mode) as new:
                 shutil.copyfileobj(old, new, 1 << 20)
+
+
+def _is_link(name: str, parent: int, text: str) -> bool:
+    try:
+        return os.readlink(name, dir_fd=parent) == text
+    except OSError:
+        return False
 
 
 def _linked(source: Path, name: str, parent: int) -> bool:
@@ -233,17 +242,20 @@ def _merge(old: str, new: str, name: str, parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _replacing(name: str, parent: int) -> Iterator[str]:
+def _replacing(name: str, parent: int, *, fresh: bool = False) -> Iterator[str]:
     """A free name beside another, whose place it takes at the end of the block, or which is gone again after a failure.
 
-    A name of 255 bytes leaves no room for more.
+    `fresh` takes no place of anything. A name of 255 bytes leaves no room for more.
     """
     temporary = _TEMPORARY + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=parent)
     try:
         yield temporary
-        if _same(temporary, name, parent):  # rename(2) does nothing where both names are one file already
+        if fresh:
+            os.link(temporary, name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+            os.unlink(temporary, dir_fd=parent)
+        elif _same(temporary, name, parent):  # rename(2) does nothing where both names are one file already
             os.unlink(temporary, dir_fd=parent)
         else:
             os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)

@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from xsrc.effects.tables import SCHEMA, VERSION
 from xsrc.errors import HostError
 from xsrc.model.farm import TRIGGERS, Change, Conf, Member, Records, placed_read, placed_text
 from xsrc.model.manifest import Entry, Kind, Manifest, Props
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.rules import NO_RULES, Rules
-
-_VERSION = 4
-_SCHEMA = f"""
-CREATE TABLE package (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL, build TEXT NOT NULL, key TEXT NOT NULL,
-  current INTEGER NOT NULL, props BLOB NOT NULL, run_depends TEXT NOT NULL, rules TEXT NOT NULL,
-  public INTEGER NOT NULL, source TEXT NOT NULL,
-  UNIQUE (pkgver, build)
-);
-CREATE UNIQUE INDEX package_current ON package (pkgver) WHERE current;
-CREATE INDEX package_name ON package (name);
-CREATE TABLE entry (
-  package INTEGER NOT NULL REFERENCES package ON DELETE CASCADE,
-  path TEXT NOT NULL, kind TEXT NOT NULL, mode INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
-  target TEXT NOT NULL, inode INTEGER NOT NULL,
-  PRIMARY KEY (package, path)
-) WITHOUT ROWID;
-CREATE INDEX entry_path ON entry (path);
-CREATE TABLE stowed (
-  name TEXT PRIMARY KEY, package INTEGER NOT NULL REFERENCES package, asked INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE built (
-  id INTEGER PRIMARY KEY, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, pkgver TEXT NOT NULL, key TEXT NOT NULL,
-  seconds TEXT NOT NULL
-);
-CREATE TABLE begun (id INTEGER PRIMARY KEY CHECK (id = 1), change TEXT NOT NULL);
-CREATE TABLE conf (path TEXT PRIMARY KEY, base TEXT NOT NULL, beside TEXT) WITHOUT ROWID;
-CREATE TABLE aside (path TEXT PRIMARY KEY, placed TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE made (path TEXT PRIMARY KEY, maker TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE choice (family TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE generation (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL);
-INSERT INTO generation VALUES (1, 0);
-PRAGMA user_version = {_VERSION};
-"""
 
 
 @contextlib.contextmanager
@@ -67,19 +35,21 @@ def opened(path: Path, *, read: bool = False) -> Iterator[Farm]:
 
 
 class Farm:
-    """The open database; every write is one transaction. Methods raise sqlite3.Error, which `opened` translates."""
+    """The open database; every write is one transaction.
+
+    Methods raise sqlite3.Error, which `opened` translates, and OSError where the disk does not take what is written.
+    """
 
     def __init__(self, path: Path, *, read: bool = False) -> None:
         address = f"file:{_quoted(path)}?mode=ro" if read else str(path)
+        self.path = str(path)
         self.db = sqlite3.connect(address, isolation_level=None, timeout=60, uri=read)
         self.db.execute("PRAGMA foreign_keys = ON")
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise sqlite3.DatabaseError(
-                f"it was made by another version of xsrc ({version}, this one makes {_VERSION})"
-            )
+        if version not in (0, VERSION):
+            raise sqlite3.DatabaseError(f"it was made by another version of xsrc ({version}, this one makes {VERSION})")
         if version == 0 and not read:
-            self.db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            self.db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
 
     def check(self) -> None:
         """Raise sqlite3.DatabaseError where the file is damaged."""
@@ -92,13 +62,19 @@ class Farm:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        self.db.execute("BEGIN IMMEDIATE")
+        """All writes of the block or none; raises OSError for what the disk does not take."""
         try:
+            self.db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self.db.execute("ROLLBACK")
+            self.db.execute("COMMIT")
+        except BaseException as error:
+            if self.db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self.db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                number = errno.ENOSPC if "full" in str(error) else errno.EIO
+                raise OSError(number, str(error), self.path) from error
             raise
-        self.db.execute("COMMIT")
 
     # ---- what is built
 
@@ -187,7 +163,8 @@ class Farm:
 
     def forget(self, pkgver: str, build: str) -> None:
         """Drop the record of a build that is to be removed; it must not be stowed."""
-        self.db.execute("DELETE FROM package WHERE pkgver = ? AND build = ?", (pkgver, build))
+        with self._transaction():
+            self.db.execute("DELETE FROM package WHERE pkgver = ? AND build = ?", (pkgver, build))
 
     def props(self, pkgver: PkgVer) -> Props | None:
         """What is known of a built package."""
@@ -312,7 +289,11 @@ class Farm:
 
     def begin(self, change: Change) -> None:
         """Note a change before anything is touched, or with what became known of it since."""
-        self.db.execute("INSERT OR REPLACE INTO begun VALUES (1, ?)", (change.render(),))
+        if self.db.in_transaction:
+            self.db.execute("INSERT OR REPLACE INTO begun VALUES (1, ?)", (change.render(),))
+            return
+        with self._transaction():
+            self.begin(change)
 
     def begun(self) -> Change | None:
         """The change that was begun and not finished, if there is one."""
@@ -361,7 +342,8 @@ class Farm:
 
     def undone(self) -> None:
         """Note that nothing of a change is left."""
-        self.db.execute("DELETE FROM begun")
+        with self._transaction():
+            self.db.execute("DELETE FROM begun")
 
 
 def made_member(made: Mapping[str, tuple[str, str]]) -> Member:

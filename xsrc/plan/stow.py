@@ -77,7 +77,7 @@ def watched(paths: Iterable[str], members: Iterable[Member]) -> tuple[frozenset[
     every = set(paths)
     places = [place for member in members for place in member.places.values()]
     files = {place.path for place in places if place.how in (Class.COPY, Class.HARD, Class.MADE)}
-    copies = {place.path for place in places if place.how is Class.COPY} & every
+    copies = {place.path for place in places if place.how is Class.COPY and _has_room(place.path)} & every
     every |= {path + NEW for path in copies} | set(MERGED)
     return frozenset(every), frozenset((files | {path + NEW for path in copies}) & every)
 
@@ -171,9 +171,10 @@ class _Planner:
             return
         new = Placed(placed.path + NEW, placed.owner, Class.COPY, placed.text, placed.mode, placed.source)
         if row is None or row.beside is None or row.beside.text != new.text:
-            self.notes.append(f"/{placed.path}: changed by you, kept; the package's own is {new.path}")
+            where = new.path if _has_room(placed.path) else placed.source
+            self.notes.append(f"/{placed.path}: changed by you, kept; the package's own is {where}")
         self.beside(new, placed, row)
-        self.remember(placed.path, Conf(base, new))
+        self.remember(placed.path, Conf(base, new if _has_room(placed.path) else None))
 
     def unchanged(self, placed: Placed, row: Conf | None) -> None:
         """Forget that a file was ever changed by its user."""
@@ -189,6 +190,8 @@ class _Planner:
         """Put, replace or take away the `.new` of a file."""
         had = row.beside if row else None
         path = placed.path + NEW
+        if want is not None and not _has_room(placed.path):
+            return
         found = self.disk.get(path)
         ours = had is not None and found is not None and stands(had, found)
         if want is not None:
@@ -206,6 +209,9 @@ class _Planner:
         """Take over a path from a stranger, whose file stays: as the user's own, or aside until the package goes."""
         if placed.how is Class.COPY and found.kind == "file":
             self.keep(placed, "", None)
+            return
+        if not _has_room(placed.path):
+            self.bad.append(Conflict(placed.path, placed.owner, STRANGER, "its name leaves no room for .orig"))
             return
         if (placed.path + ORIG) in self.disk:
             self.bad.append(Conflict(placed.path + ORIG, placed.owner, STRANGER, "it is in the way of what is adopted"))
@@ -290,6 +296,11 @@ def desired(
     return result
 
 
+def _has_room(path: str) -> bool:
+    """Whether what is put beside a path can have a name (a file name has 255 bytes at most)."""
+    return len(path.rpartition("/")[2].encode()) <= 255 - len(ORIG)
+
+
 def _in_the_way(placed: Placed, before: Placed | None, found: Found) -> str:
     if placed.how is Class.DIR:
         return f"a {found.kind} is in the way of a directory"
@@ -338,7 +349,31 @@ def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:
             case Act.PUT:
                 undo.append(Op(Act.PUT, op.before, op.placed) if op.before else Op(Act.REMOVE, op.placed))
             case Act.REMOVE:
-                undo.append(Op(Act.PUT, op.placed))
+                undo.append(Op(Act.PUT, op.placed, op.placed))
             case Act.MERGE | Act.BRING:
                 undo.append(Op(op.act, op.before or op.placed, op.placed))
     return tuple(sorted(undo, key=lambda op: op.act is not Act.BRING))
+
+
+def resumed(ops: Iterable[Op], disk: Mapping[str, Found]) -> tuple[tuple[Op, ...], tuple[str, ...]]:
+    """What is left to do of operations that were cut off, and the paths where somebody else was meanwhile.
+
+    `disk` says what stands now at the paths of `ops`, with the contents of files.
+    """
+    left, blocked = [], []
+    for op in ops:
+        found = disk.get(op.placed.path)
+        match op.act:
+            case Act.MKDIR:
+                blocked += [op.placed.path] if found is not None and found.kind != "dir" else []
+                left.append(op)
+            case Act.PUT if op.placed.how not in (Class.MADE, Class.THEIRS):
+                done = found is not None and stands(op.placed, found)
+                ours = found is None or done or (op.before is not None and stands(op.before, found))
+                blocked += [] if ours else [op.placed.path]
+                left += [] if done and op.before is None else [op]
+            case Act.REMOVE:
+                left += [op] if found is not None and stands(op.placed, found) else []
+            case _:
+                left.append(op)
+    return tuple(left), tuple(blocked)

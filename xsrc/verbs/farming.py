@@ -11,23 +11,30 @@ from xsrc.effects import generations, links
 from xsrc.effects.lock import locked
 from xsrc.effects.store import Farm
 from xsrc.errors import HostError
-from xsrc.model.farm import Change, Op
+from xsrc.model.farm import Act, Change, Found, Op
 from xsrc.model.generation import Generation, Stowed
 from xsrc.model.pkgver import PkgVer
-from xsrc.plan.stow import inverse
+from xsrc.plan.stow import inverse, resumed
 from xsrc.verbs.context import Context
 
 
 def carry_out(context: Context, farm: Farm, change: Change, *, noted: bool = False) -> None:
-    """Note a change, do it, note that it is done. What cannot be done is undone, and HostError raised."""
-    change = change if noted else replace(change, at=context.host.now)
+    """Note a change, do it, note that it is done. What cannot be done is undone, and HostError raised.
+
+    With `noted` it was begun before, by this command or by one that was cut off.
+    """
     if not noted:
+        change = replace(change, at=context.host.now)
         farm.begin(change)
     number = farm.generation() + 1
     # of a change that was cut off, anything may have been done already
     tried: list[Op] = list(change.ops) if noted else []
+    todo, blocked = resumed(change.ops, look_again(context, change.ops)) if noted else (change.ops, ())
+    if blocked:
+        give_up(context, farm, change, blocked)
+        return
     try:
-        links.apply(context.masterdir, change.ops, tried)
+        links.apply(context.masterdir, todo, tried)
         if change.fire:
             # imported here: most changes fire none, and have no need of sandboxes
             from xsrc.verbs.triggers import with_triggers
@@ -36,9 +43,35 @@ def carry_out(context: Context, farm: Farm, change: Change, *, noted: bool = Fal
             farm.begin(change)
             links.apply(context.masterdir, more, tried)
         generations.write(context.masterdir, snapshot(farm, change, number))
+        farm.finish(change, number)
     except OSError as error:
         _undo(context, farm, tried, error, number)
-    farm.finish(change, number)
+
+
+def look_again(context: Context, ops: Iterable[Op]) -> dict[str, Found]:
+    """What stands at the paths of operations now, with the contents of files."""
+    paths = frozenset(op.placed.path for op in ops if op.act is not Act.BRING)
+    return links.survey(context.masterdir.root, paths, paths)
+
+
+def give_up(context: Context, farm: Farm, change: Change, blocked: Iterable[str]) -> None:
+    """Undo a change that was cut off and cannot be finished, for somebody else has been at its paths since."""
+    for path in blocked:
+        context.ui.warn(f"/{path}: changed since that was cut off, left alone")
+    try:
+        take_back(context, farm, change.ops)
+    except OSError as error:
+        hint = "mend the cause; the next xsrc command undoes what was begun"
+        raise HostError(f"{error.filename}: {error.strerror}; a change could not be undone", hint=hint) from error
+    context.ui.warn(f"undone: {change.why}")
+
+
+def take_back(context: Context, farm: Farm, ops: Iterable[Op]) -> None:
+    """Undo operations that may have been done in part, but for what is not ours any more, and note that."""
+    undo = inverse(ops)
+    todo, theirs = resumed(undo, look_again(context, undo))
+    links.apply(context.masterdir, (op for op in todo if op.placed.path not in theirs), [])
+    farm.undone()
 
 
 def snapshot(farm: Farm, change: Change, number: int) -> Generation:
@@ -58,15 +91,14 @@ def snapshot(farm: Farm, change: Change, number: int) -> Generation:
 def _undo(context: Context, farm: Farm, tried: Iterable[Op], error: OSError, number: int) -> NoReturn:
     where = f": {error.filename}" if error.filename else ""
     try:
-        links.apply(context.masterdir, inverse(tried), [])
+        take_back(context, farm, tried)
         generations.drop(context.masterdir, number)
     except OSError as second:
         raise HostError(
             f"{error.strerror}{where}; and it could not be undone yet: {second.strerror}",
             hint="mend the cause; the next xsrc command finishes what was begun",
         ) from error
-    farm.undone()
-    raise HostError(f"{error.strerror}{where}; the farm is as it was", hint="xsrc doctor") from error
+    raise HostError(f"{error.strerror}{where}; what was begun is undone", hint="xsrc doctor") from error
 
 
 @contextlib.contextmanager

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from plumbum import cli
 
+from xsrc.effects.store import Farm
+from xsrc.effects.tree import skeleton
 from xsrc.errors import UsageError
+from xsrc.model.farm import ACCOUNTS, ORIG, SKELETON
 from xsrc.model.manifest import Kind
 from xsrc.model.pkgver import PkgVer
+from xsrc.plan.accounts import merged
+from xsrc.plan.alternatives import links_of
 from xsrc.verbs.context import Context, choose_version
 from xsrc.verbs.verb import Verb, dumps
 
@@ -95,7 +101,9 @@ class Owner(_Query):
                 path = in_root(context, word)
                 owners = farm.owners(path)
                 rows += [{"path": f"/{path}", "pkgver": str(pkgver), "stowed": stowed} for pkgver, stowed in owners]
-                if not owners and not self.json:
+                others = list(_other_owners(context, farm, path))
+                rows += [{"path": f"/{path}", "pkgver": owner, "stowed": True} for owner in others]
+                if not owners and not others and not self.json:
                     context.ui.note(f"/{path}: no package has it")
         if self.json:
             context.ui.output(dumps(rows))
@@ -103,6 +111,21 @@ class Owner(_Query):
             for row in rows:
                 context.ui.output(f"{row['path']}: {row['pkgver']}" + ("" if row["stowed"] else " (not stowed)"))
         return 0 if rows else 1
+
+
+def _other_owners(context: Context, farm: Farm, path: str) -> Iterator[str]:
+    """What else than a package's manifest owns a path: alternatives, lines of accounts, triggers, the skeleton."""
+    members, records = farm.ruled(), farm.records()
+    if (placed := links_of(members, records.choices).get(path)) is not None:
+        yield f"{placed.owner} (alternative)"
+    if (made := farm.made().get(path)) is not None:
+        yield f"trigger {made[0]}"
+    if path in merged(members):
+        yield ACCOUNTS
+    if path in records.aside:
+        yield f"adopted: what stood there is /{path}{ORIG}"
+    if path in skeleton(context.tree):
+        yield SKELETON
 
 
 def in_root(context: Context, word: str) -> str:

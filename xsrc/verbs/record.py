@@ -61,7 +61,10 @@ def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path,
         former = farm.build(pkgver)
         os.utime(unfinished, (state.epoch, state.epoch))
         build = builds.build_of(unfinished)
-        if build == former == builds.build_of(final):
+        if build == former:
+            if builds.build_of(final) != build:  # somebody removed it
+                destdir.replace_tree(unfinished, final)
+                destdir.close(final)
             farm.note_build(props, seconds)
         elif farm.stowed().get(pkgver.name, (None, False))[0] == pkgver:
             _replace(context, farm, props, manifest, unfinished, seconds)
@@ -70,7 +73,10 @@ def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path,
             destdir.close(final)
             farm.record(props, manifest, seconds=seconds, build=build)
             _keep(context, farm, str(pkgver), unfinished)
-    context.remove(unfinished)
+    try:
+        context.remove(unfinished)
+    except OSError as error:
+        context.ui.warn(f"{unfinished} could not be removed: {error.strerror}; xsrc clean tries again")
 
 
 def _replace(

@@ -620,7 +620,7 @@ def test_the_inverse_of_each_operation() -> None:
     ) == (
         Op(Act.BRING, before, built),
         Op(Act.MKDIR, folder),
-        Op(Act.PUT, link),
+        Op(Act.PUT, link, link),
         Op(Act.MERGE, former, lines),
         Op(Act.PUT, theirs, link),
         Op(Act.PUT, old, new),

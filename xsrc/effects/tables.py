@@ -1,0 +1,37 @@
+"""The tables of the farm's database."""
+
+from __future__ import annotations
+
+VERSION = 4
+SCHEMA = f"""
+CREATE TABLE package (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL, build TEXT NOT NULL, key TEXT NOT NULL,
+  current INTEGER NOT NULL, props BLOB NOT NULL, run_depends TEXT NOT NULL, rules TEXT NOT NULL,
+  public INTEGER NOT NULL, source TEXT NOT NULL,
+  UNIQUE (pkgver, build)
+);
+CREATE UNIQUE INDEX package_current ON package (pkgver) WHERE current;
+CREATE INDEX package_name ON package (name);
+CREATE TABLE entry (
+  package INTEGER NOT NULL REFERENCES package ON DELETE CASCADE,
+  path TEXT NOT NULL, kind TEXT NOT NULL, mode INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,
+  target TEXT NOT NULL, inode INTEGER NOT NULL,
+  PRIMARY KEY (package, path)
+) WITHOUT ROWID;
+CREATE INDEX entry_path ON entry (path);
+CREATE TABLE stowed (
+  name TEXT PRIMARY KEY, package INTEGER NOT NULL REFERENCES package, asked INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE built (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, pkgver TEXT NOT NULL, key TEXT NOT NULL,
+  seconds TEXT NOT NULL
+);
+CREATE TABLE begun (id INTEGER PRIMARY KEY CHECK (id = 1), change TEXT NOT NULL);
+CREATE TABLE conf (path TEXT PRIMARY KEY, base TEXT NOT NULL, beside TEXT) WITHOUT ROWID;
+CREATE TABLE aside (path TEXT PRIMARY KEY, placed TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE made (path TEXT PRIMARY KEY, maker TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE choice (family TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generation (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL);
+INSERT INTO generation VALUES (1, 0);
+PRAGMA user_version = {VERSION};
+"""
