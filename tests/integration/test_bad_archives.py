@@ -99,7 +99,7 @@ def test_archive_with_a_wrong_byte(site: Site, form: str) -> None:
     ("data", "word"),
     [
         (b"", "hello-1.0.tar.gz"),
-        (b"<html>not found</html>\n" * 100, "neither a tar nor a zip archive"),
+        (b"<html>not found</html>\n" * 100, "neither a tar, a zip nor a cpio archive"),
         (b"\x1f\x8b" + b"\0" * 100, "damaged"),
         (b"PK\x03\x04" + b"\0" * 100, "damaged"),
         (pack.tar([]), "no file is left"),

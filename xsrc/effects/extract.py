@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import bz2
 import calendar
-import contextlib
 import gzip
+import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, Self, cast
 
 import zstandard
 
+from xsrc.effects import cpio
 from xsrc.errors import ArchiveError
+from xsrc.model.settings import Limits
 
-MAX_BYTES = 64 << 30
-"""Unpacked bytes of one archive."""
-MAX_MEMBERS = 4_000_000
-
+_CHUNK = 1 << 16
+_PATH_MAX = 4096
+_HEADERS = 1 << 20
+"""Bytes that may describe one member of a tar archive; they are held in memory."""
+_LATEST = 253402300799
+"""The last second of the year 9999: what other programs can read as a time."""
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -39,28 +44,44 @@ _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
     EOFError,
+    cpio.CpioError,
     zlib.error,
     lzma.LZMAError,
     zstandard.ZstdError,
     gzip.BadGzipFile,
     NotImplementedError,
     RuntimeError,
+    ValueError,  # these four: what the readers of the library make of numbers that are none
+    LookupError,
+    ArithmeticError,
+    struct.error,
 )
 
 
 class _Policy:
     """What of an archive may pass, and under which name."""
 
-    def __init__(self, archive: str, dest: str, strip: int) -> None:
-        self.archive, self.dest, self.strip = archive, PurePosixPath(dest), strip
+    def __init__(self, archive: str, dest: str, strip: int, limits: Limits) -> None:
+        self.archive, self.dest, self.strip, self.limits = archive, PurePosixPath(dest), strip, limits
         self.links: set[str] = set()
         self.names: set[str] = set()
         self.count = self.bytes = self.newest = 0
 
     def refuse(self, name: str, why: str) -> ArchiveError:
+        shown = name if len(name) < 200 else f"{name[:200]}…"
         return ArchiveError(
-            f"{self.archive}: refused: member {name!r} {why}",
+            f"{self.archive}: refused: member {shown!r} {why}",
             hint="nothing of it was used; look at the archive before you trust it",
+        )
+
+    def check_size(self, size: int) -> None:
+        """Refuse an archive that unpacks to more than it may."""
+        if self.limits.unpacked_mib and size > self.limits.unpacked_mib << 20:
+            raise self.beyond(f"it unpacks to more than {self.limits.unpacked_mib} MiB (limits.unpacked_mib)")
+
+    def beyond(self, what: str) -> ArchiveError:
+        return ArchiveError(
+            f"{self.archive}: {what}", hint="look at the archive before you raise the limit in .xsrc.toml"
         )
 
     def stripped(self, name: str) -> str | None:
@@ -69,6 +90,8 @@ class _Policy:
             raise self.refuse(name, "has an absolute name")
         if "\0" in name:
             raise self.refuse(name, "has a name with a NUL")
+        if len(name) >= _PATH_MAX:
+            raise self.refuse(name, f"has a name of {len(name)} characters")
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if ".." in parts:
             raise self.refuse(name, "has .. in its name")
@@ -78,54 +101,82 @@ class _Policy:
     def admit(self, member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         """The member as it may be unpacked, or None where strip leaves nothing of it."""
         self.count += 1
-        self.bytes += member.size
-        if self.count > MAX_MEMBERS or self.bytes > MAX_BYTES:
-            raise self.refuse(member.name, f"exceeds {MAX_MEMBERS} members or {MAX_BYTES >> 30} GiB")
+        if self.limits.unpacked_members and self.count > self.limits.unpacked_members:
+            raise self.beyond(f"it holds more than {self.limits.unpacked_members} members (limits.unpacked_members)")
         if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
             what = {tarfile.CHRTYPE: "a device", tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a FIFO"}
             raise self.refuse(member.name, f"is {what.get(member.type, 'of an unknown type')}")
+        if member.isreg():
+            if member.size < 0:
+                raise self.refuse(member.name, f"has a size of {member.size} bytes")
+            self.bytes += member.size
+            self.check_size(self.bytes)
         path = self.stripped(member.name)
         if path is None:
             return None
-        through = next((str(up) for up in PurePosixPath(path).parents if str(up) in self.links), None)
-        if through:
-            raise self.refuse(member.name, f"goes through the link {through!r}")
+        self.check_way(member.name, path)
         clean = tarfile.TarInfo(path)
         clean.type = tarfile.REGTYPE if member.isreg() else member.type
         clean.mode = 0o755 if member.isdir() or member.mode & 0o111 else 0o644
-        clean.mtime = max(0, int(member.mtime))
+        clean.mtime = _seconds(member.mtime)
         clean.size = member.size if member.isreg() else 0
-        self.links.discard(path)
         if member.issym():
-            clean.linkname = member.linkname
-            self.links.add(path)
+            clean.linkname = self.target(member)
         elif member.islnk():
-            target = self.stripped(member.linkname)
-            if target is None or target not in self.names:
-                raise self.refuse(member.name, f"is a hard link to {member.linkname!r}, which is no earlier member")
-            clean.linkname = target
-        if member.isreg() or member.islnk():
+            clean.linkname = self.earlier(member)
+        # what had the name before is gone, and the name means this from now on
+        self.links.discard(path)
+        self.names.discard(path)
+        if member.issym():
+            self.links.add(path)
+        elif not member.isdir():
             self.names.add(path)
             self.newest = max(self.newest, clean.mtime)
         return clean
 
+    def check_way(self, name: str, path: str) -> None:
+        """Refuse a path that a link of the archive leads elsewhere."""
+        through = next((str(up) for up in PurePosixPath(path).parents if str(up) in self.links), None)
+        if through:
+            raise self.refuse(name, f"goes through the link {through!r}")
 
-def repack(archive: Path, out: IO[bytes], dest: str = "", strip: int = 1) -> int:
+    def target(self, member: tarfile.TarInfo) -> str:
+        """The text of a link, which may lead anywhere: it is followed inside the build root only."""
+        if not 0 < len(member.linkname) < _PATH_MAX or "\0" in member.linkname:
+            raise self.refuse(member.name, f"is a link to {len(member.linkname)} characters that are no path")
+        return member.linkname
+
+    def earlier(self, member: tarfile.TarInfo) -> str:
+        """The path of the earlier file that a hard link is another name of."""
+        target = self.stripped(member.linkname)
+        if target is None or target not in self.names:
+            raise self.refuse(member.name, f"is a hard link to {member.linkname[:200]!r}, which is no earlier member")
+        self.check_way(member.name, target)
+        return target
+
+
+def _seconds(time: float) -> int:
+    """A time that other programs can read."""
+    return int(min(max(0, time), _LATEST)) if time == time else 0
+
+
+def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip: int = 1) -> int:
     """Write what may pass of an archive to `out` as a plain tar, each name without its first `strip` parts.
 
     Gives the newest modification time of its files, in seconds since the epoch.
     Raises ArchiveError for a damaged archive, an unknown format, and for a member that is absolute, has `..`, is a
-    device or FIFO, or lies beyond a link.
+    device or FIFO, or lies beyond a link, or when it unpacks to more than `limits` say.
     """
-    policy = _Policy(archive.name, dest, strip)
+    policy = _Policy(archive.name, dest, strip, limits)
     with tarfile.open(
         fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
     ) as tar:
         try:
-            for member, data in _members(archive):
+            for member, data in _members(archive, policy):
                 clean = policy.admit(member)
                 if clean is not None:
                     tar.addfile(clean, data if clean.isreg() else None)
+                    tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
         except BrokenPipeError:
             raise
         except _DAMAGE as error:
@@ -151,23 +202,79 @@ def file_entry(path: Path, out: IO[bytes], name: str) -> int:
     return 0
 
 
-def _members(archive: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+class _Counted(io.RawIOBase):
+    """An unpacked stream that ends with an error where the limit is reached, whatever it is made of."""
+
+    def __init__(self, plain: IO[bytes], policy: _Policy) -> None:
+        self.plain, self.policy, self.count = plain, policy, 0
+        self.headers: int | None = None
+        """How much more may be read before the next member is known; None while its data are read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.plain.read(len(buffer))
+        buffer[: len(data)] = data
+        self.count += len(data)
+        self.policy.check_size(self.count)
+        if self.headers is not None:
+            self.headers -= len(data)
+            if self.headers < 0:
+                raise tarfile.ReadError(f"a member with a description of more than {_HEADERS >> 10} KiB")
+        return len(data)
+
+    def close(self) -> None:
+        self.plain.close()
+        super().close()
+
+
+class _TarInfo(tarfile.TarInfo):
+    """A member of a tar archive; a header that is none is an error, not the end."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tar)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _members(archive: Path, policy: _Policy) -> Iterator[cpio.Member]:
     with archive.open("rb") as raw:
         kind = next((name for magic, name in _MAGIC if raw.peek(6).startswith(magic)), "tar")
         if kind == "zip":
-            yield from _zip_members(raw)
+            yield from _zip_members(raw, policy)
             return
-        with contextlib.closing(_plain(raw, kind)) as plain:
-            try:
-                tar = tarfile.open(fileobj=plain, mode="r|", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
-            except tarfile.ReadError as error:
-                raise ArchiveError(f"{archive.name}: neither a tar nor a zip archive, or damaged: {error}") from error
-            with tar:
-                for member in tar:
-                    yield member, tar.extractfile(member) if member.isreg() else None
+        counted = _Counted(_plain(raw, kind), policy)
+        with io.BufferedReader(counted, _CHUNK) as plain:
+            if plain.peek(6).startswith(cpio.MAGIC):
+                yield from cpio.members(plain)
+            else:
+                yield from _tar_members(archive, plain, counted)
             # the checksum of a compressed stream stands at its end
-            while plain.read(1 << 20):
+            while plain.read(_CHUNK):
                 pass
+
+
+def _tar_members(archive: Path, plain: IO[bytes], counted: _Counted) -> Iterator[cpio.Member]:
+    counted.headers = _HEADERS
+    try:
+        tar = tarfile.open(  # noqa: SIM115
+            fileobj=plain, mode="r|", encoding="utf-8", errors="surrogateescape", tarinfo=_TarInfo
+        )
+    except tarfile.ReadError as error:
+        raise ArchiveError(f"{archive.name}: neither a tar, a zip nor a cpio archive, or damaged: {error}") from error
+    with tar:
+        while (member := tar.next()) is not None:
+            counted.headers = None
+            data = tar.extractfile(member) if member.isreg() else None
+            yield member, data
+            while data and data.read(_CHUNK):
+                pass
+            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
+            counted.headers = _HEADERS
+    counted.headers = None
 
 
 def _plain(raw: IO[bytes], kind: str) -> IO[bytes]:
@@ -183,10 +290,12 @@ def _plain(raw: IO[bytes], kind: str) -> IO[bytes]:
     return raw
 
 
-def _zip_members(raw: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+def _zip_members(raw: IO[bytes], policy: _Policy) -> Iterator[cpio.Member]:
     with zipfile.ZipFile(raw) as archive:
         for info in archive.infolist():
             member = tarfile.TarInfo(info.filename)
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # read in blocks of any size
+                raise policy.refuse(info.filename, f"is compressed by method {info.compress_type}, which is not read")
             mode = info.external_attr >> 16
             member.mode = mode & 0o777 or 0o644
             member.mtime = _dos_time(info)
@@ -195,6 +304,8 @@ def _zip_members(raw: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | 
                 yield member, None
             elif mode & 0o170000 == 0o120000:
                 member.type = tarfile.SYMTYPE
+                if info.file_size >= _PATH_MAX:
+                    raise policy.refuse(info.filename, f"is a link to {info.file_size} bytes")
                 member.linkname = archive.read(info).decode(errors="surrogateescape")
                 yield member, None
             else:
@@ -204,5 +315,8 @@ def _zip_members(raw: IO[bytes]) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | 
 
 
 def _dos_time(info: zipfile.ZipInfo) -> int:
-    """Seconds since the epoch of a zip member, its local time taken for UTC."""
-    return max(0, calendar.timegm((*info.date_time, 0, 0, 0)))
+    """Seconds since the epoch of a zip member, its local time taken for UTC; 0 where it is no time at all."""
+    try:
+        return max(0, calendar.timegm((*info.date_time, 0, 0, 0)))
+    except ValueError:
+        return 0

@@ -19,7 +19,13 @@ SETTINGS = Table(
         "jobs": Number(1),
         "tmp_mib": Number(16),
         "limits": Table(
-            {name: Number() for name in ("seconds", "silent_seconds", "log_mib", "processes", "memory_mib")}
+            {
+                name: Number()
+                for name in (
+                    *("seconds", "silent_seconds", "log_mib", "processes", "memory_mib"),
+                    *("unpacked_mib", "unpacked_members"),
+                )
+            }
         ),
         "flags": Map(name=Text("a name of capitals", r"[A-Z]+")),
         "sites": Map(Text("an address", r"[a-z]+://.+"), Text("a name that ends in _SITE", r"[A-Z][A-Z0-9_]*_SITE")),
@@ -63,6 +69,10 @@ class Limits:
     """Of this user, all of them together (RLIMIT_NPROC)."""
     memory_mib: int = 0
     """Address space of each process (RLIMIT_AS)."""
+    unpacked_mib: int = 64 << 10
+    """What one archive may unpack to, headers included."""
+    unpacked_members: int = 4_000_000
+    """How many files, directories and links one archive may hold."""
 
 
 @dataclass(frozen=True)

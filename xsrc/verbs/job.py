@@ -218,7 +218,7 @@ class Builder:
             nonlocal newest
             if distfile.extract:
                 strip = 0 if self.package.create_wrksrc else distfile.strip
-                newest = extract.repack(path, out, distfile.dest, strip)
+                newest = extract.repack(path, out, self.context.settings.limits, distfile.dest, strip)
             else:
                 extract.file_entry(path, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
 
