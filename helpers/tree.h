@@ -255,7 +255,7 @@ static int overlay(const int *layers, size_t n, int cell)
 	bool ok = fs >= 0;
 	for (size_t i = 0; ok && i < n; i++) {
 		ok = !strings && syscall(SYS_fsconfig, fs, K_SET_FD, "lowerdir+", NULL, layers[i]) == 0; /* Linux 6.13 */
-		if (!ok && (strings || (i == 0 && errno == EINVAL))) {
+		if (!ok && (strings || (i == 0 && (errno == EINVAL || errno == EOPNOTSUPP)))) { /* the latter before 6.5 */
 			strings = true;
 			(void)snprintf(text, sizeof text, "/proc/self/fd/%d", layers[i]);
 			ok = set_option(fs, "lowerdir+", text) == 0; /* Linux 6.5 */

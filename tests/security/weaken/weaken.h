@@ -52,7 +52,7 @@ struct w_attr { uint64_t set, clear, propagation, userns; };
 struct w_caps { uint32_t effective, permitted, inheritable; };
 
 static pid_t w_child;
-static int w_proc = -1;
+static int w_proc = -1, w_overlay = -1;
 
 /* The filter as it would be with a row forgotten or a comparison done wrong. */
 static void w_filter(struct w_program *p)
@@ -211,6 +211,16 @@ static long w_syscall(long nr, ...)
 #ifdef WEAKEN_PEEL
 	if (nr == 428)
 		a[2] &= ~0x8000L;
+#endif
+#ifdef WEAKEN_LEGACY_OVERLAY /* the answers of Linux 5.12 to 6.4: descriptors are refused, and lowerdir+ only when all is said */
+	if (nr == 430 && strcmp((char *)a[0], "overlay") == 0)
+		return w_overlay = (int)syscall(nr, a[0], a[1]);
+	if (nr == 431 && a[0] == w_overlay && a[1] != 1) {
+		errno = a[1] == 5 ? EOPNOTSUPP : EINVAL;
+		return -1;
+	}
+	if (nr == 431 && a[0] == w_overlay && strcmp((char *)a[2], "lowerdir+") == 0)
+		return 0;
 #endif
 #ifdef WEAKEN_SIZE
 	if (nr == 431 && a[2] && strcmp((char *)a[2], "size") == 0)
