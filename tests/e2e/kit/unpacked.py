@@ -1,0 +1,67 @@
+"""What xsrc lets pass of an archive, read by the library's reader and held to the promise that it harms nobody."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tests.e2e.kit import pack
+from tests.e2e.kit.cpio import FORMATS, cpio
+from tests.e2e.kit.pack import Member
+from xsrc.effects import extract
+from xsrc.errors import ArchiveError
+from xsrc.model.settings import Limits
+
+UNLIMITED = Limits(unpacked_mib=0, unpacked_members=0)
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard.compress,
+}
+PLAIN: dict[str, Callable[[Iterable[Member]], bytes]] = {
+    "tar": pack.tar,
+    "zip": pack.zipped,
+    **{form: lambda members, form=form: cpio(members, form) for form in FORMATS},  # type: ignore[misc]
+}
+FORMS = [(form, packer) for form in PLAIN for packer in PACKERS if form != "zip" or not packer]
+"""What a distfile may be; a zip is not compressed again."""
+
+
+def passed(data: bytes, folder: Path, limits: Limits = UNLIMITED, strip: int = 1) -> dict[str, tarfile.TarInfo]:
+    """What is left of an archive, by path; asserts that no member of it could harm whoever unpacks it."""
+    archive, out = folder / "hostile", io.BytesIO()
+    archive.write_bytes(data)
+    extract.repack(archive, out, limits, strip=strip)
+    out.seek(0)
+    found: dict[str, tarfile.TarInfo] = {}
+    with tarfile.open(fileobj=out, encoding="utf-8", errors="surrogateescape") as tar:
+        for member in tar:
+            parts = member.name.split("/")
+            assert not member.name.startswith("/") and ".." not in parts and "" not in parts
+            assert member.isreg() or member.isdir() or member.issym() or member.islnk()
+            assert member.mode in (0o755, 0o644) and member.size >= 0 and 0 <= member.mtime < 1 << 38
+            ups = {"/".join(parts[:end]) for end in range(1, len(parts))}
+            assert not [up for up in ups if up in found and found[up].issym()], "beyond a link"
+            if member.islnk():
+                assert found[member.linkname].isreg() or found[member.linkname].islnk(), "a name of no file"
+            found[member.name] = member
+    return found
+
+
+def refused(data: bytes, folder: Path, *words: str, limits: Limits = UNLIMITED) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        passed(data, folder, limits)
+    said = "\n".join(caught.value.render())
+    assert "hostile: " in said
+    for word in words:
+        assert word in said
