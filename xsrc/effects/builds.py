@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 from pathlib import Path
 
 from xsrc.effects.destdir import close, remove_tree, replace_tree
+from xsrc.effects.walk import Item, Walk, held
 from xsrc.model.layout import Masterdir
-from xsrc.model.manifest import FILES, PROPS, Manifest, Props, identity
+from xsrc.model.manifest import FILES, METADATA, PROPS, Entry, Kind, Manifest, Props, identity
 
 
 def build_of(folder: Path) -> str:
@@ -22,6 +25,30 @@ def read_build(folder: Path) -> tuple[Props, Manifest, str]:
     """What a sealed destdir says of itself, and which build it is; raises OSError, or ValueError for what is none."""
     props, files = (folder / PROPS).read_bytes(), (folder / FILES).read_bytes()
     return Props.parse(props), Manifest.parse(files), identity(props, files)
+
+
+def entries(folder: Path, *, hashed: bool) -> list[Entry]:
+    """What a sealed destdir holds now; files are read only where their checksums are asked for. Raises OSError."""
+    found = []
+    with Walk(folder) as at:
+        for item in at.items():
+            mode = stat.S_IMODE(item.status.st_mode)
+            if item.name == "." or item.path in METADATA:
+                continue
+            if stat.S_ISDIR(item.status.st_mode):
+                found.append(Entry(item.path, Kind.DIR, mode))
+            elif stat.S_ISLNK(item.status.st_mode):
+                found.append(Entry(item.path, Kind.LINK, 0o777, target=os.readlink(item.name, dir_fd=item.parent)))
+            else:
+                regular = hashed and stat.S_ISREG(item.status.st_mode)
+                sha256 = _sha256(item) if regular else ""
+                found.append(Entry(item.path, Kind.FILE, mode, item.status.st_size, sha256))
+    return found
+
+
+def _sha256(item: Item) -> str:
+    with held(item.name, item.parent) as (thing, _), Path(thing).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def lay_aside(masterdir: Masterdir, pkgver: str, folder: Path) -> str:

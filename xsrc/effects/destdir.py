@@ -102,28 +102,6 @@ def scan(destdir: Path) -> Scan:
     )
 
 
-def entries(destdir: Path, *, hashed: bool) -> list[Entry]:
-    """What a sealed destdir holds now; files are read only where their checksums are asked for.
-
-    Raises BuildFailed for a name that no package may have.
-    """
-    if hashed:
-        return list(scan(destdir).manifest.entries)
-    found = []
-    with _opened(destdir) as top:
-        for item in _walk(top):
-            mode = stat.S_IMODE(item.status.st_mode)
-            if item.path in METADATA:
-                continue
-            if stat.S_ISDIR(item.status.st_mode):
-                found.append(Entry(item.path, Kind.DIR, mode))
-            elif stat.S_ISLNK(item.status.st_mode):
-                found.append(Entry(item.path, Kind.LINK, 0o777, target=os.readlink(item.name, dir_fd=item.parent)))
-            else:
-                found.append(Entry(item.path, Kind.FILE, mode, item.status.st_size))
-    return found
-
-
 def _unwritable(text: str, what: str) -> str:
     """Why a text cannot stand in a manifest; empty when it can."""
     try:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from plumbum import cli
 
-from xsrc.effects import destdir, links
+from xsrc.effects import builds, links
 from xsrc.effects.store import Farm, made_member
 from xsrc.effects.tree import skeleton, trigger_texts
 from xsrc.errors import HostError, XsrcError
@@ -120,7 +120,7 @@ def verify_destdir(context: Context, farm: Farm, pkgver: str, *, hashed: bool) -
         yield Finding(f"pkg-destdir/{pkgver}", Trouble.GONE, pkgver, "all of it")
         return
     try:
-        there = destdir.entries(folder, hashed=hashed)
+        there = builds.entries(folder, hashed=hashed)
     except (XsrcError, OSError) as error:
         yield Finding(f"pkg-destdir/{pkgver}", Trouble.WRITTEN, pkgver, str(error))
         return
