@@ -66,9 +66,9 @@ class Limits:
     """How long it may run without a word."""
     log_mib: int = 1024
     processes: int = 8192
-    """Of this user, all of them together (RLIMIT_NPROC)."""
+    """Of the phase where it has a cgroup (pids.max), else of this user, all of them together (RLIMIT_NPROC)."""
     memory_mib: int = 0
-    """Address space of each process (RLIMIT_AS)."""
+    """All that the phase has in memory where it has a cgroup (memory.max), else address space of each process."""
     unpacked_mib: int = 64 << 10
     """What one archive may unpack to, headers included."""
     unpacked_members: int = 4_000_000

@@ -98,6 +98,13 @@ class Context:
             self.ui.note(f"note: using a user namespace: {helpers.note}")
         return helpers
 
+    @cached_property
+    def cgroups(self) -> Path | None:
+        """Where cgroups for phases are made, if anywhere; what is built in them needs no rlimits."""
+        from xsrc.effects.cgroup import settle  # with nothing to do, as most often, it is not even read
+
+        return settle()
+
     @property
     def srcdistdir(self) -> Path:
         return Path(self.settings.srcdistdir) if self.settings.srcdistdir else self.masterdir.srcdistdir

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from plumbum import cli
 
-from xsrc.effects import enter, inspect, tree
+from xsrc.effects import cgroup, enter, inspect, tree
 from xsrc.effects.inspect import Trouble
 from xsrc.effects.machine import free_bytes
 from xsrc.effects.privilege import USER
@@ -60,6 +60,7 @@ def findings(context: Context) -> Iterator[Finding]:
     yield from _capabilities(context, modes)
     yield from _user_namespaces(context, modes)
     yield from _kernel(context)
+    yield _limits()
     yield from _programs()
     yield from _masterdir(context)
     site = context.settings.sites.get("DEBIAN_SITE")
@@ -129,6 +130,14 @@ def _kernel(context: Context) -> Iterator[Finding]:
     found = f"{', '.join(over)} is mounted below a layer of every build root"
     trouble = Trouble(found, f"umount {' '.join(map(shlex.quote, over))}  # as root") if over else None
     yield finding("base", trouble, f"{context.base.name}: {', '.join(sorted(map(str, tops)))}")
+
+
+def _limits() -> Finding:
+    """What keeps the limits of memory and processes."""
+    home = cgroup.find_home()
+    mend = "systemd-run --user --scope -p Delegate=yes xsrc build NAME"
+    trouble = None if home.path else Trouble(f"rlimits, of each process and of the user: {home.why_not}", mend)
+    return finding("limits", trouble, f"cgroup v2, of all that a phase runs: {home.path}", grave=False)
 
 
 def _programs() -> Iterator[Finding]:

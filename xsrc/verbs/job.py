@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from xsrc.effects import extract, work
+from xsrc.effects.cgroup import limited_group
 from xsrc.effects.enter import run
 from xsrc.effects.fetch import fetch, path_of, present, verify
 from xsrc.effects.lock import locked
@@ -290,15 +291,21 @@ class Builder:
             sandbox = self.sandbox(phase)
             file = f"/{INSIDE_TEMPLATE}/scripts/{work.script_file(phase.value, number, script.name)}"
             shell = "-eux" if self.context.flags.verbose else "-eu"
-            argv = limited(("/bin/sh", shell, file), self.context.settings.limits)
-            try:
-                code = run(self.context.helpers, sandbox, argv, self.sink(log), watch=self.watch())
-            except LimitReached as error:
-                log.flush()
-                raise self.failed(phase, 0, str(error)) from error
-            if code:
-                log.flush()
-                raise self.failed(phase, code)
+            limits = self.context.settings.limits
+            with limited_group(self.context.cgroups, limits) as group:
+                argv = limited(
+                    ("/bin/sh", shell, file), replace(limits, processes=0, memory_mib=0) if group else limits
+                )
+                before = group.join if group else None
+                try:
+                    code = run(self.context.helpers, sandbox, argv, self.sink(log), watch=self.watch(), before=before)
+                except LimitReached as error:
+                    log.flush()
+                    hit = group.reached(limits) if group else ""
+                    raise self.failed(phase, 0, "; ".join(filter(None, (str(error), hit)))) from error
+                if code:
+                    log.flush()
+                    raise self.failed(phase, code, group.reached(limits) if group else "")
 
     def watch(self) -> Watch:
         """The limits of a phase that are kept from outside."""
@@ -326,7 +333,7 @@ class Builder:
             ("processes", limits.processes, ("Cannot fork", "fork: Resource temporarily unavailable", "can't fork")),
             ("memory_mib", limits.memory_mib, ("Cannot allocate memory", "virtual memory exhausted", "out of memory")),
         ):
-            if value and any(sign in line for line in tail for sign in signs):
+            if value and f"limits.{limit}" not in how and any(sign in line for line in tail for sign in signs):
                 how += f" (limits.{limit} = {value})"
         option = "".join(f" -o {shlex.quote(word)}" for word in self.wish.options)
         return BuildFailed(
