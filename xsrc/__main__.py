@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -38,6 +39,7 @@ MACHINE = frozenset(
 def main() -> int:
     """Run the command line of this process."""
     open_streams()
+    gc.disable()  # a command is short, and a plan is many values that live to its end: looking for cycles costs more
     try:
         from xsrc import cli
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from xsrc.model.manifest import Entry, Kind
 from xsrc.model.pkgver import PkgVer
@@ -47,8 +47,7 @@ class Class(enum.Enum):
     """A stranger's file that was adopted: it stands beside as `.orig` and comes back when the package goes."""
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """What stands, or shall stand, at a path of the root."""
 
     path: str
@@ -67,8 +66,7 @@ class Placed:
         return self.how in (Class.LINK, Class.SHIPPED)
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What stands at a path of the root on disk; a missing path has no Found."""
 
     kind: str
@@ -94,8 +92,7 @@ class Act(enum.Enum):
     """Bring a build of a pkgver into its place; the one that stood there stands aside."""
 
 
-@dataclass(frozen=True)
-class Op:
+class Op(NamedTuple):
     """One operation; each can be done twice without harm."""
 
     act: Act
@@ -151,27 +148,27 @@ class Member:
                 e.path: Placed(e.path, TRIGGERS, Class.MADE, e.sha256, 0o644, f"{MADE}/{e.sha256}")
                 for e in self.entries
             }
-        rules, owner, destdir = self.rules, self.owner, f"pkg-destdir/{self.source or self.pkgver}"
+        rules, owner, destdir = self.rules, self.owner, f"pkg-destdir/{self.source or self.pkgver}/"
         conf = {path.lstrip("/") for path in rules.conf_files}
-        ignored = rules.ignore
-        return {
-            e.path: _place(e, owner, destdir, rules, conf)
-            for e in self.entries
-            if not (ignored and matches(e.path, ignored))
-        }
-
-
-def _place(entry: Entry, owner: str, destdir: str, rules: Rules, conf: Set[str]) -> Placed:
-    path = entry.path
-    if entry.kind is Kind.DIR:
-        return Placed(path, owner, Class.DIR, mode=entry.mode)
-    if entry.kind is Kind.LINK:
-        return Placed(path, owner, Class.SHIPPED, entry.target)
-    if path.startswith("etc/") or path in conf or (rules.copy and matches(path, rules.copy)):
-        return Placed(path, owner, Class.COPY, entry.sha256, entry.mode, f"{destdir}/{path}")
-    if rules.hardlink and matches(path, rules.hardlink):
-        return Placed(path, owner, Class.HARD, entry.sha256, entry.mode, f"{destdir}/{path}")
-    return Placed(path, owner, Class.LINK, "../" * path.count("/") + f"{destdir}/{path}", entry.mode)
+        ignore, copy, hardlink = rules.ignore, rules.copy, rules.hardlink
+        found = {}
+        # this loop sees every file of every package: it asks for nothing that a package has no rule for
+        for entry in self.entries:
+            path = entry.path
+            if ignore and matches(path, ignore):
+                continue
+            if entry.kind is Kind.DIR:
+                placed = Placed(path, owner, Class.DIR, "", entry.mode)
+            elif entry.kind is Kind.LINK:
+                placed = Placed(path, owner, Class.SHIPPED, entry.target)
+            elif path.startswith("etc/") or path in conf or (copy and matches(path, copy)):
+                placed = Placed(path, owner, Class.COPY, entry.sha256, entry.mode, destdir + path)
+            elif hardlink and matches(path, hardlink):
+                placed = Placed(path, owner, Class.HARD, entry.sha256, entry.mode, destdir + path)
+            else:
+                placed = Placed(path, owner, Class.LINK, "../" * path.count("/") + destdir + path, entry.mode)
+            found[path] = placed
+        return found
 
 
 def link_text(pkgver: PkgVer, path: str) -> str:

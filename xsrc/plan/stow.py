@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
 
 from xsrc.model.farm import (
     ACCOUNTS,
@@ -68,16 +67,15 @@ class Request:
 def affected(request: Request, records: Records) -> frozenset[str]:
     """The paths of the root that a request may change; `others` need only be those with public rules."""
     old, new = _links(request, records)
-    own = {path for member in (*request.add, *request.drop) for path in member.places}
-    return frozenset((*own, *old, *new))
+    return frozenset().union(old, new, *(member.places for member in (*request.add, *request.drop)))
 
 
 def watched(paths: Iterable[str], members: Iterable[Member]) -> tuple[frozenset[str], frozenset[str]]:
     """All paths that a plan has to look at on disk, and those of them whose content it has to know."""
     every = set(paths)
-    places = [place for member in members for place in member.places.values()]
-    files = {place.path for place in places if place.how in (Class.COPY, Class.HARD, Class.MADE)}
-    copies = {place.path for place in places if place.how is Class.COPY and _has_room(place.path)} & every
+    read = [p for m in members for p in m.places.values() if p.how in (Class.COPY, Class.HARD, Class.MADE)]
+    files = {place.path for place in read}
+    copies = {place.path for place in read if place.how is Class.COPY and _has_room(place.path)} & every
     every |= {path + NEW for path in copies} | set(MERGED)
     return frozenset(every), frozenset((files | {path + NEW for path in copies}) & every)
 
@@ -118,10 +116,15 @@ class _Planner:
         before = desired((*request.others, *request.drop), old, paths)
         after = desired((*request.others, *request.add), new, paths)
         staying = {member.owner for member in request.others}
-        for path in sorted(after.keys() - refused):
+        disk, rows = self.disk, self.records.conf
+        for path in sorted(after):  # nearly in order already: each package's paths are
             placed, was = after[path], before.get(path)
-            if placed != was or placed.owner not in staying or request.repair:
-                self.put(placed, was, self.disk.get(path))
+            if path in refused or (placed == was and placed.owner in staying and not request.repair):
+                continue
+            if path not in disk and path not in rows:
+                self.ops.append(Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed, was))
+            else:
+                self.put(placed, was, disk.get(path))
         for path in sorted(before.keys() - after.keys(), reverse=True):
             self.remove(before[path], self.disk.get(path))
         self.merge()
@@ -258,28 +261,33 @@ class _Planner:
 
 def _conflicts(request: Request, links: Mapping[str, Placed]) -> list[Conflict]:
     """The first disagreement at each path between what comes, and between that and what stays."""
-    adding, staying = {m.name: m for m in request.add}, {m.name: m for m in request.others}
     bad: dict[str, Conflict] = {}
-    tables = {name: _stowed_entries(member, links) for name, member in {**staying, **adding}.items()}
-    sides = [*combinations(sorted(adding), 2), *((one, two) for one in sorted(adding) for two in sorted(staying))]
-    owners = {member.name: member.owner for member in (*request.others, *request.add)}
-    if request.choices is not None:
-        sides += combinations(sorted(staying), 2)
-    for one, two in sides:
-        for path in tables[one].keys() & tables[two].keys():
-            mine, its = tables[one][path], tables[two][path]
-            if path not in bad and not agree(mine, its):
-                bad[path] = Conflict(path, owners[one], owners[two], disagreement(mine, its))
+    seen: dict[str, tuple[Member, Entry]] = {}
+    names = {member.name for member in request.add}
+    alone = request.choices is None
+    for member in (*sorted(request.add, key=_name), *sorted(request.others, key=_name)):
+        stays = member.name not in names
+        for entry in _stowed_entries(member, links):
+            path = entry.path
+            other, its = seen.setdefault(path, (member, entry))
+            if other is member or path in bad or agree(its, entry):
+                continue
+            # what stays side by side does so already, but for what alternatives bring about
+            if not (alone and stays and other.name not in names):
+                bad[path] = Conflict(path, other.owner, member.owner, disagreement(its, entry))
     return list(bad.values())
 
 
-def _stowed_entries(member: Member, links: Mapping[str, Placed]) -> dict[str, Entry]:
+def _name(member: Member) -> str:
+    return member.name
+
+
+def _stowed_entries(member: Member, links: Mapping[str, Placed]) -> Iterable[Entry]:
     """The entries of a package that it does not leave out of the root, and its links of alternatives."""
-    found = {e.path: e for e in member.entries if e.path in member.places}
-    for path, placed in links.items():
-        if placed.owner == member.owner:
-            found[path] = Entry(path, Kind.LINK, target=placed.text)
-    return found
+    own = [Entry(path, Kind.LINK, target=p.text) for path, p in links.items() if p.owner == member.owner]
+    if not own and not member.rules.ignore:
+        return member.entries
+    return (*own, *(e for e in member.entries if e.path in member.places and e.path not in links))
 
 
 def desired(

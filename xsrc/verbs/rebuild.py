@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from xsrc.effects import generations, links
 from xsrc.effects.builds import read_build
@@ -81,7 +80,7 @@ def _better(one: tuple[int, bool, PkgVer]) -> tuple[int, bool]:
 def _standing(context: Context, member: Member) -> int:
     """How many of a package's own links stand; -1 where it has none that could."""
     own = {path: placed for path, placed in member.places.items() if placed.how is Class.LINK}
-    hard = {path: replace(p, how=Class.HARD) for path, p in member.places.items() if p.how is Class.HARD}
+    hard = {path: p for path, p in member.places.items() if p.how is Class.HARD}
     if not own and not hard:
         return -1
     disk = links.survey(context.masterdir.root, (*own, *hard), frozenset(hard))
