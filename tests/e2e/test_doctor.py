@@ -102,6 +102,9 @@ MAY_BE_NOTED = {"mirror", "limits"}
 
 
 def test_nothing_is_wrong(machine: Double) -> None:
+    # a file system that nobody else writes to, or what is free would not be twice the same
+    here = 'mount -t tmpfs -o uid="$(id -u "$1")",mode=755,size=2g tmpfs "$2"'
+    machine.root(here, machine.site.land.user.name, machine.site.masterdir).ok()
     whole(machine)
     seen, found = machine.doctor(), json.loads(machine.xsrc("doctor", "--json").ok().out)
     assert {one["what"]: one["found"] for one in found} == {what: line.found for what, line in seen.lines.items()}
@@ -145,6 +148,21 @@ def test_a_piece_of_what_a_user_namespace_needs(machine: Double, name: str) -> N
 @pytest.mark.parametrize("name", BOTH_PIECES)
 def test_a_piece_without_which_nothing_works(machine: Double, name: str) -> None:
     line = broken(machine, BOTH_PIECES[name], "BAD", 4)
+    machine.mend(line)
+    whole(machine)
+
+
+def test_helpers_of_another_version(machine: Double) -> None:
+    """As they were before they were told who calls them."""
+    older = f"""
+    cp -r "{machine.site.land.clone}/helpers" /tmp/older
+    sed -i 's/"-P"/"-Q"/' /tmp/older/args.h
+    make -s -C /tmp/older OUT=/tmp/older/out
+    install -g xbuild -m 750 /tmp/older/out/xsrc-mount {MOUNT}
+    setcap cap_sys_admin,cap_net_admin=ep {MOUNT}
+    """
+    words = "the helpers are of another version: xsrc-mount: bad option: -P"
+    line = broken(machine, (older, "sandbox", words), "BAD", 4)
     machine.mend(line)
     whole(machine)
 

@@ -199,7 +199,9 @@ def _sandbox(context: Context, root: Path, what: str, helpers: enter.Helpers, *,
     try:
         code = enter.run(helpers, sandbox, ("/bin/sh", "-euc", PROBE), said.append)
     except XsrcError as error:
-        yield Finding(what, False, error.message, error.hint or _setup(), grave)
+        hint = error.hint or "xsrc doctor"
+        mend = f"{_setup()}  # as root" if "helpers/setup" in hint or hint == "xsrc doctor" else hint
+        yield Finding(what, False, error.message, mend, grave)
         return
     words = b"".join(said).decode(errors="replace").strip()
     if code:
