@@ -113,11 +113,9 @@ def _unwritable(text: str, what: str) -> str:
 
 def _numbered(entries: list[Entry]) -> Iterator[Entry]:
     """Inodes as small numbers in order of appearance, so that equal trees have equal manifests."""
-    from dataclasses import replace
-
     numbers: dict[int, int] = {}
     for entry in sorted(entries):
-        yield replace(entry, inode=numbers.setdefault(entry.inode, len(numbers) + 1)) if entry.inode else entry
+        yield entry._replace(inode=numbers.setdefault(entry.inode, len(numbers) + 1)) if entry.inode else entry
 
 
 def _file(item: Item) -> tuple[str, str, elf.Elf | None]:

@@ -28,8 +28,9 @@ class _Walker:
 
     def at(self, directory: str) -> int:
         """The descriptor of a directory, reached name by name; raises OSError where a link or a file is in the way."""
-        if self.stack[-1][0] == directory:
-            return self.stack[-1][1]
+        top = self.stack[-1]
+        if top[0] == directory:
+            return top[1]
         while self.stack[-1][0] and not f"{directory}/".startswith(self.stack[-1][0] + "/"):
             os.close(self.stack.pop()[1])
         here, descriptor = self.stack[-1]
@@ -144,9 +145,20 @@ def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
         with _walking(masterdir.root) as walker:
             for op in ops:
                 tried.append(op)
-                _apply(masterdir, walker, op)
+                if not (op.act is Act.PUT and op.before is None and op.placed.linked and _made(walker, op.placed)):
+                    _apply(masterdir, walker, op)
     finally:
         os.umask(mask)
+
+
+def _made(walker: _Walker, placed: Placed) -> bool:
+    """Whether a new link could just be made: what nearly every operation is."""
+    directory, _, name = placed.path.rpartition("/")
+    try:
+        os.symlink(placed.text, name, dir_fd=walker.at(directory))
+    except OSError:
+        return False
+    return True
 
 
 def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:

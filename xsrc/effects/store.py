@@ -368,4 +368,7 @@ def _quoted(path: Path) -> str:
 
 def _entry(row: tuple[str, str, int, int, str, str, int]) -> Entry:
     path, kind, mode, size, sha256, target, inode = row
-    return Entry(path, Kind(kind), mode, size, sha256, target, inode)
+    return Entry(path, _KINDS[kind], mode, size, sha256, target, inode)
+
+
+_KINDS = {kind.value: kind for kind in Kind}

@@ -28,7 +28,7 @@ NEW, ORIG = ".new", ".orig"
 """What is put beside: a package's own of a file that its user changed; a stranger's file that was adopted."""
 
 
-class Class(enum.Enum):
+class Class(enum.StrEnum):
     """How a path of a package stands in the stowed root."""
 
     DIR = "dir"
@@ -78,7 +78,7 @@ class Found(NamedTuple):
     mode: int = 0
 
 
-class Act(enum.Enum):
+class Act(enum.StrEnum):
     """What an operation does."""
 
     MKDIR = "mkdir"
@@ -228,11 +228,8 @@ class Change:
 
     def render(self) -> str:
         """The change as JSON."""
-        ops = [[op.act.value, _row(op.placed), _row(op.before)] for op in self.ops]
-        conf = {path: [c.base, _row(c.beside)] if c else None for path, c in self.conf.items()}
-        aside = {path: _row(placed) for path, placed in self.aside.items()}
-        rest = {name: getattr(self, name) for name in _PLAIN}
-        return json.dumps({**rest, "ops": ops, "conf": conf, "aside": aside})
+        conf = {path: [c.base, c.beside] if c else None for path, c in self.conf.items()}
+        return json.dumps({**vars(self), "conf": conf})
 
     @classmethod
     def parse(cls, text: str) -> Change:
@@ -245,15 +242,6 @@ class Change:
         return cls(**{**raw, "drop": tuple(raw["drop"]), "fire": tuple(raw["fire"])})
 
 
-_PLAIN = ("why", "at", "add", "drop", "builds", "choices", "fire", "made")
-
-
-def _row(placed: Placed | None) -> list[str | int] | None:
-    if placed is None:
-        return None
-    return [placed.path, placed.owner, placed.how.value, placed.text, placed.mode, placed.source]
-
-
 def _place_of(row: Iterable[Any]) -> Placed:
     path, owner, how, text, mode, source = row
     return Placed(path, owner, Class(how), text, mode, source)
@@ -261,7 +249,7 @@ def _place_of(row: Iterable[Any]) -> Placed:
 
 def placed_text(placed: Placed) -> str:
     """A place as the farm's records hold it."""
-    return json.dumps(_row(placed))
+    return json.dumps(placed)
 
 
 def placed_read(text: str) -> Placed:

@@ -10,7 +10,7 @@ import hashlib
 import plistlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
 
 from xsrc.model.pkgver import PkgVer
@@ -24,7 +24,7 @@ METADATA = frozenset({FILES, PROPS})
 _UNREADABLE = (plistlib.InvalidFileException, ExpatError, KeyError, TypeError, AttributeError, ValueError)
 
 
-class Kind(enum.Enum):
+class Kind(enum.StrEnum):
     """What a path is."""
 
     FILE = "file"
@@ -32,20 +32,19 @@ class Kind(enum.Enum):
     DIR = "dir"
 
 
-@dataclass(frozen=True, order=True)
-class Entry:
+class Entry(NamedTuple):
     """One path of a destdir, relative to its root."""
 
     path: str
-    kind: Kind = field(compare=False)
-    mode: int = field(default=0o755, compare=False)
+    kind: Kind
+    mode: int = 0o755
     """Permission bits as they were installed, setuid and setgid included."""
-    size: int = field(default=0, compare=False)
+    size: int = 0
     """Bytes."""
-    sha256: str = field(default="", compare=False)
-    target: str = field(default="", compare=False)
+    sha256: str = ""
+    target: str = ""
     """The text of a link."""
-    inode: int = field(default=0, compare=False)
+    inode: int = 0
     """Equal and not 0 for the names of one hard-linked file."""
 
 

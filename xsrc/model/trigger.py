@@ -6,8 +6,10 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import translate
-from functools import cached_property
+
+from xsrc.model.farm import matches
+
+_GLOB = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,10 @@ class Trigger:
     run: str
     """sh text."""
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(translate(glob) for glob in self.paths))
-
     def concerns(self, paths: Iterable[str]) -> bool:
         """Whether any of these paths is its business."""
-        match = self._pattern.match
-        return any(match(path) for path in paths)
+        begins = tuple(_GLOB.split(glob, maxsplit=1)[0] for glob in self.paths)
+        return any(matches(path, self.paths) for path in paths if path.startswith(begins))
 
     @property
     def script(self) -> str:
