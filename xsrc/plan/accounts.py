@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 
 from xsrc.model.farm import Member
+from xsrc.model.rules import Account
 
 _FIRST, _COUNT = 10_000, 50_000
 """Numbers of accounts: above those of people and of the system, below those of services that come and go."""
@@ -30,13 +31,16 @@ def numbers(names: Iterable[str]) -> dict[str, int]:
 
 def merged(members: Iterable[Member]) -> dict[str, str]:
     """By file, the lines of all packages; files without any are left out."""
-    ruled = tuple(members)
-    accounts = {account.name: account for member in ruled for account in member.rules.accounts}
-    shells = sorted({shell for member in ruled for shell in member.rules.shells})
-    groups: dict[str, set[str]] = {name: set() for name in accounts}
-    for account in accounts.values():
+    ruled = sorted(members, key=lambda member: member.owner)
+    accounts: dict[str, Account] = {}
+    groups: dict[str, set[str]] = {}
+    # of an account that several packages have the first by name has its way; it is in the groups of all
+    for account in (account for member in ruled for account in member.rules.accounts):
+        accounts.setdefault(account.name, account)
+        groups.setdefault(account.name, set())
         for group in account.groups:
             groups.setdefault(group, set()).add(account.name)
+    shells = sorted({shell for member in ruled for shell in member.rules.shells})
     number = numbers(groups)
     lines = {
         "etc/group": [f"{name}:x:{number[name]}:{','.join(sorted(groups[name]))}" for name in sorted(groups)],

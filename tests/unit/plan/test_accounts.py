@@ -60,6 +60,17 @@ def test_one_account_of_two_packages_has_one_line() -> None:
     assert merged(both) == merged(both[:1])
 
 
+# Once the last of them had its way, so that a third package's coming or going could change the lines.
+def test_an_account_that_two_packages_have_differently() -> None:
+    one = a_member("a-1_1", accounts=(Account("_log", shell="/bin/a", groups=("g",)),))
+    two = a_member("b-1_1", accounts=(Account("_log", shell="/bin/b", groups=("h",)),))
+    found = merged([one, two])
+    assert found == merged([two, one])
+    assert found["etc/passwd"].endswith("/bin/a"), "the first by name has its way"
+    members = {line.split(":")[0]: line.split(":")[3] for line in found["etc/group"].splitlines()}
+    assert members == {"_log": "", "g": "_log", "h": "_log"}
+
+
 # ---- on disk
 
 USER = "root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000:me:/home/me:/bin/sh\n"
