@@ -48,7 +48,7 @@ def test_cpio_with_hard_links(tmp_path: Path, form: str, where: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_cpio_cut_short_anywhere(tmp_path: Path, form: str) -> None:
     whole = cpio([FILE, Member("x/b", b"12345"), Member("x/l", type=SYM, target="a")], form)
-    for end in range(7, len(whole) - 3):
+    for end in range(7, len(whole) - 3, 2):
         refused(whole[:end], tmp_path, "damaged or cut short")
 
 

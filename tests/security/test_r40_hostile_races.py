@@ -182,7 +182,7 @@ def test_r40_races(stage: Stage, spot: Path, swap: str) -> None:
     """Names change their meaning while a step runs: it may stop, and what is outside stays as it is."""
     numbers = count()
 
-    @settings(HYPOTHESIS, max_examples=8)
+    @settings(HYPOTHESIS, max_examples=5)
     @given(st.sampled_from(SWAPS), st.sampled_from(["scan", "seal", "remove"]), st.integers(1, WIDE))
     def law(second: str, step: str, wide: int) -> None:
         place = spot / str(next(numbers))
@@ -209,7 +209,7 @@ def test_r40_a_file_becomes_another_while_it_is_sealed(stage: Stage, spot: Path)
     """Once, at any time: also after all names were counted, and before they are sealed."""
     numbers = count()
 
-    @settings(HYPOTHESIS, max_examples=12)
+    @settings(HYPOTHESIS, max_examples=10)
     @given(st.integers(0, 8))
     def law(wait: int) -> None:
         place = spot / str(next(numbers))

@@ -46,7 +46,7 @@ def test_r40_any_tree(stage: Stage, spot: Path) -> None:
     """Nobody interferes: a scan sees all or says why not, a sealed tree is sealed, a removed one is gone."""
     numbers = count()
 
-    @settings(HYPOTHESIS, max_examples=150)
+    @settings(HYPOTHESIS, max_examples=100)
     @given(trees(), st.sampled_from(["scan", "seal"]))
     def law(tree: Folder, step: str) -> None:
         place = spot / str(next(numbers))
