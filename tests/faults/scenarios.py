@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.faults.world import ALPHA1, ALPHA2, BETA, GAMMA, STRANGERS, ZERO, Command, Package, World
+from tests.faults.world import ALPHA1, ALPHA2, BETA, GAMMA, ONE, STRANGERS, ZERO, Command, Package, World
 from tests.unit.builders import a_package
 from xsrc.effects.work import State
 from xsrc.plan.build import Job
@@ -32,13 +32,16 @@ class Scenario:
     """Files of the user's with what is in them: none may be gone or changed at any moment."""
     again: Command | None = None
     """What is done after it was cut off, where that is not the same command."""
-    mends: bool = False
-    """Whether it repairs damage, which it need not bring back when it fails half way."""
+    leaves: str = "nothing"
+    """What may be there beyond the state before when the command was undone; a regular expression."""
+    gradual: bool = False
+    """Whether it repairs or sweeps: when it fails half way, each path may be as it was or as it shall be."""
 
 
 def built(world: World) -> None:
-    """Everything is built and nothing stowed; somebody has files of their own in the root."""
-    world.record(ALPHA1, BETA, GAMMA, ZERO)
+    """Everything is built and hardly anything stowed; somebody has files of their own in the root."""
+    world.record(ALPHA1, BETA, GAMMA, ZERO, ONE)
+    world.done("stow", "one")
     for path, text in STRANGERS.items():
         world.write(path, text)
 
@@ -54,10 +57,10 @@ def stowed(world: World) -> None:
 def damaged(world: World) -> None:
     """Links are missing or lead elsewhere, a directory is gone."""
     stowed(world)
-    for path in ("usr/lib/libalpha.so", "usr/lib/alpha/nested/deep/data", "usr/share/common/shared", "usr/bin/alpha"):
+    for path in ("usr/lib/alpha/lib.so", "usr/lib/alpha/nested/deep/data", "usr/share/common/shared", "usr/bin/alpha"):
         (world.masterdir / path).unlink()
     (world.masterdir / "usr/lib/alpha/nested/deep").rmdir()
-    (world.masterdir / "usr/lib/libalpha.so").symlink_to("elsewhere")
+    (world.masterdir / "usr/lib/alpha/lib.so").symlink_to("elsewhere")
     (world.masterdir / "usr/share/alpha/plugin").unlink()
     (world.masterdir / "usr/share/alpha/plugin").symlink_to("/nonexistent")
 
@@ -68,6 +71,54 @@ def newer(world: World) -> None:
     world.record(ALPHA2)
 
 
+def replaced(world: World) -> None:
+    """One version was stowed, and then a newer one in its place."""
+    newer(world)
+    world.done("stow", "alpha")
+
+
+def offered(world: World) -> None:
+    """Two stowed packages offer one link."""
+    built(world)
+    world.record(VI, NVI)
+    world.done("stow", "vi", "nvi")
+
+
+def offering(world: World) -> None:
+    """A package with an account, a shell and an alternative is built, and the link that it offers is somebody's."""
+    built(world)
+    world.record(VI, NVI)
+    world.write("usr/bin/ex", "#!/bin/sh of somebody")
+
+
+def _editor(name: str, priority: int) -> Package:
+    return Package(
+        f"{name}-1.0_1",
+        {f"usr/bin/{name}": "#!/bin/sh\n", **({"usr/bin/ex": "#!/bin/sh\n"} if name == "vi" else {})},
+        rules={
+            "accounts": [{"name": f"_{name}", "home": "/var/empty"}],
+            "shells": (f"/usr/bin/{name}",),
+            "alternatives": [
+                {"group": "editor", "link": "/usr/bin/editor", "target": name, "priority": priority},
+                {"group": "editor", "link": "/usr/bin/view", "target": name, "priority": priority},
+            ],
+        },
+    )
+
+
+VI, NVI = _editor("vi", 20), _editor("nvi", 10)
+
+
+def triggering(world: World) -> None:
+    """A package with a library is built: stowing it makes the loader's cache."""
+    built(world)
+    world.record(LIBRARY)
+    context = world.context()
+    context.make_mount_points()
+    context.masterdir.made.mkdir()
+
+
+LIBRARY = Package("delta-1.0_1", {"usr/lib/libdelta.so.1": "no library at all", "usr/share/delta": "text"})
 AGAIN = replace(ALPHA1, files={**ALPHA1.files, "usr/bin/alpha": "#!/bin/sh\necho again\n", "usr/share/alpha/more": "m"})
 
 
@@ -107,13 +158,22 @@ def end_of_build(package: Package, *, renew: bool = False) -> Callable[[World], 
 
 
 _BOTH = {**STRANGERS, **USERS}
+KEPT_ASIDE = r"pkg-destdir/\..*|database: (built|package|entry): .*"
+"""A build that could not be brought into its place stands aside."""
 
 SCENARIOS = (
     Scenario("stow", built, ("stow", "beta", "gamma"), STRANGERS),
     Scenario("unstow", stowed, ("unstow", "alpha", "gamma"), _BOTH),
-    Scenario("restow", damaged, ("restow",), _BOTH, mends=True),
+    Scenario("restow", damaged, ("restow",), _BOTH, gradual=True),
     Scenario("upgrade", newer, ("stow", "alpha"), _BOTH),
-    Scenario("replace", rebuilt(AGAIN), end_of_build(AGAIN), _BOTH, end_of_build(AGAIN, renew=True)),
+    Scenario("replace", rebuilt(AGAIN), end_of_build(AGAIN), _BOTH, end_of_build(AGAIN, renew=True), KEPT_ASIDE),
+    Scenario("rollback", replaced, ("rollback",), _BOTH),
+    Scenario("gc", replaced, ("gc", "--keep", "1"), _BOTH, gradual=True),
+    Scenario("verify", damaged, ("verify", "--repair"), _BOTH, gradual=True),
+    Scenario("choose", offered, ("alternatives", "editor=nvi"), STRANGERS),
+    Scenario("adopt", offering, ("stow", "--adopt", "vi"), {**STRANGERS, "usr/bin/ex": "#!/bin/sh of somebody"}),
+    Scenario("trigger", triggering, ("stow", "delta"), STRANGERS, leaves=r"var/db/xsrc/made/.*"),
+    Scenario("accounts", offered, ("unstow", "vi", "nvi"), STRANGERS),
 )
 
 

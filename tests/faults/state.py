@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from xsrc.model.layout import Masterdir
@@ -15,10 +16,12 @@ from xsrc.model.layout import Masterdir
 State = Mapping[str, str]
 """Every path with its kind, mode and content, and every row of the database."""
 
-_PASSING = ("pkg-destdir/.", "pkg-builddir/.", "var/db/xsrc/farm.")
-"""What a command that was cut off may leave: unfinished destdirs, locks; and the database, whose rows are read."""
+_PASSING = ("pkg-builddir/.", "var/db/xsrc/farm.", "var/db/xsrc/out")
+"""What a command that was cut off may leave: locks and scratch folders; and the database, whose rows are read."""
+_ASIDE = "pkg-destdir/."
+"""Builds aside, of which only those are looked at that the database knows, and destdirs that are not finished."""
 _CLOCK = ("at", "seconds")
-"""Columns that differ between equal runs."""
+"""Columns that differ between equal runs; and so do numbers of rows, for which names stand."""
 
 
 def duplicate(source: Path, target: Path) -> None:
@@ -48,17 +51,17 @@ def duplicate(source: Path, target: Path) -> None:
     below(os.fspath(source), os.fspath(target))
 
 
-def _walk(top: str, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
+def _walk(top: str, known: Container[str], prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(f"{top}/{prefix}") as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
         path = f"{prefix}{entry.name}"
-        if path.startswith(_PASSING):
+        if path.startswith(_PASSING) or (path.startswith(_ASIDE) and entry.name not in known and not prefix[13:]):
             continue
         status = entry.stat(follow_symlinks=False)
         yield path, status
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(top, f"{path}/")
+            yield from _walk(top, known, f"{path}/")
 
 
 def _described(path: str, status: os.stat_result) -> str:
@@ -69,31 +72,38 @@ def _described(path: str, status: os.stat_result) -> str:
         return f"dir {mode}"
     if stat.S_ISREG(status.st_mode):
         with open(path, "rb") as file:  # noqa: PTH123
-            return f"file {mode} {hashlib.sha256(file.read()).hexdigest()[:16]}"
+            content = file.read()
+        if "/generations/" in path:
+            content = b"\n".join(line for line in content.split(b"\n") if not line.startswith(b"at = "))
+        return f"file {mode} {hashlib.sha256(content).hexdigest()[:16]}"
     return f"other {status.st_mode:o}"
 
 
 def look(masterdir: Path, scratch: Path) -> State:
     """A masterdir in full; `scratch` is a folder for a copy of the database, so that the look itself mends nothing."""
-    return {**paths(masterdir), **_rows(Masterdir(masterdir).farm, scratch)}
+    rows, aside = _rows(Masterdir(masterdir).farm, scratch)
+    return {**paths(masterdir, aside), **rows}
 
 
-def paths(masterdir: Path) -> State:
-    """Every path of a masterdir with its kind, mode, content and other names."""
+def paths(masterdir: Path, aside: Container[str] = ()) -> State:
+    """Every path of a masterdir with its kind, mode, content and other names; of builds aside those that are named."""
     top = os.fspath(masterdir)
     seen: dict[str, str] = {}
     leaders: dict[int, str] = {}
-    for path, status in _walk(top):
+    for path, status in _walk(top, aside):
         seen[path] = _described(f"{top}/{path}", status)
         if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
             seen[path] += f" = {leaders.setdefault(status.st_ino, path)}"
     return seen
 
 
-def _rows(database: Path, scratch: Path) -> dict[str, str]:
-    """Every row of the farm's database; a journal that lies beside it is taken into account, and left as it is."""
+def _rows(database: Path, scratch: Path) -> tuple[dict[str, str], set[str]]:
+    """Every row of the farm's database, and the folders of builds aside that it knows.
+
+    A journal that lies beside it is taken into account, and left as it is.
+    """
     if not database.exists():
-        return {}
+        return {}, set()
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     for file in database.parent.glob(f"{database.name}*"):
@@ -101,13 +111,28 @@ def _rows(database: Path, scratch: Path) -> dict[str, str]:
     db = sqlite3.connect(scratch / database.name)
     db.row_factory = sqlite3.Row
     seen = {}
+    builds = {
+        number: f"{pkgver}.{build}" for number, pkgver, build in db.execute("SELECT id, pkgver, build FROM package")
+    }
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     for table in tables:
         for row in map(dict, db.execute(f'SELECT * FROM "{table}"')):
-            kept = [f"{key}={value!r}" for key, value in row.items() if key not in _CLOCK]
+            if "package" in row:
+                row["package"] = builds.get(row["package"], "none")
+            kept = [f"{key}={value!r}" for key, value in row.items() if key not in (*_CLOCK, "id")]
             seen[f"database: {table}: {' '.join(kept)}"] = ""
     db.close()
-    return seen
+    return seen, {f".{name}" for name in builds.values()}
+
+
+def built_of(state: State) -> list[str]:
+    """What the database says is built and in its place."""
+    return [found[1] for row in state if (found := re.match(r"database: package: .*pkgver='(.*?)'.* current=1 ", row))]
+
+
+def root_of(state: State) -> State:
+    """A state without what xsrc itself keeps: the stowed root and the destdirs."""
+    return {path: text for path, text in state.items() if not path.startswith(("database", "var/db/"))}
 
 
 def difference(wanted: State, found: State, limit: int = 6) -> str:

@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 
 from tests.faults import space
-from tests.faults.state import difference
+from tests.faults.state import difference, root_of
 from tests.faults.tally import Tally
 from tests.faults.worker import alone
 
+PART = "a record of a generation that could not be written leaves its part"
 NO_ROOM = ("No space left", "database or disk is full", "unable to open database file")
 """The last is all that SQLite says where there is no inode for its journal."""
 
@@ -23,9 +24,8 @@ def mounts() -> None:
         pytest.skip("only root mounts")
 
 
-@pytest.mark.xfail(strict=True, reason="an error of the database when all is done leaves the change begun")
 @pytest.mark.usefixtures("mounts")
-@pytest.mark.parametrize("what", ["space", "inodes"])
+@pytest.mark.parametrize("what", [pytest.param("space", marks=pytest.mark.xfail(strict=True, reason=PART)), "inodes"])
 def test_little_room(what: str) -> None:
     """With too little of it nothing is changed; with enough, whatever was tried before, all is done."""
     job = space.little_space if what == "space" else space.few_inodes
@@ -57,9 +57,7 @@ def test_masterdir_elsewhere(how: str) -> None:
     states = alone(partial(space.elsewhere, how))
     assert not difference(states["before"], states["there"])
     assert not any("pkg-destdir" in text for path, text in states["empty"].items() if path.startswith("usr/"))
-    assert {path for path in states["full"] if not path.startswith("database")} == {
-        path for path in states["before"] if not path.startswith("database")
-    }
+    assert root_of(states["full"]).keys() == root_of(states["before"]).keys()
 
 
 @pytest.mark.usefixtures("injector")
@@ -69,10 +67,9 @@ def test_the_second_of_two_waits() -> None:
     assert ends["first"][0] == 0, ends["first"][1]
     assert ends["second"][0] == 0, ends["second"][1]
     assert f"waiting for process {pid} (xsrc stow)" in ends["second"][1]
-    assert listed.count("* ") == 4
+    assert listed.count("* ") == 5
 
 
-@pytest.mark.xfail(strict=True, reason="what was cut off is done without another look at the disk")
 @pytest.mark.usefixtures("injector")
 def test_a_stranger_since_the_kill() -> None:
     """What somebody made after a command was killed is theirs, wherever the command had meant to put something."""
@@ -96,13 +93,12 @@ def test_names_of_250_bytes() -> None:
     code, said = states["end"]
     assert code == 0 and "changed by you, kept" in said, said
     assert sum(path.endswith(".new") for path in states["between"]) == 1
-    assert not difference(states["before"], states["after"])
+    assert not difference(root_of(states["before"]), root_of(states["after"]))
 
 
-@pytest.mark.xfail(strict=True, reason="a `.new` that has no name cannot be undone: the farm is stuck")
 def test_names_of_255_bytes() -> None:
     """Each can be put in, replaced and taken out; only for a `.new` beside a changed conf file there is no name."""
     states = alone(partial(space.long_names, 255))
     code, said = states["end"]
-    assert code == 4 and "File name too long" in said and "what was begun is undone" in said, said
-    assert not difference(states["before"], states["after"])
+    assert code == 0 and "changed by you, kept" in said, said
+    assert not difference(root_of(states["before"]), root_of(states["after"]))

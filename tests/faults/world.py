@@ -17,9 +17,11 @@ import xsrc
 from tests.faults.inject import Decide, Outcome, Run, nothing
 from tests.faults.state import State, duplicate, look, paths
 from xsrc.effects import destdir
+from xsrc.effects.builds import build_of
 from xsrc.effects.destdir import remove_tree
 from xsrc.model.manifest import FILES, PROPS, Manifest, Props
 from xsrc.model.pkgver import PkgVer
+from xsrc.model.rules import Rules
 from xsrc.ui import PlainUi
 from xsrc.verbs.context import Context, Flags, Host
 
@@ -43,7 +45,9 @@ class Package:
     hard: Mapping[str, str] = field(default_factory=dict)
     """Hard links within the package."""
     rules: Mapping[str, Any] = field(default_factory=dict)
-    """Keys of its props."""
+    """What it asks of the root, as `Rules.of` reads it."""
+    needs: tuple[str, ...] = ()
+    """What it needs at run time."""
 
 
 def _alpha(version: str, **files: str) -> Package:
@@ -51,7 +55,7 @@ def _alpha(version: str, **files: str) -> Package:
         f"alpha-{version}_1",
         {
             "usr/bin/alpha": f"#!/bin/sh\necho {version}\n",
-            "usr/lib/libalpha.so.1": f"library {version}",
+            "usr/lib/alpha/lib.so.1": f"library {version}",
             "usr/lib/alpha/nested/deep/data": "same in all versions",
             f"usr/lib/alpha/nested/v{version}/only": version,
             "usr/lib/alpha/private/": "0750",
@@ -63,7 +67,7 @@ def _alpha(version: str, **files: str) -> Package:
             "var/lib/alpha/state": f"state {version}",
             **files,
         },
-        {"usr/lib/libalpha.so": "libalpha.so.1", f"usr/bin/alpha-{version}": "alpha"},
+        {"usr/lib/alpha/lib.so": "lib.so.1", f"usr/bin/alpha-{version}": "alpha"},
         rules={
             "conf_files": ("/etc/alpha.conf", "/etc/alpha.d/more"),
             "hardlink": ("usr/bin/*",),
@@ -77,7 +81,8 @@ ALPHA2 = _alpha("2.0", **{"usr/share/alpha/new/page": "new", "etc/alpha.d/added"
 BETA = Package(
     "beta-1.0_1",
     {"usr/bin/beta": "#!/bin/sh\n", "usr/share/common/shared": "owned by two", "etc/beta.conf": "beta\n"},
-    rules={"run_depends": ("alpha>=1.0",), "conf_files": ("/etc/beta.conf",)},
+    rules={"conf_files": ("/etc/beta.conf",)},
+    needs=("alpha>=1.0",),
 )
 GAMMA = Package(
     "gamma-1.0_1",
@@ -85,6 +90,7 @@ GAMMA = Package(
     hard={"usr/libexec/gamma/two": "usr/libexec/gamma/one"},
     rules={"hardlink": ("usr/libexec/*",)},
 )
+ONE = Package("one-1.0_1", {"usr/share/one": "stowed before all others"})
 ZERO = Package("zero-1.0_1", {"usr/share/zero": "never stowed"})
 """For a command that takes the farm's lock, mends what was cut off, and changes nothing else."""
 RECOVER = ("stow", "-n", "zero")
@@ -142,7 +148,9 @@ class World:
 
     def context(self) -> Context:
         """What a verb is given, for what no verb does: recording packages that nobody built."""
-        host = Host(self.env, os.getuid(), 1, self.tree, False, False)
+        host = Host(
+            env=self.env, uid=os.getuid(), cpus=1, cwd=self.tree, terminal=False, live=False, now="2020-02-02T02:02:02Z"
+        )
         return Context.read(host, Flags(str(self.masterdir)), PlainUi(io.StringIO(), io.StringIO()))
 
     def unfinished(self, package: Package) -> tuple[Path, Props, Manifest]:
@@ -168,21 +176,24 @@ class World:
             (folder / path).hardlink_to(folder / other)
         found = destdir.scan(folder)
         key = f"{abs(hash(repr(package))):064x}"
-        return folder, Props(pkgver, context.arch.name, key, size=found.manifest.size, **package.rules), found.manifest
+        rules = Rules.of(package.rules)
+        props = Props(pkgver, context.arch.name, key, size=found.manifest.size, run_depends=package.needs, rules=rules)
+        return folder, props, found.manifest
 
     def record(self, *packages: Package) -> None:
         """Seal destdirs and note them, as the end of a build does."""
         context = self.context()
         for package in packages:
             folder, props, manifest = self.unfinished(package)
-            (folder / FILES).write_bytes(manifest.render(props.conf_files))
+            (folder / FILES).write_bytes(manifest.render(props.rules.conf_files))
             (folder / PROPS).write_bytes(props.render())
             destdir.seal(folder, EPOCH)
+            build = build_of(folder)
             final = context.masterdir.destdir(props.pkgver)
             destdir.replace_tree(folder, final)
             destdir.close(final)
             with context.farm() as farm:
-                farm.record(props, manifest)
+                farm.record(props, manifest, build=build)
 
     def write(self, path: str, text: str) -> None:
         """A file of somebody's own in the masterdir."""
