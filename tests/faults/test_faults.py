@@ -37,9 +37,8 @@ def cases() -> list[object]:
             scenario.name,
             kind,
             id=f"{scenario.name}-{kind}",
-            marks=[pytest.mark.xfail(strict=True, reason=reason)]
-            if (reason := KNOWN.get((scenario.name, kind)))
-            else [],
+            # which faults have their turn after a kill follows from the number of points: it may be none of the known
+            marks=[pytest.mark.xfail(strict=kind != "again", reason=reason)] if reason else [],
         )
         for scenario in SCENARIOS
         for kind in KINDS
