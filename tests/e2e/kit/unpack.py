@@ -1,0 +1,115 @@
+"""Packages made of programs that this machine's dpkg installed, so that real ones are stowed without building them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.kit.site import Site
+
+NEVER = tuple(f"/usr/share/{part}/*" for part in ("bug", "doc", "doc-base", "info", "lintian", "locale", "man"))
+COPY = """tar -cf - -C / -T "$FILESDIR/list" | tar -xof - -C "$DESTDIR"
+chmod -R u+w "$DESTDIR"; printf 'MARK' >>"$DESTDIR/PROGRAM"
+"""
+"""Takes the files from the base of the build root. An ELF file that is longer than its tables say works as before."""
+
+
+def _said(*argv: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def program(name: str) -> Path:
+    """The real file of a program of this machine that a Debian package owns; without one the test is skipped."""
+    path = Path("/usr/bin", name)
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("no dpkg-query: what belongs to a program is known on Debian and its kin only")
+    if not path.exists():
+        pytest.skip(f"no /usr/bin/{name}: helpers/setup --test installs it")
+    if not _owner(path.resolve()):
+        pytest.skip(f"{path.resolve()} belongs to no Debian package")
+    return path.resolve()
+
+
+def _owner(path: Path) -> str:
+    """The binary package of a file, as dpkg names it."""
+    names = (str(path), str(path).removeprefix("/usr"))  # of a time before /usr was merged
+    return next((said.partition(": ")[0].split(",")[0] for name in names if (said := _said("dpkg", "-S", name))), "")
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """Every installed binary package with its source package."""
+    rows = _said("dpkg-query", "-W", "-f", "${db:Status-Abbrev}|${binary:Package}|${source:Package}\n").splitlines()
+    return {name: source for state, name, source in (row.split("|") for row in rows) if state.startswith("ii")}
+
+
+def _links_to(name: str) -> Iterator[Path]:
+    """/usr/bin/NAME and the links that it goes by; what leads by way of /etc/alternatives is no link of a package."""
+    path = Path("/usr/bin", name)
+    while path.is_symlink() and path.is_relative_to("/usr"):
+        yield path
+        path = path.parent / path.readlink()
+
+
+def files(name: str, keep: Iterable[str] = ("*",), leave: Iterable[str] = ()) -> list[str]:
+    """All paths of the source package that the program NAME is of, as installed, of `keep` but for those of `leave`."""
+    source = _packages()[_owner(program(name))]
+    listed = _said("dpkg", "-L", *sorted(other for other, one in _packages().items() if one == source)).splitlines()
+    keep, leave, found = tuple(keep), (*NEVER, *leave), set[str]()
+    for path in (*_links_to(name), *map(Path, listed)):
+        real = path.parent.resolve() / path.name
+        wanted = any(fnmatchcase(str(real), glob) for glob in keep)
+        if not wanted or not real.is_relative_to("/usr") or any(fnmatchcase(str(real), glob) for glob in leave):
+            continue
+        if real.is_symlink():
+            if not real.readlink().is_relative_to("/etc"):
+                found.add(str(real))
+        elif real.is_file() and real.stat().st_mode & 0o004:
+            found.add(str(real))
+    return sorted(path.lstrip("/") for path in found)
+
+
+def mark(package: str) -> str:
+    """What stands at the end of the programs of a package that `package` made, and nowhere on this machine."""
+    return f"<xsrc {package}>"
+
+
+def package(
+    site: Site,
+    name: str,
+    of: str,
+    *,
+    keep: Iterable[str] = ("*",),
+    leave: Iterable[str] = (),
+    more: str = "",
+    hardlink: Iterable[str] = (),
+    revision: int = 1,
+) -> str:
+    """Write the template NAME of the program `of`, which will end with a mark; gives its pkgver.
+
+    `more` is a script that adds files of its own.
+    """
+    real, listed = str(program(of)).lstrip("/"), files(of, keep, leave)
+    assert real in listed
+    site.script(
+        name,
+        COPY.replace("MARK", mark(name)).replace("PROGRAM", real) + more,
+        revision=revision,
+        top="nostrip = true",  # a mark would be stripped
+        tables=f"[stow]\nhardlink = {list(hardlink)}\n" if hardlink else "",
+    )
+    site.write(f"templates/{name}/files/list", "".join(f"{path}\n" for path in listed))
+    return f"{name}-1.0_{revision}"
+
+
+def runs(site: Site, name: str, path: str | Path) -> None:
+    """Assert that what stands at a path of the stowed root, seen from inside, is the marked program of a package."""
+    said = site.xsrc("chroot", "tail", "-c", str(len(mark(name))), str(path)).ok().out
+    assert said == mark(name), f"{path} is not of {name}"
