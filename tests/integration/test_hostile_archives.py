@@ -166,6 +166,12 @@ def test_a_zip_without_a_date(tmp_path: Path) -> None:
     assert passed(bytes(data), tmp_path)["kept"].mtime == 0
 
 
+def test_a_zip_with_a_member_before_its_beginning(tmp_path: Path) -> None:
+    data = bytearray(pack.zipped([FILE]))
+    data[data.index(b"PK\x05\x06") + 18] = 1  # 64 KiB more than there is before its directory
+    refused(bytes(data), tmp_path, "damaged or cut short")
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_by_a_method_that_unpacks_blocks_of_any_size(tmp_path: Path, method: int) -> None:
     raw = io.BytesIO()

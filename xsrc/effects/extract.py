@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import calendar
+import errno
 import gzip
 import io
 import lzma
@@ -181,7 +182,7 @@ def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip:
         except _DAMAGE as error:
             raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
         except OSError as error:
-            if error.errno is not None:
+            if error.errno not in (None, errno.EINVAL):  # where a zip says that something stands before its beginning
                 raise
             raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
     if not policy.names:
