@@ -58,6 +58,7 @@ WRONG: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "digits": (lambda data: data[:6] + b"      -1" + data[14:], "no header where one should be"),
     "no-name": (lambda data: data[:94] + b"00000000" + data[102:], "a name of 0 bytes"),
     "long-name": (lambda data: data[:94] + b"00100000" + data[102:], "a name of 1048576 bytes"),
+    "long-link": (lambda _: record("crc", b"x/l", 0o120777, b"l" * 5000), "'x/l': a link to 5000 bytes"),
     "endless-name": (lambda data: data[:116] + b"!" + data[117:], "a name without an end"),
 }
 
