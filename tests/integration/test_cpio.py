@@ -69,6 +69,12 @@ def test_a_wrong_cpio(tmp_path: Path, case: str) -> None:
     refused(how(cpio([FILE], "crc")), tmp_path, "damaged or cut short", why)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_socket_in_a_cpio(tmp_path: Path, form: str) -> None:
+    data = record(form, b"x/s", 0o140755) + trailer(form)
+    refused(data, tmp_path, "refused: member 'x/s' is of an unknown type")
+
+
 def test_a_cpio_of_another_program(tmp_path: Path) -> None:
     """busybox writes newc; it knows nothing of our reader."""
     try:

@@ -16,7 +16,6 @@ KINDS = {
     tarfile.CHRTYPE: stat.S_IFCHR,
     tarfile.BLKTYPE: stat.S_IFBLK,
     tarfile.FIFOTYPE: stat.S_IFIFO,
-    b"?": stat.S_IFSOCK,
 }
 
 
