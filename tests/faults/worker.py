@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import pwd
@@ -113,6 +114,7 @@ def main() -> None:
     answer = os.dup(1)
     os.dup2(2, 1)
     load_everything()
+    gc.freeze()  # a collection in a child would touch, and so copy, every page of ours
     try:
         job, before, place = pickle.load(sys.stdin.buffer)
         if before is not None:
