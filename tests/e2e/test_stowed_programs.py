@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.kit import unpack
 from tests.e2e.kit.people import Result
 from tests.e2e.kit.site import Site
@@ -124,7 +126,7 @@ COMPILE = f"""cat >main.c <<'END'
 {MAIN}END
 gcc -print-search-dirs >believes; gcc -v -E main.c 2>>believes >/dev/null
 gcc -g -MD -v -Wl,--trace -o main main.c -lxn >>believes 2>&1; cat main.d >>believes
-! grep -a {LEAK} main >&2
+grep -ao {LEAK} main >>believes || :
 ./main
 for part in cc1 collect2 as ld; do readlink -f "$(command -v "$(gcc -print-prog-name=$part)")"; done
 cat believes
@@ -237,8 +239,11 @@ perl Makefile.PL >&2; make >&2; cat Makefile
 def test_perl_uses_modules_of_other_packages(site: Site) -> None:
     """Its own modules are found by paths that are compiled in; but it tells scripts its real path and they write it."""
     real = unpack.program("perl")
-    modules = next(Path(path).parent for path in unpack.files("perl") if path.endswith("/FindBin.pm"))
-    leave = ("/usr/include/*", "*/CORE/*", "*.a", "*.pod", "*/unicore/*", "/usr/lib/*/libperl.*", "*/CPAN/*", "*.t")
+    modules = next((Path(path).parent for path in unpack.files("perl") if path.endswith("/FindBin.pm")), None)
+    if modules is None:
+        pytest.skip("of perl only perl-base is installed; git of helpers/setup --test brings the rest")
+    big = ("CORE", "CPAN", "Encode", "IO/Compress", "Module", "Pod", "TAP", "Test", "Unicode", "pod", "unicore")
+    leave = ("/usr/include/*", "*.a", "*.pod", "*/libperl.*", *(f"*/{part}/*" for part in big))
     more = f"mkdir -p $DESTDIR/{modules}/Xsrc; echo 'package Xsrc::Marker; 1;' >$DESTDIR/{modules}/Xsrc/Marker.pm\n"
     unpack.package(site, "language", "perl", keep=("/usr/bin/perl",))
     scripts = {"module": PERL_MODULE, "found": PERL_FOUND, "asks": PERL_SCRIPT}
