@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import pytest
-
 from tests.e2e.kit import stowed
 from tests.e2e.kit.site import Site
 from tests.e2e.kit.stowed import history, package, scan, shell
@@ -108,7 +106,6 @@ def test_ten_generations_one_by_one_and_in_one_jump(site: Site) -> None:
     site.xsrc("verify").ok("0 to be mended")
 
 
-@pytest.mark.xfail(strict=True, reason="going back over a rebuild forgets that the package is stowed")
 def test_a_rebuild_can_be_taken_back(site: Site) -> None:
     """Other contents of the same version, hard-linked ones and those of a conf file that nobody changed too."""
     hard = '[stow]\nhardlink = ["usr/libexec/*"]\n'

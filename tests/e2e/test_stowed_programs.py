@@ -134,19 +134,21 @@ cat believes
 
 
 def test_gcc_compiles_and_links_with_another_package(site: Site) -> None:
-    """The driver finds itself by its real path, cc1 and collect2 are told by the driver; ld and as are neighbours."""
+    """The driver finds itself by its real path, cc1 and collect2 are told by the driver; ld and as are neighbours.
+
+    No rule says that it is to be a hard link: it asks for /proc/self/exe, and is found out.
+    """
     real = unpack.program("gcc")
     driver = ("/usr/bin/*gcc-[0-9]*", "/usr/bin/*gcc")
     programs = (*driver, "*/cc1", "*/collect2", "*/lto-wrapper", "*/liblto_plugin.so")
     keep = (*programs, "/usr/lib/gcc/*/crt*.o", "/usr/lib/gcc/*/libgcc*", "/usr/lib/gcc/*/include/*.h")
-    unpack.package(site, "compiler", "gcc", keep=driver)
+    pkgver = unpack.package(site, "compiler", "gcc", keep=keep)
     tools = ("/usr/bin/*-as", "/usr/bin/as", "/usr/bin/*-ld*", "/usr/bin/ld*", "/usr/lib/*/lib*.so")
     unpack.package(site, "linker", "ld", keep=tools)
     site.script("xn", LIBRARY)
     site.build("compiler", "linker", "xn")
-    assert f"install: /{LEAK}/compiler-1.0_1/" in inside(site, "gcc -print-search-dirs").ok().out, "the control"
-    pkgver = unpack.package(site, "compiler", "gcc", keep=keep, hardlink=(str(real)[1:],), revision=2)
-    site.build("compiler")
+    with unpack.linked(site, pkgver, real):
+        assert f"install: /{LEAK}/{pkgver}/" in inside(site, "gcc -print-search-dirs").ok().out, "the control"
     unpack.runs(site, "compiler", "/usr/bin/gcc")
     unpack.runs(site, "linker", "/usr/bin/ld")
     said = inside(site, COMPILE).ok().out.splitlines()
@@ -181,25 +183,20 @@ d/usr/bin/tiny; cat b/believes; echo; echo leaks:; grep -rl {LEAK} b d || :
 
 
 def test_cmake_builds_with_modules_of_other_packages(site: Site) -> None:
-    """With a hard link; without it no module that another package has is found."""
-    unpack.program("cmake")
+    """It asks for /proc/self/exe, so it is a hard link without a rule; as a link it finds nothing of its neighbours."""
+    real = unpack.program("cmake")
     modules = next(p for p in unpack.files("cmake") if p.endswith("/Modules/CMakeCInformation.cmake"))
     folder = Path(modules).parent
     leave = ("*/Help/*", "*/Templates/*", "*/Modules/Find*", "/usr/bin/c[ct]*", "/usr/bin/cpack", "*/emacs/*", "*/vim*")
     more = f"echo 'set(XSRC_MARKER marked)' >$DESTDIR/{folder}/XsrcMarker.cmake\n"
-
-    def cm(revision: int, hardlink: tuple[str, ...]) -> str:
-        return unpack.package(site, "cm", "cmake", leave=leave, more=more, hardlink=hardlink, revision=revision)
-
-    cm(1, ())
+    pkgver = unpack.package(site, "cm", "cmake", leave=leave, more=more)
     site.script("xn", LIBRARY)
     find = "set(XsrcModule_SAID module)\nset(XsrcModule_FOUND TRUE)"
     site.script("module", f"mkdir -p $DESTDIR/{folder}; echo '{find}' >$DESTDIR/{folder}/FindXsrcModule.cmake\n")
     site.build("cm", "xn", "module")
-    control = inside(site, "echo 'find_package(XsrcModule REQUIRED)' >x.cmake; cmake -P x.cmake")
-    assert control.code == 1 and "FindXsrcModule.cmake" in control.err, control
-    pkgver = cm(2, ("usr/bin/cmake",))
-    site.build("cm")
+    with unpack.linked(site, pkgver, real):
+        control = inside(site, "echo 'find_package(XsrcModule REQUIRED)' >x.cmake; cmake -P x.cmake")
+        assert control.code == 1 and "FindXsrcModule.cmake" in control.err, control
     unpack.runs(site, "cm", "/usr/bin/cmake")
     lines = inside(site, PROJECT).ok().out.splitlines()
     assert lines[:2] == ["42 /usr/include/xn.h", "/usr module marked"]
@@ -237,7 +234,10 @@ perl Makefile.PL >&2; make >&2; cat Makefile
 
 
 def test_perl_uses_modules_of_other_packages(site: Site) -> None:
-    """Its own modules are found by paths that are compiled in; but it tells scripts its real path and they write it."""
+    """Its own modules are found by paths that are compiled in; but it tells scripts its real path and they write it.
+
+    It reads that from /proc/self/exe, so it is a hard link without a rule.
+    """
     real = unpack.program("perl")
     modules = next((Path(path).parent for path in unpack.files("perl") if path.endswith("/FindBin.pm")), None)
     if modules is None:
@@ -245,15 +245,13 @@ def test_perl_uses_modules_of_other_packages(site: Site) -> None:
     big = ("CORE", "CPAN", "Encode", "IO/Compress", "Module", "Pod", "TAP", "Test", "Unicode", "pod", "unicore")
     leave = ("/usr/include/*", "*.a", "*.pod", "*/libperl.*", *(f"*/{part}/*" for part in big))
     more = f"mkdir -p $DESTDIR/{modules}/Xsrc; echo 'package Xsrc::Marker; 1;' >$DESTDIR/{modules}/Xsrc/Marker.pm\n"
-    unpack.package(site, "language", "perl", keep=("/usr/bin/perl",))
+    pkgver = unpack.package(site, "language", "perl", leave=leave, more=more)
     scripts = {"module": PERL_MODULE, "found": PERL_FOUND, "asks": PERL_SCRIPT}
     for name, script in scripts.items():
         site.script(name, script)
     site.build("language", *scripts)
-    assert inside(site, "perl -e 'print $^X'").ok().out == "/pkg-destdir/language-1.0_1/usr/bin/perl", "the control"
-    rule = ("usr/bin/perl*",)
-    pkgver = unpack.package(site, "language", "perl", leave=leave, more=more, hardlink=rule, revision=2)
-    site.build("language")
+    with unpack.linked(site, pkgver, real):
+        assert inside(site, "perl -e 'print $^X'").ok().out == f"/{LEAK}/{pkgver}/usr/bin/perl", "the control"
     said = inside(site, f"asks '{unpack.mark('language')}'").ok().out.split("\n", 6)
     assert said[:4] == [unpack.mark("language"), "neighbour", "found", "/usr/bin"]
     assert all(path.startswith(f"/pkg-destdir/{pkgver}/usr/") for path in said[4:6]), said[4:6]

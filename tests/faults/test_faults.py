@@ -13,38 +13,6 @@ from tests.faults.worker import SHARES, together
 
 pytestmark = pytest.mark.usefixtures("injector")
 
-_FRESH = "between link and unlink of a file that is put where nothing stood, its temporary name is left for good"
-_PART = "a record of a generation that could not be written leaves its part"
-_REPAIR = "what a cut off repair was to mend is taken for a stranger's"
-_SWEEP = "a build is moved away before the database forgets it"
-_ADOPT = "what was to be adopted keeps its second name"
-
-KNOWN = {
-    **{(scenario.name, "errno"): _PART for scenario in SCENARIOS},
-    **{(name, "again"): _PART for name in ("stow", "replace", "choose", "trigger")},
-    **{(name, "kill"): _FRESH for name in ("stow", "upgrade")},
-    **{(name, kind): _REPAIR for name in ("restow", "verify") for kind in ("kill", "full")},
-    **{("gc", kind): _SWEEP for kind in ("kill", "errno")},
-    **{("adopt", kind): _ADOPT for kind in ("kill", "errno", "full")},
-}
-"""Which kinds of fault a scenario does not survive yet, and why; each line goes when that is mended."""
-
-
-def cases() -> list[object]:
-    """Every scenario with every kind of fault."""
-    return [
-        pytest.param(
-            scenario.name,
-            kind,
-            id=f"{scenario.name}-{kind}",
-            # which faults have their turn after a kill follows from the number of points: it may be none of the known
-            marks=[pytest.mark.xfail(strict=kind != "again", reason=reason)] if reason else [],
-        )
-        for scenario in SCENARIOS
-        for kind in KINDS
-        for reason in [KNOWN.get((scenario.name, kind))]
-    ]
-
 
 def tried(name: str, kind: str) -> Report:
     """All points of a scenario, tried by several workers."""
@@ -54,7 +22,7 @@ def tried(name: str, kind: str) -> Report:
     return report
 
 
-@pytest.mark.parametrize(("name", "kind"), cases())
+@pytest.mark.parametrize(("name", "kind"), [(scenario.name, kind) for scenario in SCENARIOS for kind in KINDS])
 def test_every_point(name: str, kind: str, tally: Tally) -> None:
     report = tried(name, kind)
     tally.reports[name, kind] = report

@@ -234,10 +234,7 @@ def can_put(disk: Disk, path: str) -> bool:
     )
 
 
-CUT = pytest.mark.xfail(strict=True, reason="undoing an adoption does not look who is there by now")
-
-
-@pytest.mark.parametrize("at", [0, pytest.param(1, marks=CUT)])
+@pytest.mark.parametrize("at", [0, 1])
 def test_a_file_put_in_the_way_of_a_cut_off_adoption_is_never_lost(at: int) -> None:
     disk = Disk.fresh()
     disk.nodes["usr/bin/x"] = Found("file", "theirs")

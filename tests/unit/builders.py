@@ -245,7 +245,7 @@ class Disk:
         skeleton = tuple(entry for path, entry in SKELETON.items() if path in paths)
         others.append(Member(PkgVer(SKEL, "0", 1), skeleton))
         request = replace(request, others=tuple(others))
-        every, _ = watched(paths, (*adding, *dropping, *others))
+        every, _ = watched(paths, (*adding, *dropping, *others), adopt=adopt)
         return plan_stow(request, self.survey(every), records)
 
     def do(self, plan: StowPlan) -> StowPlan:

@@ -5,7 +5,6 @@ Every step goes by `walk`; names are never joined to paths that the kernel would
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import io
 import os
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from xsrc.effects.rename import exchange
 from xsrc.effects.walk import Item, Walk, changed, held
 from xsrc.errors import BuildFailed
 from xsrc.model import elf
@@ -40,8 +40,8 @@ class Scan:
     """Sonames that its files need."""
     provides: tuple[str, ...]
     """Sonames of its own libraries."""
-    origin: tuple[str, ...] = ()
-    """Programs that look for libraries from their own place (`$ORIGIN`): through a link they would not find them."""
+    placed: tuple[str, ...] = ()
+    """Programs that ask where they themselves are: through a link they would find their destdir and no neighbours."""
 
 
 def scan(destdir: Path) -> Scan:
@@ -53,7 +53,7 @@ def scan(destdir: Path) -> Scan:
     entries: list[Entry] = []
     requires: set[str] = set()
     provides: set[str] = set()
-    origin: list[str] = []
+    placed: list[str] = []
     bad: list[str] = []
     links = _Links()
     with Walk(destdir) as at:
@@ -77,7 +77,7 @@ def scan(destdir: Path) -> Scan:
                     bad.append(f"  /{item.path}: a link to {target}, which is nowhere but in its own build")
                 entries.append(Entry(item.path, Kind.LINK, 0o777, target=target))
             elif stat.S_ISREG(item.status.st_mode):
-                digest, leak, found = _file(item)
+                digest, leak, found, asks = _file(item)
                 if leak:
                     bad.append(f"  /{item.path}: holds the string {leak}…, a path of its own build")
                 if found and any(_unwritable(name, "name") for name in (found.soname, *found.needed)):
@@ -85,7 +85,7 @@ def scan(destdir: Path) -> Scan:
                 elif found:
                     requires.update(found.needed)
                     provides.update({found.soname} - {""})
-                    origin += [item.path] if found.from_origin else []
+                    placed += [item.path] if found.interpreter and (asks or found.from_origin) else []
                 inode = item.status.st_ino if item.status.st_nlink > 1 else 0
                 entries.append(Entry(item.path, Kind.FILE, mode, item.status.st_size, digest, inode=inode))
             else:
@@ -98,7 +98,7 @@ def scan(destdir: Path) -> Scan:
             hint="mend it in [phases] post_install, or leave it out by [install] remove",
         )
     return Scan(
-        Manifest.of(_numbered(entries)), tuple(sorted(requires - provides)), tuple(sorted(provides)), tuple(origin)
+        Manifest.of(_numbered(entries)), tuple(sorted(requires - provides)), tuple(sorted(provides)), tuple(placed)
     )
 
 
@@ -118,17 +118,19 @@ def _numbered(entries: list[Entry]) -> Iterator[Entry]:
         yield entry._replace(inode=numbers.setdefault(entry.inode, len(numbers) + 1)) if entry.inode else entry
 
 
-def _file(item: Item) -> tuple[str, str, elf.Elf | None]:
+def _file(item: Item) -> tuple[str, str, elf.Elf | None, bool]:
+    """A file's sha256, a path of its build that it holds, what it is as an ELF file, whether it asks where it is."""
     with _opened(item) as file:
         status = os.fstat(file.fileno())
         digest = hashlib.sha256()
-        leak, tail, head, size = "", b"", b"", 0
+        leak, tail, head, size, asks = "", b"", b"", 0, False
         while (data := file.read(_CHUNK)) and size <= item.status.st_size:  # one may grow as fast as it is read
             head = head or data[:4]
             size += len(data)
             digest.update(data)
             window = tail + data
             leak = leak or next((text.decode() for text in _LEAKS if text in window), "")
+            asks = asks or (head == elf.MAGIC and b"/proc/self/exe" in window)
             tail = data[-32:]
         found = None
         if head == elf.MAGIC:
@@ -138,7 +140,7 @@ def _file(item: Item) -> tuple[str, str, elf.Elf | None]:
             reader.detach()  # else it closes the file
         if size != item.status.st_size or _times(os.fstat(file.fileno())) != _times(status):
             raise changed(f"/{item.path}")
-        return digest.hexdigest(), leak, found
+        return digest.hexdigest(), leak, found, asks
 
 
 def _times(status: os.stat_result) -> tuple[int, int]:
@@ -263,16 +265,9 @@ def _unlinked(name: str, parent: int) -> bool:
     return True
 
 
-_RENAME_EXCHANGE = 2
-
-
 def replace_tree(new: Path, final: Path) -> None:
-    """Put `new` where `final` is, in one step; what stood there before stands where `new` was (renameat2(2))."""
+    """Put `new` where `final` is, in one step; what stood there before stands where `new` was."""
     if not final.is_symlink() and not final.exists():
         os.rename(new, final)
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    at = ctypes.c_int(-100)  # AT_FDCWD
-    if libc.renameat2(at, os.fsencode(new), at, os.fsencode(final), ctypes.c_uint(_RENAME_EXCHANGE)) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(final))
+    else:
+        exchange(new, final)

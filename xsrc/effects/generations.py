@@ -16,8 +16,13 @@ def write(masterdir: Masterdir, generation: Generation) -> None:
     path = masterdir.generation(generation.number)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(generation.render())
-    part.rename(path)
+    try:
+        part.write_text(generation.render())
+        part.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
 
 
 def read(masterdir: Masterdir, number: int) -> Generation | None:
@@ -49,3 +54,4 @@ def drop(masterdir: Masterdir, number: int) -> None:
     """Remove the record of a generation."""
     path: Path = masterdir.generation(number)
     path.unlink(missing_ok=True)
+    path.with_suffix(".part").unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from xsrc.effects.builds import bring
+from xsrc.effects.rename import rename_new
 from xsrc.model.farm import MERGED, ORIG, Act, Class, Found, Op, Placed, merge_lines
 from xsrc.model.layout import Masterdir
 
@@ -176,16 +177,13 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
         case Act.MKDIR:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, op.placed.mode | 0o700, dir_fd=parent)  # the farm has to get in
+        case Act.PUT if op.placed.how is Class.THEIRS:
+            _bring_back(name, parent)
         case Act.PUT:
             if op.before is not None and op.before.how is Class.THEIRS:
-                with contextlib.suppress(FileExistsError):
-                    os.link(name, name + ORIG, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
-            if op.placed.how is Class.THEIRS:
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(name + ORIG, name, src_dir_fd=parent, dst_dir_fd=parent)
-            else:
-                fresh = op.before is None and op.placed.how is not Class.MADE
-                _put(masterdir, op.placed, name, parent, fresh=fresh)
+                _lay_aside(name, parent, op.placed.text if op.placed.linked else None)
+            fresh = op.before is None and op.placed.how is not Class.MADE
+            _put(masterdir, op.placed, name, parent, fresh=fresh)
         case Act.MERGE:
             _merge(op.before.text if op.before else "", op.placed.text, name, parent)
         case Act.REMOVE:
@@ -198,6 +196,26 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
                 # what a user put into a directory keeps it
                 if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise
+
+
+def _lay_aside(name: str, parent: int, ours: str | None) -> None:
+    """Give a stranger's file its second name; raises FileExistsError where something else has that name."""
+    try:
+        os.link(name, name + ORIG, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+    except FileExistsError:
+        # done before: both names are the stranger's file, or the first is ours by now
+        taken = ours is not None and _is_link(name, parent, ours)
+        if not (taken or ours is None or _same(name, name + ORIG, parent)):
+            raise
+
+
+def _bring_back(name: str, parent: int) -> None:
+    """Let a stranger's file have its first name again."""
+    with contextlib.suppress(FileNotFoundError):
+        if _same(name + ORIG, name, parent):
+            os.unlink(name + ORIG, dir_fd=parent)
+        else:
+            os.rename(name + ORIG, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def _put(masterdir: Masterdir, placed: Placed, name: str, parent: int, *, fresh: bool) -> None:
@@ -260,13 +278,12 @@ def _replacing(name: str, parent: int, *, fresh: bool = False) -> Iterator[str]:
     `fresh` takes no place of anything. A name of 255 bytes leaves no room for more.
     """
     temporary = _TEMPORARY + hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=parent)
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=parent)
         yield temporary
         if fresh:
-            os.link(temporary, name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
-            os.unlink(temporary, dir_fd=parent)
+            rename_new(temporary, name, parent)
         elif _same(temporary, name, parent):  # rename(2) does nothing where both names are one file already
             os.unlink(temporary, dir_fd=parent)
         else:

@@ -161,10 +161,10 @@ class Farm:
             (str(props.pkgver), props.key, json.dumps(dict(seconds or {}))),
         )
 
-    def forget(self, pkgver: str, build: str) -> None:
-        """Drop the record of a build that is to be removed; it must not be stowed."""
+    def forget(self, builds: Iterable[tuple[str, str]]) -> None:
+        """Drop the records of builds, by pkgver and build, that are to be removed; none may be stowed."""
         with self._transaction():
-            self.db.execute("DELETE FROM package WHERE pkgver = ? AND build = ?", (pkgver, build))
+            self.db.executemany("DELETE FROM package WHERE pkgver = ? AND build = ?", builds)
 
     def props(self, pkgver: PkgVer) -> Props | None:
         """What is known of a built package."""

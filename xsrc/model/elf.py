@@ -19,8 +19,8 @@ class Elf:
 
     @property
     def from_origin(self) -> bool:
-        """Whether it is a program that looks for libraries from its own place, which the kernel takes from its file."""
-        return bool(self.interpreter) and any("$ORIGIN" in path or "${ORIGIN}" in path for path in self.runpath)
+        """Whether it looks for libraries from its own place, which for a program is that of its file, not of a link."""
+        return any("$ORIGIN" in path or "${ORIGIN}" in path for path in self.runpath)
 
 
 def read(stream: IO[bytes]) -> Elf | None:

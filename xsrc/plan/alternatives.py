@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from xsrc.model.farm import Class, Member, Placed
 
@@ -28,24 +28,42 @@ def providers(members: Iterable[Member], choices: Mapping[str, str]) -> dict[str
 
 
 def links_of(members: Iterable[Member], choices: Mapping[str, str]) -> dict[str, Placed]:
-    """The links of all groups, by path; where groups disagree the first by name has its way."""
+    """The links of all groups and the directories that they are in, by path; of two links the first by name is made."""
     ruled = [member for member in members if member.rules.alternatives]
     chosen = providers(ruled, choices)
     result: dict[str, Placed] = {}
     for member in sorted(ruled, key=lambda member: member.name):
         for one in member.rules.alternatives:
             if chosen[one.group] == member.name:
-                path = one.link.lstrip("/")
-                result.setdefault(path, Placed(path, member.owner, Class.SHIPPED, _text(one.link, one.target)))
+                link = _merged(one.link)
+                text = _text(link, one.target)
+                result.setdefault(link[1:], Placed(link[1:], member.owner, Class.SHIPPED, text))
+                for above in _above(link[1:]):
+                    result.setdefault(above, Placed(above, member.owner, Class.DIR))
     return result
+
+
+def _merged(path: str) -> str:
+    """An absolute path as a root with merged /usr has it.
+
+    >>> _merged("/bin/sh"), _merged("/usr/bin/sh")
+    ('/usr/bin/sh', '/usr/bin/sh')
+    """
+    top = path.split("/")[1]
+    return f"/usr{path}" if top in ("bin", "sbin", "lib", "lib64") else path
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := posixpath.dirname(path):
+        yield path
 
 
 def _text(link: str, target: str) -> str:
     """The text of a link that reads the same from the host and from inside.
 
-    >>> _text("/usr/bin/sh", "/usr/bin/dash"), _text("/usr/bin/vi", "vim"), _text("/bin/sh", "/usr/bin/dash")
+    >>> _text("/usr/bin/sh", "/usr/bin/dash"), _text("/usr/bin/vi", "vim"), _text("/etc/x", "/bin/dash")
     ('dash', 'vim', '../usr/bin/dash')
     """
     if not target.startswith("/"):
         return target
-    return posixpath.relpath(target, posixpath.dirname(link))
+    return posixpath.relpath(_merged(target), posixpath.dirname(link))

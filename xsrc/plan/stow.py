@@ -70,9 +70,14 @@ def affected(request: Request, records: Records) -> frozenset[str]:
     return frozenset().union(old, new, *(member.places for member in (*request.add, *request.drop)))
 
 
-def watched(paths: Iterable[str], members: Iterable[Member]) -> tuple[frozenset[str], frozenset[str]]:
+def watched(
+    paths: Iterable[str], members: Iterable[Member], *, adopt: bool = False
+) -> tuple[frozenset[str], frozenset[str]]:
     """All paths that a plan has to look at on disk, and those of them whose content it has to know."""
     every = set(paths)
+    if adopt:
+        every |= {path + ORIG for path in paths if _has_room(path)}
+        return frozenset(every | set(MERGED)), frozenset(every)
     read = [p for m in members for p in m.places.values() if p.how in (Class.COPY, Class.HARD, Class.MADE)]
     files = {place.path for place in read}
     copies = {place.path for place in read if place.how is Class.COPY and _has_room(place.path)} & every
@@ -122,7 +127,7 @@ class _Planner:
             if path in refused or (placed == was and placed.owner in staying and not request.repair):
                 continue
             if path not in disk and path not in rows:
-                self.ops.append(Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed, was))
+                self.ops.append(Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed))
             else:
                 self.put(placed, was, disk.get(path))
         for path in sorted(before.keys() - after.keys(), reverse=True):
@@ -134,7 +139,7 @@ class _Planner:
         row = self.records.conf.get(placed.path)
         act = Act.MKDIR if placed.how is Class.DIR else Act.PUT
         if found is None:
-            self.ops.append(Op(act, placed, was))
+            self.ops.append(Op(act, placed))
             self.unchanged(placed, row)
         elif stands(placed, found):
             follows = placed.how is Class.HARD and placed.owner in self.request.rebuilt
@@ -155,7 +160,7 @@ class _Planner:
         elif placed.how is Class.COPY and (row or (was and was.how is Class.COPY)):
             self.keep(placed, row.base if row else was.text if was else "", row)
         elif was is not None and self.request.repair and found.kind == "link":
-            self.ops.append(Op(act, placed, was))
+            self.ops.append(Op(act, placed, Placed(placed.path, "", Class.SHIPPED, found.text)))
         elif was is None and self.request.adopt:
             self.adopt(placed, found)
         else:
@@ -284,7 +289,11 @@ def _name(member: Member) -> str:
 
 def _stowed_entries(member: Member, links: Mapping[str, Placed]) -> Iterable[Entry]:
     """The entries of a package that it does not leave out of the root, and its links of alternatives."""
-    own = [Entry(path, Kind.LINK, target=p.text) for path, p in links.items() if p.owner == member.owner]
+    own = [
+        Entry(path, Kind.DIR if p.how is Class.DIR else Kind.LINK, target=p.text)
+        for path, p in links.items()
+        if p.owner == member.owner
+    ]
     if not own and not member.rules.ignore:
         return member.entries
     return (*own, *(e for e in member.entries if e.path in member.places and e.path not in links))
@@ -375,11 +384,11 @@ def resumed(ops: Iterable[Op], disk: Mapping[str, Found]) -> tuple[tuple[Op, ...
             case Act.MKDIR:
                 blocked += [op.placed.path] if found is not None and found.kind != "dir" else []
                 left.append(op)
-            case Act.PUT if op.placed.how not in (Class.MADE, Class.THEIRS):
+            case Act.PUT if op.placed.how is not Class.MADE:
                 done = found is not None and stands(op.placed, found)
                 ours = found is None or done or (op.before is not None and stands(op.before, found))
                 blocked += [] if ours else [op.placed.path]
-                left += [] if done and op.before is None else [op]
+                left += [] if done and op.before is None and op.placed.how is not Class.THEIRS else [op]
             case Act.REMOVE:
                 left += [op] if found is not None and stands(op.placed, found) else []
             case _:

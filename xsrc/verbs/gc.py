@@ -73,11 +73,12 @@ def sweep(context: Context, farm: Farm, found: Waste) -> int:
     # a generation that cannot be returned to is no longer offered before a build of it goes
     for number in found.generations:
         generations.drop(masterdir, number)
+    # the records go first: a build that is on disk only is in nobody's way, one that is recorded only would be stowed
+    farm.forget(found.builds)
     for pkgver, build in found.builds:
         folder = masterdir.destdirs / pkgver if current[(pkgver, build)] else masterdir.kept(pkgver, build)
         if folder.exists():
             os.rename(folder, masterdir.destdirs / f"{_GOING}{pkgver}.{build}")
-        farm.forget(pkgver, build)
         if current[(pkgver, build)]:
             context.remove(masterdir.logs(PkgVer.parse(pkgver)))
     freed = 0

@@ -32,7 +32,7 @@ def plan_change(context: Context, farm: Farm, request: Request) -> StowPlan:
     shared = tuple(entry for path, entry in skeleton(context.tree).items() if path in paths)
     others = [m for m in (*others, Member(PkgVer(SKELETON, "0", 1), shared)) if m.name not in names]
     whole = replace(request, others=tuple(others))
-    every, hashed = watched(paths, (*whole.add, *whole.drop, *whole.others))
+    every, hashed = watched(paths, (*whole.add, *whole.drop, *whole.others), adopt=whole.adopt)
     return plan_stow(whole, links.survey(context.masterdir.root, every, hashed), records)
 
 

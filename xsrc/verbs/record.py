@@ -107,7 +107,7 @@ def _keep(context: Context, farm: Farm, pkgver: str, folder: Path) -> None:
     if build and wanted:
         builds.lay_aside(context.masterdir, pkgver, folder)
     elif build != farm.build(PkgVer.parse(pkgver)):
-        farm.forget(pkgver, build)
+        farm.forget([(pkgver, build)])
 
 
 def _props(context: Context, job: Job, state: State, needs: Closure, found: destdir.Scan) -> Props:
@@ -126,21 +126,21 @@ def _props(context: Context, job: Job, state: State, needs: Closure, found: dest
         run_depends=run_depends(declared, found.requires, found.provides, needs.sonames),
         shlib_requires=found.requires,
         shlib_provides=found.provides,
-        rules=rules_of(package, found.origin),
+        rules=rules_of(package, found.placed),
         options=dict(package.options),
         build={"base": context.base.name, "source-date-epoch": state.epoch},
         preimage=job.preimage,
     )
 
 
-def rules_of(package: Package, origin: Iterable[str]) -> Rules:
-    """What the farm keeps to for a package; `origin` are programs that look for neighbours from their own place."""
+def rules_of(package: Package, placed: Iterable[str]) -> Rules:
+    """What the farm keeps to for a package; `placed` are programs that ask where they themselves are."""
     raw = package.raw
     table: dict[str, Any] = {name: raw[name] for name in _FROM_TEMPLATE if name in raw}
     accounts = [one if isinstance(one, dict) else {"name": one} for one in raw.get("system_accounts", ())]
     table |= {
         "accounts": accounts,
-        "hardlink": [*package.stow.hardlink, *(glob.escape(path) for path in origin)],
+        "hardlink": [*package.stow.hardlink, *(glob.escape(path) for path in placed)],
         "copy": package.stow.copy,
         "ignore": package.stow.ignore,
         "protect": package.stow.protect,

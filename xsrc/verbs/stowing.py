@@ -239,15 +239,11 @@ def return_to(
     marks = {
         str(one.pkgver): one.asked
         for name, one in target.packages.items()
-        if _differs(stowed.get(name), one.pkgver, one.asked)
+        if name in new or stowed.get(name) != (one.pkgver, one.asked)
     }
     choices = dict(target.choices) if target.choices != farm.records().choices else None
     base = Change(add=marks, drop=tuple(gone), ops=brings, builds=builds, choices=choices, fire=fired(add, drop))
     return finish(context, farm, change_of(plan, what, base), plan, how)
-
-
-def _differs(now: tuple[PkgVer, bool] | None, pkgver: PkgVer, asked: bool) -> bool:
-    return now != (pkgver, asked)
 
 
 def choose(

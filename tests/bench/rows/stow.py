@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -57,14 +58,26 @@ def stow(world: World) -> list[Figure]:
     """Stowing and unstowing in memory, then stowing on disk; each beside GNU stow and the bare loop."""
     if find("stow") is None:
         raise Missing("no GNU stow")
-    if not (os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 1 << 29):
+    if not in_memory():
         return [Figure("stow", note=f"not run: {MEMORY} is too small"), *_on_disk(world)]
+    with scratch() as folder:
+        figures = _in_memory(world, folder)
+    return [*figures, *_on_disk(world)]
+
+
+def in_memory() -> bool:
+    """Whether there is a file system without a disk that is large enough."""
+    return os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 1 << 29
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder in memory, gone after the block."""
     folder = Path(tempfile.mkdtemp(prefix="xsrc-bench-", dir=MEMORY))
     try:
-        figures = _in_memory(world, folder)
+        yield folder
     finally:
         remove_tree(folder)
-    return [*figures, *_on_disk(world)]
 
 
 def _in_memory(world: World, folder: Path) -> list[Figure]:
@@ -83,7 +96,7 @@ def _in_memory(world: World, folder: Path) -> list[Figure]:
         return put, timed(farm.gnu("-D", target), world.env, world.tree)
 
     def loop() -> tuple[float, ...]:
-        took = _bare_loop(folder / "loop", farm.files)
+        took = bare_loop(folder / "loop", farm.files)
         remove_tree(folder / "loop")
         return (took,)
 
@@ -126,7 +139,7 @@ def _on_disk(world: World) -> list[Figure]:
         return (took,)
 
     def loop() -> tuple[float, ...]:
-        return (_bare_loop(folder / f"loop-{next(numbers)}", farm.files),)
+        return (bare_loop(folder / f"loop-{next(numbers)}", farm.files),)
 
     sides: list[Side] = [ours, theirs, loop]
     mine, its, bare = interleaved(sides, world.rounds(5), warm=0)
@@ -137,7 +150,7 @@ def _on_disk(world: World) -> list[Figure]:
     return [beside, compared("stow, on disk, loop", column(mine), column(bare), 2.0, against="symlink(2)")]
 
 
-def _bare_loop(root: Path, files: Sequence[tuple[str, str]]) -> float:
+def bare_loop(root: Path, files: Sequence[tuple[str, str]]) -> float:
     """Seconds for symlink(2) alone: the directories are made before, the texts are known."""
     for directory in sorted({path.rpartition("/")[0] for path, _ in files}):
         (root / directory).mkdir(parents=True, exist_ok=True)

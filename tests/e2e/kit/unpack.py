@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -107,6 +108,19 @@ def package(
     )
     site.write(f"templates/{name}/files/list", "".join(f"{path}\n" for path in listed))
     return f"{name}-1.0_{revision}"
+
+
+@contextlib.contextmanager
+def linked(site: Site, pkgver: str, path: Path) -> Iterator[None]:
+    """A symbolic link in the place of a hard link inside the block: what a test must be able to tell apart."""
+    name = str(path).lstrip("/")
+    stands = site.masterdir / name
+    assert not stands.is_symlink() and stands.samefile(site.destdir(pkgver) / name), f"{path} is no hard link"
+    stands.unlink()
+    stands.symlink_to("../" * name.count("/") + f"pkg-destdir/{pkgver}/{name}")
+    yield
+    site.xsrc("restow", pkgver.partition("-")[0]).ok()
+    assert not stands.is_symlink()
 
 
 def runs(site: Site, name: str, path: str | Path) -> None:

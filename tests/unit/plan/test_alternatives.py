@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pytest
 
 from tests.unit.builders import Disk, a_file, a_member, stranger
 from xsrc.model.farm import Act, Class, Found, Member, Op, Placed
 from xsrc.model.rules import Alternative
-from xsrc.plan.alternatives import links_of, offers, providers
+from xsrc.plan.alternatives import links_of as places_of
+from xsrc.plan.alternatives import offers, providers
 from xsrc.plan.stow import STRANGER
+
+
+def links_of(members: Iterable[Member], choices: Mapping[str, str]) -> dict[str, Placed]:
+    """The links alone; the directories that they are in are placed too."""
+    return {path: placed for path, placed in places_of(members, choices).items() if placed.how is Class.SHIPPED}
+
+
+def test_the_directories_of_links_are_placed() -> None:
+    found = places_of((a_member("a-1_1", alternatives=(Alternative("g", "/opt/new/g", "x"),)),), {})
+    assert {path for path, placed in found.items() if placed.how is Class.DIR} == {"opt", "opt/new"}
 
 
 def shell(name: str, priority: int, *, link: str = "/usr/bin/sh", group: str = "sh") -> Member:
@@ -191,7 +204,6 @@ def test_a_strangers_file_in_place_of_the_link(found: Found) -> None:
     assert disk.nodes == before.nodes, "it comes back when the last one goes"
 
 
-@pytest.mark.xfail(strict=True, reason="the directory of an alternative's link that no package has is not made")
 def test_the_directory_of_a_link_is_made_where_nobody_has_it() -> None:
     deep = a_member("a-1_1", "usr/bin/a", alternatives=(Alternative("g", "/usr/share/new/g", "/usr/bin/a"),))
     disk = Disk.fresh()

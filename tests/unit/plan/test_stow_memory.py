@@ -286,7 +286,6 @@ def test_only_what_no_package_owns_is_adopted() -> None:
     assert str(conflict) == "/usr/bin/x: a-1_1 and b-1_1: different contents"
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks whether there is a file called .orig already")
 def test_a_file_that_is_called_orig_already_is_in_the_way() -> None:
     disk = Disk.fresh()
     disk.nodes |= {"usr/bin/x": stranger(), "usr/bin/x.orig": stranger("older")}
