@@ -62,7 +62,9 @@ class Verify(Verb):
             names = tuple(farm.stowed())
             members = tuple(m for v, _ in farm.stowed().values() if (m := farm.member(v)))
             made = made_member(farm.made())
-            request = Request((*members, made), (*members, made), repair=True)
+            # equal to what was linked and yet another file: only what follows another build is linked again
+            drifted = frozenset(f.owner for f in verify_root(context, farm) if f.trouble is Trouble.DRIFT)
+            request = Request((*members, made), (*members, made), repair=True, rebuilt=drifted)
             plan = plan_change(context, farm, request)
             refuse_conflicts(plan, "verify --repair", adopt=False)
             fire = tuple(parse_triggers(trigger_texts()))
@@ -92,6 +94,14 @@ def unusable(context: Context) -> str | None:
 
 def verify(context: Context, farm: Farm, *, hashed: bool) -> Iterator[Finding]:
     """Everything that is not as it should be, the root first."""
+    yield from verify_root(context, farm)
+    for text, _ in sorted(farm.built().items()):
+        yield from verify_destdir(context, farm, text, hashed=hashed)
+
+
+def verify_root(context: Context, farm: Farm) -> Iterator[Finding]:
+    """What of the stowed root is not as it should be."""
+    root = context.masterdir.root
     stowed = [v for v, _ in farm.stowed().values()]
     members = [*(m for v in stowed if (m := farm.member(v))), made_member(farm.made())]
     members.append(Member(PkgVer(SKELETON, "0", 1), tuple(skeleton(context.tree).values())))
@@ -99,13 +109,13 @@ def verify(context: Context, farm: Farm, *, hashed: bool) -> Iterator[Finding]:
     places = expected(members, records)
     contents = frozenset(p.path for p in places.values() if p.how in (Class.COPY, Class.MADE, Class.HARD))
     binds = frozenset(context.base.binds)
-    disk = links.scan(context.masterdir.root, (LEFT_OUT | binds) - {"var"}, contents)
+    disk = links.scan(root, (LEFT_OUT | binds) - {"var"}, contents)
+    # in places of the user only what packages have there is looked at
+    disk |= links.survey(root, (path for path in places if path not in disk), contents)
     wanted = {p.text.rpartition("../")[2] for p in places.values() if p.how is Class.LINK}
     wanted |= {p.source for p in places.values() if p.how is Class.HARD}
-    sources = {path: found.inode for path, found in links.survey(context.masterdir.root, wanted, frozenset()).items()}
+    sources = {path: found.inode for path, found in links.survey(root, wanted, frozenset()).items()}
     yield from (f for f in compare_root(members, records, disk, sources) if not _of_user(f))
-    for text, _ in sorted(farm.built().items()):
-        yield from verify_destdir(context, farm, text, hashed=hashed)
 
 
 def _of_user(finding: Finding) -> bool:
