@@ -1,0 +1,210 @@
+"""`xsrc verify` finds and names whatever is wrong with a root, and mends what can be mended."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.kit import look
+from tests.e2e.kit.site import Site
+from tests.e2e.kit.stowed import history, package, put, scan, stowed
+
+TOP = 'system_accounts = ["_p"]\nshells = ["/usr/bin/p"]'
+STOW = '[stow]\nhardlink = ["usr/libexec/p"]\n'
+FILES = {
+    "usr/bin/p": "#!/bin/sh",
+    "usr/share/p/a": "a",
+    "usr/share/p/b": "b",
+    "usr/share/p/l": "-> a",
+    "usr/libexec/p": "hard",
+    "etc/p.conf": "conf",
+}
+
+
+def troubles(site: Site, *words: str, code: int = 1) -> list[str]:
+    """What verify finds, a line each, blanks made one."""
+    return [" ".join(line.split()) for line in site.xsrc("verify", *words).ended(code).out.splitlines()]
+
+
+def sh(site: Site, script: str) -> None:
+    """Something that P does in the masterdir."""
+    site.land.run("sh", "-ec", script, cwd=site.masterdir).ok()
+
+
+def test_each_trouble_is_found_named_and_mended(site: Site) -> None:
+    site.xsrc("verify").ok("there is no masterdir")
+    package(site, "p", FILES, top=TOP, tables=STOW)
+    site.build("p")
+    assert troubles(site, code=0) == []
+    clean = scan(site)
+    sh(
+        site,
+        """
+        rm usr/share/p/a; ln -s /nowhere usr/share/p/a
+        rm usr/share/p/b
+        ln -sfn b usr/share/p/l
+        touch usr/share/p/mine; mkdir opt/mine
+        rm usr/libexec/p
+        sed -i /_p/d etc/passwd; sed -i '/.usr.bin.p/d' etc/shells
+        """,
+    )
+    put(site, "etc/p.conf", "mine")
+    found = troubles(site)
+    passwd, *rest = [line for line in found if line.startswith("lines")]
+    assert passwd.startswith("lines /etc/passwd: accounts: _p:x:") and rest == [
+        "lines /etc/shells: accounts: /usr/bin/p"
+    ]
+    assert [line for line in found if not line.startswith("lines")] == [
+        "changed /etc/p.conf: p-1.0_1: by its user",
+        "alien /opt/mine: dir",
+        "missing /usr/libexec/p: p-1.0_1",
+        "drift /usr/share/p/a: p-1.0_1: is a link to /nowhere, is to be a link",
+        "missing /usr/share/p/b: p-1.0_1",
+        "drift /usr/share/p/l: p-1.0_1: is a link to b, is to be a shipped",
+        "alien /usr/share/p/mine: file",
+    ]
+    rows = json.loads(site.xsrc("verify", "--json", "--quick").ended(1, "6 to be mended, 3 to be known").out)
+    assert {"path": "/opt/mine", "trouble": "alien", "owner": "", "text": "dir"} in rows
+    assert len(rows) == len(found)
+    site.xsrc("verify", "--repair").ok("0 to be mended, 3 to be known")
+    now = scan(site)
+    for path in ("opt/mine", "usr/share/p/mine"):
+        del now[path]
+    assert {k: v for k, v in now.items() if k != "etc/p.conf"} == {k: v for k, v in clean.items() if k != "etc/p.conf"}
+    assert (site.masterdir / "etc/p.conf").read_text() == "mine\n"
+    assert troubles(site, code=0) == [
+        "changed /etc/p.conf: p-1.0_1: by its user",
+        "alien /opt/mine: dir",
+        "alien /usr/share/p/mine: file",
+    ]
+
+
+def test_a_file_in_the_way_is_nobodys_to_replace(site: Site) -> None:
+    package(site, "p", FILES, tables=STOW)
+    site.build("p")
+    sh(site, "rm usr/share/p/a; echo mine >usr/share/p/a; rm usr/share/p/b")
+    before = scan(site)
+    assert "drift /usr/share/p/a: p-1.0_1: is a file, is to be a link" in troubles(site)
+    site.xsrc("verify", "--repair").ended(5, "/usr/share/p/a", "link of p-1.0_1 was replaced by a file")
+    assert scan(site) == before, "nothing was mended, for not all could be"
+
+
+def test_a_destdir_that_was_written_to(site: Site) -> None:
+    """Only another build mends it; --quick does not read its files."""
+    package(site, "p", FILES, tables=STOW)
+    site.build("p")
+    destdir = site.destdir("p-1.0_1")
+    sh(site, f"chmod u+w {destdir}/usr/share/p/a; echo written >usr/share/p/a; chmod u-w {destdir}/usr/share/p/a")
+    where = "/pkg-destdir/p-1.0_1"
+    assert troubles(site, "--quick", code=0) == []
+    assert troubles(site) == [f"written {where}/usr/share/p/a: p-1.0_1: its content was changed"]
+    sh(site, f"cd {destdir}; chmod -R u+w usr; rm usr/share/p/b; echo x >usr/share/p/x; chmod -R a-w usr")
+    sh(site, f"chmod u+w {destdir}/usr/bin/p")
+    assert troubles(site) == [
+        "dangling /usr/share/p/b: p-1.0_1: ../../../pkg-destdir/p-1.0_1/usr/share/p/b",
+        f"mode {where}/usr/bin/p: p-1.0_1: is 0755, was sealed as 0555",
+        f"written {where}/usr/share/p/a: p-1.0_1: its content was changed",
+        f"gone {where}/usr/share/p/b: p-1.0_1",
+        f"extra {where}/usr/share/p/x: p-1.0_1",
+    ]
+    site.xsrc("verify", "--repair").ended(1, "hint: only another build mends a destdir: xsrc build -f p")
+    sh(site, f"chmod -R u+w {destdir}; rm -r {destdir}")
+    assert f"gone {where}: p-1.0_1: all of it" in troubles(site)
+    site.build("p")
+    site.xsrc("verify", "--repair").ok("0 to be mended")
+
+
+@pytest.mark.xfail(strict=True, reason="a build equal to the one that was damaged is thrown away")
+def test_another_build_mends_a_destdir(site: Site) -> None:
+    """As the hint says."""
+    package(site, "p", FILES, tables=STOW)
+    site.build("p")
+    destdir = site.destdir("p-1.0_1")
+    sh(site, f"chmod u+w {destdir}/usr/share/p/a; echo written >usr/share/p/a; chmod u-w {destdir}/usr/share/p/a")
+    site.build("-f", "p")
+    assert troubles(site, code=0) == []
+
+
+def test_a_hard_link_that_became_another_file_is_linked_again(site: Site) -> None:
+    package(site, "p", FILES, tables=STOW)
+    site.build("p")
+    sh(site, "cp usr/libexec/p x; mv -f x usr/libexec/p")
+    assert troubles(site) == ["drift /usr/libexec/p: p-1.0_1: is another file than its destdir's"]
+    site.xsrc("verify", "--repair").ok("1 paths mended", "0 to be mended, 0 to be known")
+    assert (site.masterdir / "usr/libexec/p").samefile(site.destdir("p-1.0_1") / "usr/libexec/p")
+
+
+def test_files_in_places_of_the_user(site: Site) -> None:
+    """What a package has in /root, /boot or /home is looked for there; what else stands there is the user's."""
+    package(site, "p", {"root/p": "p", "boot/p": "p", "home/p/x": "p", "opt/p": "p", "var/lib/p": "p"})
+    site.build("p")
+    put(site, "root/mine", "mine")
+    put(site, "var/mine", "mine")
+    assert troubles(site, code=0) == []
+    sh(site, "rm root/p var/lib/p")
+    assert troubles(site) == ["missing /root/p: p-1.0_1", "missing /var/lib/p: p-1.0_1"]
+    site.xsrc("verify", "--repair").ok("0 to be mended, 0 to be known")
+
+
+# ---- the database, lost or damaged
+
+LOST = {
+    "deleted": None,
+    "empty": b"",
+    "garbage": b"no database\n" * 400,
+}
+
+
+@pytest.mark.parametrize("records", [True, False], ids=["with generations", "without"])
+def test_the_database_is_made_again(site: Site, records: bool) -> None:
+    package(site, "p", FILES, tables=STOW)
+    site.build("p")
+    package(site, "p", {**FILES, "usr/share/p/c": "c"}, tables=STOW, version="1.1")
+    package(site, "dep", {"usr/share/dep": "d"})
+    package(site, "q", {"usr/share/q": "q"}, top='depends = ["dep"]')
+    site.build("q", "p")
+    site.script("not")
+    site.build("--no-stow", "not")
+    site.xsrc("stow", "p@1.0").ok()
+    generations = site.masterdir / "var/db/xsrc/generations"
+    if not records:
+        shutil.rmtree(generations)
+    want = (scan(site), [row[:2] for row in stowed(site)], site.xsrc("list").ok().out, history(site))
+    marks = stowed(site)
+    database = site.masterdir / "var/db/xsrc/farm.sqlite"
+    for data in LOST.values():
+        if data is None:
+            database.unlink()
+        else:
+            database.write_bytes(data)
+        site.xsrc("verify", "--repair").ok("making the database anew", "5 builds found, 3 packages stowed")
+        known = history(site)
+        assert [row for row in known if row["why"] != "verify --repair"] == want[3]
+        assert (scan(site), [row[:2] for row in stowed(site)], site.xsrc("list").ok().out) == want[:3]
+        assert "/usr/share/p/a: p-1.0_1" in site.xsrc("owner", "/usr/share/p/a").ok().out.splitlines()
+        if records:
+            assert stowed(site) == marks, "who was asked for by name"
+    if records:
+        site.xsrc("rollback", "1").ok()
+        assert [row[0] for row in stowed(site)] == ["p-1.0_1"]
+
+
+def test_a_masterdir_that_was_moved_or_copied(site: Site) -> None:
+    """Links are relative: it reads the same wherever it lies."""
+    package(site, "p", FILES, top=TOP, tables=STOW)
+    site.build("p")
+    want = scan(site)
+    moved = site.root / "elsewhere/deep"
+    site.land.run("mkdir", site.root / "elsewhere").ok()
+    site.land.run("mv", site.masterdir, moved).ok()
+    assert site.xsrc("-m", moved, "verify").ok("0 to be mended").out == ""
+    copied = Path(f"{moved}-copy")
+    site.land.run("cp", "-a", moved, copied).ok()
+    assert site.xsrc("-m", copied, "verify").ok("0 to be mended").out == ""
+    skip = ("pkg-", "var/db/")
+    assert look.tree(copied, lambda path: path.startswith(skip)) == want
+    site.xsrc("-m", copied, "unstow", "p").ok()
+    assert not (copied / "usr/share/p").exists() and (moved / "usr/share/p/a").read_text() == "a\n"
