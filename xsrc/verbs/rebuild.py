@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from xsrc.effects import generations, links
 from xsrc.effects.builds import read_build
 from xsrc.effects.lock import locked
 from xsrc.effects.store import Farm, opened
-from xsrc.model.farm import Change, Class, Member
+from xsrc.model.farm import NEW, Change, Class, Conf, Member
 from xsrc.model.generation import Generation
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.stow import stands
@@ -54,9 +54,31 @@ def fill(context: Context, farm: Farm) -> None:
     former = last.packages if last else {}
     marks = {str(v): former[name].asked if name in former else True for name, v in stowed.items()}
     choices = dict(last.choices) if last else {}
-    change = Change("verify --repair", context.host.now, add=marks, choices=choices)
+    conf = conf_beside(context, farm, stowed.values())
+    change = Change("verify --repair", context.host.now, add=marks, choices=choices, conf=conf)
     farm.finish(change, numbers[-1] if numbers else 0)
     context.ui.note(f"{count} builds found, {len(stowed)} packages stowed")
+
+
+def conf_beside(context: Context, farm: Farm, stowed: Iterable[PkgVer]) -> dict[str, Conf]:
+    """The files that their users changed, where the package's own stands beside; what they began from is not known."""
+    members = [member for pkgver in stowed if (member := farm.member(pkgver))]
+    # a name of more than 251 bytes leaves no room for .new
+    own = {
+        p.path: p
+        for member in members
+        for p in member.places.values()
+        if p.how is Class.COPY and len(p.path.rpartition("/")[2].encode()) <= 251
+    }
+    beside = {path: p._replace(path=path + NEW) for path, p in own.items()}
+    paths = frozenset((*own, *(p.path for p in beside.values())))
+    disk = links.survey(context.masterdir.root, paths, paths)
+    return {
+        path: Conf("", beside[path])
+        for path, placed in own.items()
+        if path in disk and not stands(placed, disk[path])
+        if path + NEW in disk and stands(beside[path], disk[path + NEW])
+    }
 
 
 def stowed_by_links(context: Context, farm: Farm, last: Generation | None) -> dict[str, PkgVer]:
