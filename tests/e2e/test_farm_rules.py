@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.e2e.kit.site import Site
 from tests.e2e.kit.stowed import history, package, put, scan
 
@@ -123,7 +121,6 @@ def test_adopted_files_come_back(site: Site) -> None:
     assert scan(site) == before
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks whether there is a file called .orig already")
 def test_a_file_called_orig_is_never_in_the_way_unseen(site: Site) -> None:
     package(site, "p", {"usr/bin/x": "p"})
     site.build("--no-stow", "p")
