@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tests.e2e.kit import pack
 from tests.e2e.kit.site import Site
 from tests.e2e.kit.stowed import history, package, scan
@@ -130,7 +128,6 @@ def test_a_trigger_cannot_write_into_the_root(site: Site) -> None:
     assert (site.destdir("tool-1.0_1") / SCHEMAS / "my.tool.xml").read_text() == "<tool/>\n"
 
 
-@pytest.mark.xfail(strict=True, reason="what a trigger makes is put without its directory")
 def test_a_trigger_with_a_directory_of_its_own(site: Site) -> None:
     tool(site, 'mkdir "$out/deep"; echo made >"$out/deep/x"')
     site.xsrc("chroot", "true").ok()
@@ -142,7 +139,6 @@ def test_a_trigger_with_a_directory_of_its_own(site: Site) -> None:
     assert scan(site) == fresh
 
 
-@pytest.mark.xfail(strict=True, reason="the directory goes before what a trigger made in it")
 def test_the_directory_of_what_a_trigger_made_goes_too(site: Site) -> None:
     tool(site, COMPILE)
     site.xsrc("chroot", "true").ok()

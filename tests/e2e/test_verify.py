@@ -117,7 +117,6 @@ def test_a_destdir_that_was_written_to(site: Site) -> None:
     site.xsrc("verify", "--repair").ok("0 to be mended")
 
 
-@pytest.mark.xfail(strict=True, reason="a build equal to the one that was damaged is thrown away")
 def test_another_build_mends_a_destdir(site: Site) -> None:
     """As the hint says."""
     package(site, "p", FILES, tables=STOW)

@@ -147,7 +147,11 @@ def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
             for op in ops:
                 tried.append(op)
                 if not (op.act is Act.PUT and op.before is None and op.placed.linked and _made(walker, op.placed)):
-                    _apply(masterdir, walker, op)
+                    try:
+                        _apply(masterdir, walker, op)
+                    except OSError as error:
+                        error.filename = str(masterdir.root / op.placed.path)
+                        raise
     finally:
         os.umask(mask)
 
@@ -202,6 +206,10 @@ def _lay_aside(name: str, parent: int, ours: str | None) -> None:
     """Give a stranger's file its second name; raises FileExistsError where something else has that name."""
     try:
         os.link(name, name + ORIG, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        os.stat(name + ORIG, dir_fd=parent, follow_symlinks=False)  # renamed before
+    except PermissionError:  # another user's: fs.protected_hardlinks
+        rename_new(name, name + ORIG, parent)
     except FileExistsError:
         # done before: both names are the stranger's file, or the first is ours by now
         taken = ours is not None and _is_link(name, parent, ours)

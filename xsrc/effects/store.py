@@ -161,10 +161,20 @@ class Farm:
             (str(props.pkgver), props.key, json.dumps(dict(seconds or {}))),
         )
 
-    def forget(self, builds: Iterable[tuple[str, str]]) -> None:
-        """Drop the records of builds, by pkgver and build, that are to be removed; none may be stowed."""
+    def forget(self, builds: Iterable[tuple[str, str]], folders: Iterable[str] = ()) -> None:
+        """Drop the records of builds, by pkgver and build; none may be stowed. Their `folders` are to be removed."""
         with self._transaction():
             self.db.executemany("DELETE FROM package WHERE pkgver = ? AND build = ?", builds)
+            self.db.executemany("INSERT OR IGNORE INTO going VALUES (?)", ((folder,) for folder in folders))
+
+    def going(self) -> list[str]:
+        """Folders of builds that were forgotten and are to be removed."""
+        return [folder for (folder,) in self.db.execute("SELECT folder FROM going ORDER BY folder")]
+
+    def gone(self, folder: str) -> None:
+        """Note that a folder of a forgotten build is removed."""
+        with self._transaction():
+            self.db.execute("DELETE FROM going WHERE folder = ?", (folder,))
 
     def props(self, pkgver: PkgVer) -> Props | None:
         """What is known of a built package."""
@@ -347,9 +357,12 @@ class Farm:
 
 
 def made_member(made: Mapping[str, tuple[str, str]]) -> Member:
-    """What triggers made, as a member of the farm like any other."""
-    entries = (Entry(path, Kind.FILE, 0o644, sha256=sha256) for path, (_, sha256) in sorted(made.items()))
-    return Member(PkgVer(TRIGGERS, "0", 1), tuple(entries))
+    """What triggers made, with the directories that it is in, as a member of the farm like any other."""
+    entries = {path: Entry(path, Kind.FILE, 0o644, sha256=sha256) for path, (_, sha256) in made.items()}
+    for path in made:
+        while path := path.rpartition("/")[0]:
+            entries.setdefault(path, Entry(path, Kind.DIR))
+    return Member(PkgVer(TRIGGERS, "0", 1), tuple(sorted(entries.values())))
 
 
 def _rules(text: str) -> Rules:

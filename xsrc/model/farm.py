@@ -143,11 +143,7 @@ class Member:
     @cached_property
     def places(self) -> Mapping[str, Placed]:
         """Where and how each path of the package shall stand."""
-        if self.name == TRIGGERS:
-            return {
-                e.path: Placed(e.path, TRIGGERS, Class.MADE, e.sha256, 0o644, f"{MADE}/{e.sha256}")
-                for e in self.entries
-            }
+        made = self.name == TRIGGERS
         rules, owner, destdir = self.rules, self.owner, f"pkg-destdir/{self.source or self.pkgver}/"
         conf = {path.lstrip("/") for path in rules.conf_files}
         ignore, copy, hardlink = rules.ignore, rules.copy, rules.hardlink
@@ -159,6 +155,8 @@ class Member:
                 continue
             if entry.kind is Kind.DIR:
                 placed = Placed(path, owner, Class.DIR, "", entry.mode)
+            elif made:
+                placed = Placed(path, owner, Class.MADE, entry.sha256, 0o644, f"{MADE}/{entry.sha256}")
             elif entry.kind is Kind.LINK:
                 placed = Placed(path, owner, Class.SHIPPED, entry.target)
             elif path.startswith("etc/") or path in conf or (copy and matches(path, copy)):

@@ -75,13 +75,13 @@ def watched(
 ) -> tuple[frozenset[str], frozenset[str]]:
     """All paths that a plan has to look at on disk, and those of them whose content it has to know."""
     every = set(paths)
-    if adopt:
-        every |= {path + ORIG for path in paths if _has_room(path)}
-        return frozenset(every | set(MERGED)), frozenset(every)
     read = [p for m in members for p in m.places.values() if p.how in (Class.COPY, Class.HARD, Class.MADE)]
     files = {place.path for place in read}
     copies = {place.path for place in read if place.how is Class.COPY and _has_room(place.path)} & every
     every |= {path + NEW for path in copies} | set(MERGED)
+    if adopt:
+        every |= {path + ORIG for path in paths if _has_room(path)}
+        return frozenset(every), frozenset(every)
     return frozenset(every), frozenset((files | {path + NEW for path in copies}) & every)
 
 

@@ -74,16 +74,21 @@ def sweep(context: Context, farm: Farm, found: Waste) -> int:
     for number in found.generations:
         generations.drop(masterdir, number)
     # the records go first: a build that is on disk only is in nobody's way, one that is recorded only would be stowed
-    farm.forget(found.builds)
-    for pkgver, build in found.builds:
-        folder = masterdir.destdirs / pkgver if current[(pkgver, build)] else masterdir.kept(pkgver, build)
-        if folder.exists():
-            os.rename(folder, masterdir.destdirs / f"{_GOING}{pkgver}.{build}")
-        if current[(pkgver, build)]:
-            context.remove(masterdir.logs(PkgVer.parse(pkgver)))
+    folders = {
+        pair: (masterdir.destdirs / pair[0] if current[pair] else masterdir.kept(*pair)).name for pair in found.builds
+    }
+    farm.forget(found.builds, folders.values())
+    for pkgver in (pkgver for pkgver, build in found.builds if current[(pkgver, build)]):
+        context.remove(masterdir.logs(PkgVer.parse(pkgver)))
     freed = 0
+    for name in farm.going():
+        folder = masterdir.destdirs / name
+        if name not in farm.built() and folder.exists():  # it may have been built again since
+            freed += _bytes(folder)
+            os.rename(folder, going := masterdir.destdirs / f"{_GOING}{name}")
+            context.remove(going)
+        farm.gone(name)
     for folder in sorted(masterdir.destdirs.glob(f"{_GOING}*")):
-        freed += _bytes(folder)
         context.remove(folder)
     used = {sha256 for _, sha256 in farm.made().values()}
     for path in masterdir.made.glob("*"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from xsrc.effects import links
@@ -22,15 +23,21 @@ def member(farm: Farm, pkgver: PkgVer) -> Member:
     return found
 
 
-def plan_change(context: Context, farm: Farm, request: Request) -> StowPlan:
-    """The plan of a request against what is stowed and what is on disk now; `others` are filled in here."""
+def plan_change(
+    context: Context, farm: Farm, request: Request, come: Iterable[Member] = (), gone: Iterable[str] = ()
+) -> StowPlan:
+    """The plan of a request against what is stowed and what is on disk now; `others` are filled in here.
+
+    `come` and `gone` (by name) are what the same change has done already, and the database does not know yet.
+    """
     records = farm.records()
-    names = {m.name for m in (*request.add, *request.drop)}
+    names = {*gone, *(m.name for m in (*request.add, *request.drop, *come))}
     ruled = tuple(m for m in farm.ruled() if m.name not in names)
     paths = affected(replace(request, others=ruled), records)
     others = [*farm.sharers(paths, names), *(made_member(farm.made()),)]
     shared = tuple(entry for path, entry in skeleton(context.tree).items() if path in paths)
     others = [m for m in (*others, Member(PkgVer(SKELETON, "0", 1), shared)) if m.name not in names]
+    others += [replace(m, entries=tuple(e for e in m.entries if e.path in paths)) for m in come]
     whole = replace(request, others=tuple(others))
     every, hashed = watched(paths, (*whole.add, *whole.drop, *whole.others), adopt=whole.adopt)
     return plan_stow(whole, links.survey(context.masterdir.root, every, hashed), records)

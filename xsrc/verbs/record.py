@@ -21,6 +21,7 @@ from xsrc.model.rules import Rules
 from xsrc.plan.build import Job
 from xsrc.plan.shlibs import run_depends
 from xsrc.plan.stow import Request
+from xsrc.plan.verify import compare_destdir
 from xsrc.verbs.context import Context
 from xsrc.verbs.farming import carry_out, farm_locked
 from xsrc.verbs.planning import bringing, change_of, plan_change, refuse_conflicts
@@ -62,9 +63,7 @@ def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path,
         os.utime(unfinished, (state.epoch, state.epoch))
         build = builds.build_of(unfinished)
         if build == former:
-            if builds.build_of(final) != build:  # somebody removed it
-                destdir.replace_tree(unfinished, final)
-                destdir.close(final)
+            _mend(context, farm, manifest, pkgver, unfinished)
             farm.note_build(props, seconds)
         elif farm.stowed().get(pkgver.name, (None, False))[0] == pkgver:
             _replace(context, farm, props, manifest, unfinished, seconds)
@@ -77,6 +76,21 @@ def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path,
         context.remove(unfinished)
     except OSError as error:
         context.ui.warn(f"{unfinished} could not be removed: {error.strerror}; xsrc clean tries again")
+
+
+def _mend(context: Context, farm: Farm, manifest: Manifest, pkgver: PkgVer, fresh: Path) -> None:
+    """Put a fresh tree in the place of an equal one that somebody damaged or removed; hard links follow it."""
+    final = context.masterdir.destdir(pkgver)
+    same = builds.build_of(final) == builds.build_of(fresh)
+    if same and not compare_destdir(str(pkgver), manifest.entries, builds.entries(final, hashed=True)):
+        return
+    destdir.replace_tree(fresh, final)
+    destdir.close(final)
+    own = farm.member(pkgver)
+    if own is not None and farm.stowed().get(pkgver.name, (None, False))[0] == pkgver:
+        plan = plan_change(context, farm, Request((own,), (own,), rebuilt=frozenset((str(pkgver),))))
+        if plan.ops:
+            carry_out(context, farm, change_of(plan, f"build {pkgver.name}", Change()))
 
 
 def _replace(

@@ -12,6 +12,7 @@ from xsrc.effects.tree import trigger_texts
 from xsrc.errors import XsrcError
 from xsrc.model.farm import Change, Member, Op
 from xsrc.model.manifest import Kind
+from xsrc.model.pkgver import PkgVer
 from xsrc.model.trigger import Trigger, parse_triggers
 from xsrc.plan.root import stowed_root
 from xsrc.plan.stow import Request
@@ -50,7 +51,8 @@ def with_triggers(context: Context, farm: Farm, change: Change) -> tuple[tuple[O
     if after == before:
         return (), replace(change, fire=())
     request = Request((made_member(after),), (made_member(before),))
-    plan = plan_change(context, farm, request)
+    coming = [m for text in change.add if (m := farm.member(PkgVer.parse(text), change.builds.get(text)))]
+    plan = plan_change(context, farm, request, coming, change.drop)
     for conflict in plan.conflicts:
         context.ui.warn(f"{conflict}: nothing that triggers made was put there")
     if plan.conflicts:
@@ -61,8 +63,6 @@ def with_triggers(context: Context, farm: Farm, change: Change) -> tuple[tuple[O
 
 def _concerned(farm: Farm, trigger: Trigger, change: Change) -> bool:
     """Whether anything that is stowed once the change is done is the trigger's business."""
-    from xsrc.model.pkgver import PkgVer
-
     coming = [farm.member(PkgVer.parse(text), change.builds.get(text)) for text in change.add]
     names = {*change.drop, *(member.name for member in coming if member)}
     staying = [member for member in farm.ruled() if member.name not in names]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from plumbum import cli
 
@@ -21,6 +20,7 @@ from xsrc.verbs.farming import carry_out, farm_locked
 from xsrc.verbs.planning import change_of, plan_change, refuse_conflicts
 from xsrc.verbs.rebuild import rebuild_database
 from xsrc.verbs.stowing import How, finish
+from xsrc.verbs.triggers import with_triggers
 from xsrc.verbs.verb import Verb, dumps
 
 
@@ -71,8 +71,10 @@ class Verify(Verb):
             change = change_of(plan, "verify --repair", Change(fire=fire))
             if plan.ops:
                 finish(context, farm, change, plan, How())
-            elif names:
-                carry_out(context, farm, replace(change, fire=fire))
+            else:
+                more, change = with_triggers(context, farm, change)
+                if more:
+                    carry_out(context, farm, change)
             context.ui.note(f"{len(names)} packages: {len(plan.ops)} paths mended")
 
 

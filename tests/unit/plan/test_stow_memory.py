@@ -300,7 +300,6 @@ def test_conflicts_that_adoption_would_end_say_so() -> None:
     assert [(c.path, c.stranger) for c in plan.conflicts] == [("usr/bin/x", True), ("usr/bin/y", False)]
 
 
-@pytest.mark.xfail(strict=True, reason="a plan that may adopt does not look for .new")
 def test_an_upgrade_that_may_adopt_knows_what_stands_beside() -> None:
     disk = edited()
     disk.stow(TWO)
