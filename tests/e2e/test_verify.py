@@ -136,6 +136,25 @@ def test_a_hard_link_that_became_another_file_is_linked_again(site: Site) -> Non
     assert (site.masterdir / "usr/libexec/p").samefile(site.destdir("p-1.0_1") / "usr/libexec/p")
 
 
+def test_a_directory_that_the_farm_cannot_get_into(site: Site) -> None:
+    """It is opened first, and then what is missing in it is made again."""
+    package(site, "p", FILES)
+    site.build("p")
+    want = scan(site)
+    sh(site, "rm usr/share/p/a; chmod 500 usr/share/p; chmod 600 etc/p.conf")
+    assert troubles(site) == [
+        "changed /etc/p.conf: p-1.0_1: its mode, to 0600",
+        "mode /usr/share/p: p-1.0_1: is 0500: the farm cannot get in",
+        "missing /usr/share/p/a: p-1.0_1",
+    ]
+    site.xsrc("verify", "--repair").ok("0 to be mended, 1 to be known")
+    now = scan(site)
+    assert now.pop("etc/p.conf").startswith("file 0600"), "the user's own"
+    assert now.pop("usr/share/p") == "dir 0700"
+    del want["etc/p.conf"], want["usr/share/p"]
+    assert now == want
+
+
 def test_files_in_places_of_the_user(site: Site) -> None:
     """What a package has in /root, /boot or /home is looked for there; what else stands there is the user's."""
     package(site, "p", {"root/p": "p", "boot/p": "p", "home/p/x": "p", "opt/p": "p", "var/lib/p": "p"})

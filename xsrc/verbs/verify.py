@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 
 from plumbum import cli
 
@@ -62,8 +63,10 @@ class Verify(Verb):
             names = tuple(farm.stowed())
             members = tuple(m for v, _ in farm.stowed().values() if (m := farm.member(v)))
             made = made_member(farm.made())
+            found = tuple(verify_root(context, farm))
+            open_directories(context, found)
             # equal to what was linked and yet another file: only what follows another build is linked again
-            drifted = frozenset(f.owner for f in verify_root(context, farm) if f.trouble is Trouble.DRIFT)
+            drifted = frozenset(f.owner for f in found if f.trouble is Trouble.DRIFT)
             request = Request((*members, made), (*members, made), repair=True, rebuilt=drifted)
             plan = plan_change(context, farm, request)
             refuse_conflicts(plan, "verify --repair", adopt=False)
@@ -76,6 +79,17 @@ class Verify(Verb):
                 if more:
                     carry_out(context, farm, change)
             context.ui.note(f"{len(names)} packages: {len(plan.ops)} paths mended")
+
+
+def open_directories(context: Context, found: Iterable[Finding]) -> None:
+    """Let the farm into its directories again, the upper ones first."""
+    for finding in found:
+        if finding.trouble is Trouble.MODE:
+            folder = context.masterdir.root / finding.path
+            try:
+                folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o700)
+            except OSError as error:
+                raise HostError(f"{folder}: {error.strerror}", hint="it is yours to open: chmod u+rwx") from error
 
 
 def unusable(context: Context) -> str | None:
