@@ -210,6 +210,24 @@ def test_the_database_is_made_again(site: Site, records: bool) -> None:
         assert [row[0] for row in stowed(site)] == ["p-1.0_1"]
 
 
+def test_what_a_user_changed_is_known_again_without_the_database(site: Site) -> None:
+    """And what was set beside it: the next upgrade replaces that, instead of finding a stranger's file in its way."""
+    for version, text in (("1.0", "one"), ("1.1", "two")):
+        package(site, "p", {"etc/p": text, "usr/share/p": "p"}, version=version)
+        site.build("p")
+        if text == "one":
+            put(site, "etc/p", "mine")
+    (site.masterdir / "var/db/xsrc/farm.sqlite").unlink()
+    result = site.xsrc("verify", "--repair").ok("0 to be mended, 1 to be known")
+    assert result.out == "changed  /etc/p: p-1.1_1: by its user\n"
+    package(site, "p", {"etc/p": "three", "usr/share/p": "p"}, version="1.2")
+    site.build("p")
+    etc = site.masterdir / "etc"
+    assert ((etc / "p").read_text(), (etc / "p.new").read_text()) == ("mine\n", "three\n")
+    site.xsrc("unstow", "p").ok()
+    assert (etc / "p").read_text() == "mine\n" and not (etc / "p.new").exists()
+
+
 def test_a_masterdir_that_was_moved_or_copied(site: Site) -> None:
     """Links are relative: it reads the same wherever it lies."""
     package(site, "p", FILES, top=TOP, tables=STOW)
