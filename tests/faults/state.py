@@ -115,6 +115,7 @@ def _rows(database: Path, scratch: Path) -> tuple[dict[str, str], set[str]]:
         number: f"{pkgver}.{build}" for number, pkgver, build in db.execute("SELECT id, pkgver, build FROM package")
     }
     tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    tables.remove("going")  # what is left of a sweep: which folders there are is seen on disk
     for table in tables:
         for row in map(dict, db.execute(f'SELECT * FROM "{table}"')):
             if "package" in row:

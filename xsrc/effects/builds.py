@@ -51,6 +51,29 @@ def _sha256(item: Item) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def size(folder: Path) -> int:
+    """Bytes that a tree takes on the disk, each file once."""
+    total = 0
+    seen: set[int] = set()
+    with Walk(folder) as at:
+        for item in at.items():
+            total += 0 if item.status.st_ino in seen else item.status.st_blocks * 512
+            seen.add(item.status.st_ino)
+    return total
+
+
+def remove_build(masterdir: Masterdir, name: str) -> int:
+    """Remove a folder below pkg-destdir/, under another name from the first moment on; gives the bytes it took."""
+    folder, going = masterdir.destdirs / name, masterdir.destdirs / f".gc-{name}"
+    freed = 0
+    if folder.exists():
+        freed = size(folder)
+        remove_tree(going)
+        os.rename(folder, going)
+    remove_tree(going)
+    return freed
+
+
 def lay_aside(masterdir: Masterdir, pkgver: str, folder: Path) -> str:
     """Make a sealed tree one of the builds that stand aside; gives which build it is."""
     build = build_of(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,8 +163,13 @@ class Context:
 
     @contextlib.contextmanager
     def farm_to_read(self) -> Iterator[Farm]:
-        """The open database for a look only: an empty one where there is no masterdir yet."""
-        with opened(self.masterdir.farm if self.exists else Path(":memory:"), read=self.exists) as farm:
+        """The open database for a look only: an empty one where there is no masterdir yet.
+
+        It is opened for writing where that can be done: SQLite itself may have to finish what was cut off.
+        """
+        path = self.masterdir.farm
+        read = self.exists and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        with opened(path if self.exists else Path(":memory:"), read=read) as farm:
             yield farm
 
     def here(self) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from xsrc.effects import generations, links
+from xsrc.effects.builds import remove_build
 from xsrc.effects.lock import locked
 from xsrc.effects.store import Farm
 from xsrc.errors import HostError
@@ -110,9 +111,23 @@ def farm_locked(context: Context, purpose: str) -> Iterator[Farm]:
         yield farm
 
 
+def sweep_going(context: Context, farm: Farm) -> int:
+    """Remove the folders of builds that were forgotten, with their logs; gives the bytes that were freed."""
+    freed = 0
+    for name in farm.going():
+        if name not in farm.built():  # else it was built again since
+            freed += remove_build(context.masterdir, name)
+            if not name.startswith("."):
+                context.remove(context.masterdir.logs(PkgVer.parse(name)))
+        farm.gone(name)
+    return freed
+
+
 def recover(context: Context, farm: Farm) -> None:
     """Finish, or else undo, a change that was cut off."""
     change = farm.begun()
     if change is not None:
         context.ui.note("finishing a change of the farm that was cut off")
         carry_out(context, farm, change, noted=True)
+    if farm.going():
+        sweep_going(context, farm)

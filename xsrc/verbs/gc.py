@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from plumbum import cli
 
 from xsrc.effects import generations, lock
 from xsrc.effects.store import Farm
 from xsrc.errors import ConflictError
-from xsrc.model.pkgver import PkgVer
 from xsrc.plan.gc import Waste, waste
 from xsrc.verbs.context import Context
-from xsrc.verbs.farming import farm_locked
+from xsrc.verbs.farming import farm_locked, sweep_going
 from xsrc.verbs.stow import FarmVerb
 
 KEPT = 10
-_GOING = ".gc-"
-"""What a folder is called from the moment that it is to be removed."""
 
 
 class Gc(FarmVerb):
@@ -78,18 +72,7 @@ def sweep(context: Context, farm: Farm, found: Waste) -> int:
         pair: (masterdir.destdirs / pair[0] if current[pair] else masterdir.kept(*pair)).name for pair in found.builds
     }
     farm.forget(found.builds, folders.values())
-    for pkgver in (pkgver for pkgver, build in found.builds if current[(pkgver, build)]):
-        context.remove(masterdir.logs(PkgVer.parse(pkgver)))
-    freed = 0
-    for name in farm.going():
-        folder = masterdir.destdirs / name
-        if name not in farm.built() and folder.exists():  # it may have been built again since
-            freed += _bytes(folder)
-            os.rename(folder, going := masterdir.destdirs / f"{_GOING}{name}")
-            context.remove(going)
-        farm.gone(name)
-    for folder in sorted(masterdir.destdirs.glob(f"{_GOING}*")):
-        context.remove(folder)
+    freed = sweep_going(context, farm)
     used = {sha256 for _, sha256 in farm.made().values()}
     for path in masterdir.made.glob("*"):
         if path.name not in used:
@@ -116,14 +99,3 @@ def _sweep_strays(context: Context, farm: Farm) -> None:
 def _aside(name: str) -> bool:
     build = name.rpartition(".")[2]
     return build == "unsealed" or (len(build) == 20 and all(c in "0123456789abcdef" for c in build))
-
-
-def _bytes(folder: Path) -> int:
-    total = 0
-    seen: set[int] = set()
-    for here, _, files in os.walk(folder):
-        for name in files:
-            status = os.lstat(os.path.join(here, name))  # noqa: PTH118 - os.walk gives text
-            total += 0 if status.st_ino in seen else status.st_blocks * 512
-            seen.add(status.st_ino)
-    return total
