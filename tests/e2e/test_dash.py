@@ -208,3 +208,8 @@ def test_both_modes_give_the_same_files(dash: Dash, land: Land) -> None:
 
 def _times(top: Path) -> dict[str, int]:
     return {path: int(status.st_mtime) for path, status in look.walk(top)}
+
+
+def test_verify_is_clean_after_all_of_this(dash: Dash) -> None:
+    dash.xsrc("restow", "dash").ok()
+    assert dash.xsrc("verify").ok("0 to be mended").out == ""

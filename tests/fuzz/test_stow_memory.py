@@ -10,9 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.test_stow import MEMBER_BYTES, NAMES, STRANGERS, go, picture, read_disk, read_member, read_step, steps
-from tests.unit.builders import Disk, a_member
-from xsrc.model.farm import Change, Found, Member
+from tests.fuzz.test_stow import (
+    MEMBER_BYTES,
+    NAMES,
+    STRANGERS,
+    go,
+    members,
+    picture,
+    read_disk,
+    read_member,
+    read_step,
+    steps,
+)
+from tests.unit.builders import SKELETON, Disk, a_member
+from xsrc.model.farm import Change, Class, Found, Member
+from xsrc.model.manifest import Kind
+from xsrc.model.pkgver import PkgVer
 from xsrc.model.rules import Account, Alternative, Rules
 from xsrc.plan.stow import inverse, resumed
 
@@ -134,14 +147,15 @@ class Story:
 def return_to(disk: Disk, state: State, later: Sequence[str]) -> bool:
     """Go back to a state as rollback does: one change, from what is stowed to what was.
 
-    It may be refused where a link was then and a file is now that the user changed later.
+    It may be refused where a link, or hard link, was then and a file is now that the user changed later.
     """
     add = [member for name, member in state.stowed.items() if disk.stowed.get(name) != member]
     gone = [name for name in disk.stowed if name not in state.stowed]
     plan = disk.plan(add, gone, choices=state.choices)
     if plan.conflicts:
         assert {conflict.path for conflict in plan.conflicts} <= set(later)
-        assert all(state.disk.nodes[path].kind == "link" for path in (conflict.path for conflict in plan.conflicts))
+        stood = {m.places[c.path].how for c in plan.conflicts for m in state.stowed.values() if c.path in m.places}
+        assert Class.COPY not in stood
         return False
     disk.do(plan)
     disk.stowed, disk.choices = dict(state.stowed), dict(state.choices)
@@ -259,3 +273,28 @@ def test_rules_are_of_every_kind() -> None:
     assert {len(m.rules.alternatives) for m in members} == {0, 1, 2, 3}
     assert any(m.rules.accounts and m.rules.shells for m in members)
     assert any(m.rules == Rules() for m in members)
+
+
+@settings(max_examples=100, deadline=None)
+@given(members("a"), st.integers(0, 2**16 - 1))
+def test_subpackages_are_subsets_of_one_destdir(whole: Member, cut: int) -> None:
+    """Parts stowed together are the whole, for their paths are in the destdir of the whole; each part can go alone."""
+    one, disk = Disk.fresh(), Disk.fresh()
+    one.stow(whole)
+    chosen = {entry.path for number, entry in enumerate(whole.entries) if cut >> number & 1}
+    parts = tuple(
+        Member(
+            PkgVer(f"a{part}", whole.pkgver.version, 1),
+            tuple(e for e in whole.entries if e.kind is Kind.DIR or (e.path in chosen) == bool(part)),
+            whole.rules,
+            str(whole.pkgver),
+        )
+        for part in range(2)
+    )
+    disk.stow(*parts)
+    assert disk.nodes == one.nodes
+    disk.unstow("a0")
+    left = {path for path in chosen if path in whole.places and path not in SKELETON}
+    assert all((path in disk.nodes) for path in left)
+    disk.unstow("a1")
+    assert disk.nodes == Disk.fresh().nodes

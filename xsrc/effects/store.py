@@ -13,7 +13,7 @@ from xsrc.effects.tables import SCHEMA, VERSION
 from xsrc.errors import HostError
 from xsrc.model.farm import TRIGGERS, Change, Conf, Member, Records, placed_read, placed_text
 from xsrc.model.manifest import Entry, Kind, Manifest, Props
-from xsrc.model.pkgver import PkgVer
+from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.rules import NO_RULES, Rules
 
 
@@ -97,10 +97,10 @@ class Farm:
         rows = self.db.execute("SELECT pkgver FROM package WHERE name = ? AND current", (name,))
         return sorted((PkgVer.parse(text) for (text,) in rows), key=lambda pkgver: pkgver.order)
 
-    def providers(self, name: str) -> list[PkgVer]:
+    def providers(self, pattern: Pattern) -> list[PkgVer]:
         """The built packages that provide a virtual name, in order."""
         rows = self.db.execute("SELECT pkgver, rules FROM package WHERE public AND current ORDER BY pkgver")
-        return [PkgVer.parse(text) for text, rules in rows if name in map(_bare, _rules(rules).provides)]
+        return [PkgVer.parse(text) for text, rules in rows if any(map(pattern.satisfied_by, _rules(rules).provides))]
 
     def record(
         self,
@@ -265,14 +265,21 @@ class Farm:
         )
         return [(PkgVer.parse(pkgver), bool(stowed)) for pkgver, stowed in rows]
 
-    def has(self, globs: Iterable[str], without: Iterable[str]) -> bool:
-        """Whether any stowed package, but for those named `without`, has a path that a glob means."""
-        names = list(without)
-        query = (
-            "SELECT 1 FROM entry JOIN stowed USING (package) WHERE path GLOB ? AND kind != 'dir' "
-            f"AND name NOT IN ({','.join('?' * len(names))}) LIMIT 1"
+    def concerns(self, trigger: str, globs: Iterable[str], without: Iterable[str], coming: Iterable[str]) -> bool:
+        """Whether a stowed package has a path that a glob means or asks for a trigger by name.
+
+        Those named `without` do not count; those of `coming` (pkgvers) do as if they were stowed.
+        """
+        names, more = json.dumps(list(without)), json.dumps(list(coming))
+        among = (
+            "FROM package WHERE (pkgver IN (SELECT value FROM json_each(?2)) "
+            "OR id IN (SELECT package FROM stowed WHERE name NOT IN (SELECT value FROM json_each(?1))))"
         )
-        return any(self.db.execute(query, (glob, *names)).fetchone() for glob in globs)
+        rows = self.db.execute(f"SELECT rules {among} AND public", (names, more))
+        if any(trigger in _rules(rules).triggers for (rules,) in rows):
+            return True
+        query = f"SELECT 1 FROM entry WHERE path GLOB ?3 AND kind != 'dir' AND package IN (SELECT id {among}) LIMIT 1"
+        return any(self.db.execute(query, (names, more, glob)).fetchone() for glob in globs)
 
     # ---- what is remembered beside
 
@@ -367,10 +374,6 @@ def made_member(made: Mapping[str, tuple[str, str]]) -> Member:
 
 def _rules(text: str) -> Rules:
     return Rules.of(json.loads(text)) if text != "{}" else NO_RULES
-
-
-def _bare(pattern: str) -> str:
-    return pattern.partition(">")[0].partition("<")[0].partition("=")[0]
 
 
 def _quoted(path: Path) -> str:

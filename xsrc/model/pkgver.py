@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from functools import total_ordering
@@ -111,6 +112,19 @@ class Pattern:
         if found is None:
             raise ValueError(f"want a package name or NAME>=VERSION, got {text!r}")
         return cls(found["name"], found["op"], found["version"])
+
+    def satisfied_by(self, provided: str) -> bool:
+        """Whether a virtual name that a package provides satisfies this pattern: `sh`, `sh=1.0`, or xbps's `sh-1.0_1`.
+
+        >>> [Pattern.parse("sh>=1").satisfied_by(text) for text in ("sh", "sh=0.5", "sh=2", "sh-2_1", "dash")]
+        [True, False, True, True, False]
+        """
+        name, _, version = provided.partition("=")
+        if version:
+            return self.matches(PkgVer(name, version, 1))
+        with contextlib.suppress(ValueError):
+            return self.matches(PkgVer.parse(provided))
+        return name == self.name
 
     def matches(self, pkgver: PkgVer) -> bool:
         """Whether a package satisfies this pattern.

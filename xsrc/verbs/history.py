@@ -43,6 +43,8 @@ class History(Verb):
 class Rollback(FarmVerb):
     """Make the stowed root what it was after generation N; no N: after the one before the last"""
 
+    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
+
     def go(self, context: Context) -> int:
         with farm_locked(context, "rollback") as farm:
             last = farm.generation()
@@ -51,7 +53,7 @@ class Rollback(FarmVerb):
             if target is None or number > last:
                 raise UsageError(f"there is no generation {number}", hint="xsrc history")
             before = stowed_versions(farm)
-            change, _ = return_to(context, farm, target, How(plan_only=self.plan_only))
+            change, _ = return_to(context, farm, target, How(plan_only=self.plan_only, adopt=self.adopt))
             now = farm.generation()
         if self.plan_only:
             show_change(context, change, before)

@@ -50,7 +50,7 @@ def refuse_conflicts(plan: StowPlan, what: str, *, adopt: bool = True) -> None:
         lines += [f"  … and {len(plan.conflicts) - 50} more"] if len(plan.conflicts) > 50 else []
         hint = "xsrc owner PATH says more about one of them"
         if not adopt and all(conflict.stranger for conflict in plan.conflicts):
-            hint = "move them away, or let them stand aside: xsrc stow --adopt NAME"
+            hint = "move them away, or let them stand aside with --adopt"
         raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)
 
 

@@ -51,7 +51,7 @@ def closure(
                 continue
             fitting = [v for v in farm.versions(pattern.name) if pattern.matches(v)]
             if not fitting:
-                fitting = farm.providers(pattern.name)[::-1]
+                fitting = farm.providers(pattern)[::-1]
                 if any(v.name in chosen for v in fitting):
                     continue
             liked = next((v for v in fitting if prefer.get(v.name) == v), None)
@@ -190,7 +190,7 @@ def needed_by(farm: Farm, names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _satisfies(pkgver: PkgVer, provides: Iterable[str], pattern: Pattern) -> bool:
-    return pattern.matches(pkgver) or any(Pattern.parse(text).name == pattern.name for text in provides)
+    return pattern.matches(pkgver) or any(map(pattern.satisfied_by, provides))
 
 
 def restow(
@@ -233,9 +233,9 @@ def return_to(
     builds = {str(one.pkgver): one.build for one in new.values() if farm.build(one.pkgver) != one.build}
     brings = tuple(bringing(text, build, farm.build(PkgVer.parse(text))) for text, build in builds.items())
     rebuilt = frozenset(str(m.pkgver) for m in drop if str(m.pkgver) in builds)
-    plan = plan_change(context, farm, Request(add, drop, choices=target.choices, rebuilt=rebuilt))
+    plan = plan_change(context, farm, Request(add, drop, choices=target.choices, rebuilt=rebuilt, adopt=how.adopt))
     what = f"rollback {target.number}"
-    refuse_conflicts(plan, what)
+    refuse_conflicts(plan, what, adopt=how.adopt)
     marks = {
         str(one.pkgver): one.asked
         for name, one in target.packages.items()

@@ -42,9 +42,10 @@ def with_triggers(context: Context, farm: Farm, change: Change) -> tuple[tuple[O
     known = parse_triggers(trigger_texts())
     before = farm.made()
     after = dict(before)
+    out = {*change.drop, *(PkgVer.parse(text).name for text in change.add)}
     for name in change.fire:
         made: dict[str, tuple[str, str]] | None = {}
-        if name in known and _concerned(farm, known[name], change):
+        if name in known and farm.concerns(name, known[name].paths, out, change.add):
             made = _run(context, known[name])
         if made is not None:
             after = {path: made_by for path, made_by in after.items() if made_by[0] != name} | made
@@ -59,16 +60,6 @@ def with_triggers(context: Context, farm: Farm, change: Change) -> tuple[tuple[O
         return (), replace(change, fire=())
     changed = {path: after.get(path) for path in {*before, *after} if before.get(path) != after.get(path)}
     return plan.ops, replace(change, ops=(*change.ops, *plan.ops), fire=(), made=changed)
-
-
-def _concerned(farm: Farm, trigger: Trigger, change: Change) -> bool:
-    """Whether anything that is stowed once the change is done is the trigger's business."""
-    coming = [farm.member(PkgVer.parse(text), change.builds.get(text)) for text in change.add]
-    names = {*change.drop, *(member.name for member in coming if member)}
-    staying = [member for member in farm.ruled() if member.name not in names]
-    if any(trigger.name in member.rules.triggers for member in (*coming, *staying) if member):
-        return True
-    return farm.has(trigger.paths, names) or any(trigger.concerns(member.places) for member in coming if member)
 
 
 def _run(context: Context, trigger: Trigger) -> dict[str, tuple[str, str]] | None:

@@ -21,7 +21,7 @@ from xsrc.model.pkgver import PkgVer
 from xsrc.plan.stow import Request, affected, plan_stow, watched
 
 LISTS = Path("/var/lib/dpkg/info")
-PACKAGES, MOST = 250, 25_000
+PACKAGES, MOST = 250, 10_000
 PLANNED = 100_000
 LINKS, SMALL = 200_000, 20
 INLINE = 60

@@ -1,0 +1,44 @@
+"""The farm's figures, measured once with the tests and printed at the end of the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench.conftest import FIGURES
+
+RUN = Path(__file__).parent / "run.py"
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[list[dict[str, Any]]]:
+    """What run.py says of the rows of the farm."""
+    closed = [str(up) for up in Path(sys.executable).parents if not up.stat().st_mode & 0o001]
+    if os.getuid() == 0 and closed:
+        pytest.skip(f"{closed[-1]} is closed to ordinary users, and the benchmark runs as one")
+    file = tmp_path_factory.mktemp("bench") / "figures.json"
+    words = (sys.executable, str(RUN), "stow", "farm", "--pairs", "1", "--json", str(file))
+    done = subprocess.run(words, capture_output=True, text=True, timeout=900)
+    assert file.exists(), done.stdout + done.stderr
+    pytestconfig.stash[FIGURES] = done.stdout.splitlines()
+    yield json.loads(file.read_text())["rows"]
+
+
+def test_every_row_of_the_farm_is_measured(rows: list[dict[str, Any]]) -> None:
+    assert not [row for row in rows if "failed" in row["verdict"]]
+    assert {"plan, 100,000 files", "small beside 200,000"} <= {row["name"] for row in rows}
+
+
+@pytest.mark.parametrize("name", ["stow", "unstow", "real, stow", "real, unstow", "plan, 100,000 files"])
+def test_a_figure_is_met(rows: list[dict[str, Any]], name: str) -> None:
+    found = [row for row in rows if row["name"] == name]
+    if not found:
+        pytest.skip(f"not measured here: {[row['verdict'] for row in rows if row['ok'] is None]}")
+    assert found[0]["ok"], found[0]
