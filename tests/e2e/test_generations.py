@@ -188,7 +188,7 @@ def test_a_generation_whose_builds_are_gone(site: Site) -> None:
     site.land.own(kept)
     result = site.xsrc("rollback", "1").ended(2, "generation 1 cannot be returned to: these builds of it are gone")
     assert "  p-1.0_1" in result.lines and "what gc removed can only be built again" in result.err
-    assert site.farm() == {**before, "var/db/xsrc/generations/1.toml": site.farm()["var/db/xsrc/generations/1.toml"]}
+    assert site.farm() == before
     site.xsrc("rollback", "0").ok()
 
 

@@ -49,9 +49,9 @@ def test_plan_of_stow_and_unstow_lists_every_link(site: Site) -> None:
     site.hello()
     site.build("--no-stow", "hello")
     link = "usr/bin/hello -> ../../pkg-destdir/hello-1.0_1/usr/bin/hello"
-    assert site.xsrc("stow", "-n", "hello").ok().out.splitlines() == [f"+ {link}"]
+    assert site.xsrc("stow", "-n", "hello").ok().out.splitlines() == ["+ hello-1.0_1", f"  + {link}"]
     site.xsrc("stow", "hello").ok()
-    assert site.xsrc("unstow", "-n", "hello").ok().out.splitlines() == ["- usr/bin/hello"]
+    assert site.xsrc("unstow", "-n", "hello").ok().out.splitlines() == ["- hello-1.0_1", "  - usr/bin/hello"]
 
 
 def test_plan_with_dependencies_is_in_order(site: Site) -> None:

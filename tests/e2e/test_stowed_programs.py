@@ -153,7 +153,9 @@ def test_gcc_compiles_and_links_with_another_package(site: Site) -> None:
     unpack.runs(site, "linker", "/usr/bin/ld")
     said = inside(site, COMPILE).ok().out.splitlines()
     assert said[0] == "42 /usr/include/xn.h"
-    assert [Path(line).parts[2] for line in said[1:5]] == [pkgver, pkgver, "linker-1.0_1", "linker-1.0_1"], said[1:5]
+    for line, owner in zip(said[1:5], (pkgver, pkgver, "linker-1.0_1", "linker-1.0_1"), strict=True):
+        path = line.removeprefix(f"/{LEAK}/{owner}/").lstrip("/")  # a program that asks where it is has no link
+        assert (site.masterdir / path).resolve().samefile(site.destdir(owner) / path), said[1:5]
     believes = "\n".join(said[5:])
     assert "install: /usr/lib/gcc/" in believes and "/stddef.h" in believes and "/usr/include/xn.h" in believes
     assert LEAK not in believes

@@ -12,6 +12,9 @@ from xsrc.effects.walk import Item, Walk, held
 from xsrc.model.layout import Masterdir
 from xsrc.model.manifest import FILES, METADATA, PROPS, Entry, Kind, Manifest, Props, identity
 
+GOING = ".gc-"
+"""What a folder is called from the moment that it is removed."""
+
 
 def build_of(folder: Path) -> str:
     """Which build a sealed destdir is, "" where there is none."""
@@ -47,8 +50,11 @@ def entries(folder: Path, *, hashed: bool) -> list[Entry]:
 
 
 def _sha256(item: Item) -> str:
-    with held(item.name, item.parent) as (thing, _), Path(thing).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with held(item.name, item.parent) as (thing, _), Path(thing).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except PermissionError:  # it was sealed as nobody's to read
+        return ""
 
 
 def size(folder: Path) -> int:
@@ -64,7 +70,7 @@ def size(folder: Path) -> int:
 
 def remove_build(masterdir: Masterdir, name: str) -> int:
     """Remove a folder below pkg-destdir/, under another name from the first moment on; gives the bytes it took."""
-    folder, going = masterdir.destdirs / name, masterdir.destdirs / f".gc-{name}"
+    folder, going = masterdir.destdirs / name, masterdir.destdirs / f"{GOING}{name}"
     freed = 0
     if folder.exists():
         freed = size(folder)

@@ -18,13 +18,13 @@ from xsrc.model.rules import NO_RULES, Rules
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, read: bool = False) -> Iterator[Farm]:
-    """The farm's database, made where it is missing; raises HostError for one that cannot be used.
+def opened(path: Path, *, read: bool = False, new: bool = False) -> Iterator[Farm]:
+    """The farm's database; raises HostError for one that cannot be used.
 
-    `read` opens it for a look only, also where nothing can be written.
+    `read` opens it for a look only, also where nothing can be written; `new` makes it.
     """
     try:
-        farm = Farm(path, read=read)
+        farm = Farm(path, read=read, new=new)
         try:
             yield farm
         finally:
@@ -40,16 +40,18 @@ class Farm:
     Methods raise sqlite3.Error, which `opened` translates, and OSError where the disk does not take what is written.
     """
 
-    def __init__(self, path: Path, *, read: bool = False) -> None:
+    def __init__(self, path: Path, *, read: bool = False, new: bool = False) -> None:
         address = f"file:{_quoted(path)}?mode=ro" if read else str(path)
         self.path = str(path)
         self.db = sqlite3.connect(address, isolation_level=None, timeout=60, uri=read)
         self.db.execute("PRAGMA foreign_keys = ON")
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, VERSION):
-            raise sqlite3.DatabaseError(f"it was made by another version of xsrc ({version}, this one makes {VERSION})")
-        if version == 0 and not read:
+        if new:
             self.db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        elif version == 0:
+            raise sqlite3.DatabaseError("it is empty")
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"it was made by another version of xsrc ({version}, this one makes {VERSION})")
 
     def check(self) -> None:
         """Raise sqlite3.DatabaseError where the file is damaged."""

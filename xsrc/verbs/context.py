@@ -150,7 +150,7 @@ class Context:
         self.masterdir.db.mkdir(parents=True, exist_ok=True)
         # last, for it is what tells that there is a masterdir; under another name until it is whole
         new = self.masterdir.farm.with_suffix(".new")
-        with opened(new):
+        with opened(new, new=True):
             pass
         new.rename(self.masterdir.farm)
 
@@ -169,7 +169,7 @@ class Context:
         """
         path = self.masterdir.farm
         read = self.exists and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
-        with opened(path if self.exists else Path(":memory:"), read=read) as farm:
+        with opened(path if self.exists else Path(":memory:"), read=read, new=not self.exists) as farm:
             yield farm
 
     def here(self) -> str | None:

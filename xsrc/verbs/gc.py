@@ -5,6 +5,7 @@ from __future__ import annotations
 from plumbum import cli
 
 from xsrc.effects import generations, lock
+from xsrc.effects.builds import GOING
 from xsrc.effects.store import Farm
 from xsrc.errors import ConflictError
 from xsrc.plan.gc import Waste, waste
@@ -82,20 +83,17 @@ def sweep(context: Context, farm: Farm, found: Waste) -> int:
 
 
 def _sweep_strays(context: Context, farm: Farm) -> None:
-    """Remove builds aside that the database does not know; a build that was cut off left them."""
+    """Remove builds aside that the database does not know; what was cut off left them."""
     known = {context.masterdir.kept(pkgver, build).name for pkgver, build in farm.builds()}
-    work = {path.name.removeprefix(".").removesuffix(".lock") for path in context.masterdir.builddir.glob(".*.lock")}
     for folder in sorted(context.masterdir.destdirs.glob(".*")):
         # .PKGVER alone is where a destdir grows; clean knows of it
-        if (
-            folder.name not in known
-            and folder.name.rpartition(".")[2]
-            and _aside(folder.name)
-            and not work & {folder.name}
-        ):
+        if folder.name not in known and _stray(folder.name):
             context.remove(folder)
 
 
-def _aside(name: str) -> bool:
+def _stray(name: str) -> bool:
+    """Whether a folder is a build aside, or one whose removal was cut off."""
+    if name.startswith(GOING):
+        return True
     build = name.rpartition(".")[2]
     return build == "unsealed" or (len(build) == 20 and all(c in "0123456789abcdef" for c in build))

@@ -23,7 +23,7 @@ def rebuild_database(context: Context, why: str) -> None:
     with locked(masterdir.farm_lock, "xsrc verify --repair", context.ui.note):
         new = masterdir.farm.with_suffix(".new")
         new.unlink(missing_ok=True)
-        with opened(new) as farm:
+        with opened(new, new=True) as farm:
             fill(context, farm)
         if masterdir.farm.exists():
             masterdir.farm.rename(masterdir.farm.with_suffix(".damaged"))

@@ -102,8 +102,16 @@ def tree(top: Path, skip: Callable[[str], bool] = lambda path: False) -> dict[st
     return {path: describe(top / path, status) for path, status in walk(top, skip)}
 
 
-_PASSING = ("pkg-builddir/", "pkg-srcdistdir/", "pkg-destdir/.", "var/db/xsrc/logs/", "var/db/xsrc/farm.")
-"""What a build that fails may leave: work directories, unfinished destdirs, logs, locks, distfiles, the database."""
+_PASSING = (
+    "pkg-builddir/",
+    "pkg-srcdistdir/",
+    "pkg-destdir/.",
+    "var/db/xsrc/logs/",
+    "var/db/xsrc/farm.",
+    "var/db/xsrc/generations/",
+)
+"""What a build that fails may leave: work directories, unfinished destdirs, logs, locks, distfiles, the
+database and the count of changes."""
 
 
 def farm(masterdir: Path) -> dict[str, object]:
