@@ -96,7 +96,7 @@ def test_adopted_files_come_back(site: Site) -> None:
     link = site.masterdir / "usr/share/l"
     site.land.run("ln", "-s", "/nowhere", link).ok()
     before = scan(site)
-    site.xsrc("stow", "p").ended(5, "/etc/c", "/usr/bin/x", "/usr/share/l", "hint: ", "xsrc stow --adopt")
+    site.xsrc("stow", "p").ended(5, "/etc/c", "/usr/bin/x", "/usr/share/l", "hint: ", "stand aside with --adopt")
     assert scan(site) == before
     plan = site.xsrc("stow", "-n", "--adopt", "p").ok().out
     assert "  ~ usr/share/s -> x (what stands there becomes usr/share/s.orig)\n" in plan
