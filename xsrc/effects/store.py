@@ -11,7 +11,8 @@ from pathlib import Path
 
 from xsrc.effects.tables import SCHEMA, VERSION
 from xsrc.errors import HostError
-from xsrc.model.farm import TRIGGERS, Change, Conf, Member, Records, placed_read, placed_text
+from xsrc.model.farm import Change, Conf, Member, Records, placed_read, placed_text
+from xsrc.model.generation import Stowed
 from xsrc.model.manifest import Entry, Kind, Manifest, Props
 from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.rules import NO_RULES, Rules
@@ -228,6 +229,18 @@ class Farm:
         )
         return {name: (PkgVer.parse(pkgver), bool(asked)) for name, pkgver, asked in rows}
 
+    def is_stowed(self, pkgver: PkgVer) -> bool:
+        """Whether this very version is stowed."""
+        query = "SELECT 1 FROM stowed JOIN package ON package = package.id WHERE pkgver = ?"
+        return self.db.execute(query, (str(pkgver),)).fetchone() is not None
+
+    def stowed_builds(self) -> dict[str, Stowed]:
+        """What is stowed, by name, as a generation records it."""
+        rows = self.db.execute(
+            "SELECT stowed.name, pkgver, build, asked FROM stowed JOIN package ON package = package.id"
+        )
+        return {name: Stowed(PkgVer.parse(pkgver), build, bool(asked)) for name, pkgver, build, asked in rows}
+
     def ruled(self) -> list[Member]:
         """The stowed packages whose rules reach beyond their own paths, without their entries."""
         rows = self.db.execute(
@@ -363,15 +376,6 @@ class Farm:
         """Note that nothing of a change is left."""
         with self._transaction():
             self.db.execute("DELETE FROM begun")
-
-
-def made_member(made: Mapping[str, tuple[str, str]]) -> Member:
-    """What triggers made, with the directories that it is in, as a member of the farm like any other."""
-    entries = {path: Entry(path, Kind.FILE, 0o644, sha256=sha256) for path, (_, sha256) in made.items()}
-    for path in made:
-        while path := path.rpartition("/")[0]:
-            entries.setdefault(path, Entry(path, Kind.DIR))
-    return Member(PkgVer(TRIGGERS, "0", 1), tuple(sorted(entries.values())))
 
 
 def _rules(text: str) -> Rules:

@@ -144,7 +144,8 @@ class Member:
     def places(self) -> Mapping[str, Placed]:
         """Where and how each path of the package shall stand."""
         made = self.name == TRIGGERS
-        rules, owner, destdir = self.rules, self.owner, f"pkg-destdir/{self.source or self.pkgver}/"
+        rules, owner, folder = self.rules, self.owner, self.source or str(self.pkgver)
+        destdir = f"pkg-destdir/{folder}/"
         conf = {path.lstrip("/") for path in rules.conf_files}
         ignore, copy, hardlink = rules.ignore, rules.copy, rules.hardlink
         found = {}
@@ -164,12 +165,26 @@ class Member:
             elif hardlink and matches(path, hardlink):
                 placed = Placed(path, owner, Class.HARD, entry.sha256, entry.mode, destdir + path)
             else:
-                placed = Placed(path, owner, Class.LINK, "../" * path.count("/") + destdir + path, entry.mode)
+                placed = Placed(path, owner, Class.LINK, link_text(folder, path), entry.mode)
             found[path] = placed
         return found
 
 
-def link_text(pkgver: PkgVer, path: str) -> str:
+def skeleton_member(entries: Iterable[Entry]) -> Member:
+    """The skeleton, or what of it is asked for, as a member of the farm like any other."""
+    return Member(PkgVer(SKELETON, "0", 1), tuple(entries))
+
+
+def made_member(made: Mapping[str, tuple[str, str]]) -> Member:
+    """What triggers made, with the directories that it is in, as a member of the farm like any other."""
+    entries = {path: Entry(path, Kind.FILE, 0o644, sha256=sha256) for path, (_, sha256) in made.items()}
+    for path in made:
+        while path := path.rpartition("/")[0]:
+            entries.setdefault(path, Entry(path, Kind.DIR))
+    return Member(PkgVer(TRIGGERS, "0", 1), tuple(sorted(entries.values())))
+
+
+def link_text(pkgver: PkgVer | str, path: str) -> str:
     """The relative link from a path of the root to its file; it reads the same from the host and from inside.
 
     >>> link_text(PkgVer("dash", "0.5.12", 1), "usr/bin/dash")

@@ -147,7 +147,7 @@ def adopt(context: Context, farm: Farm, job: Job, *, note: bool) -> bool:
         props, manifest, which = read_build(folder)
     except (OSError, ValueError):
         return False
-    if props.key != job.key or farm.stowed().get(pkgver.name, (None, False))[0] == pkgver:
+    if props.key != job.key or farm.is_stowed(pkgver):
         return False
     if note:
         farm.record(props, manifest, build=which)

@@ -78,8 +78,8 @@ def take_back(context: Context, farm: Farm, ops: Iterable[Op]) -> None:
 def snapshot(farm: Farm, change: Change, number: int) -> Generation:
     """What is stowed once a change is done."""
     packages = {
-        name: Stowed(pkgver, change.builds.get(str(pkgver), farm.build(pkgver)), asked)
-        for name, (pkgver, asked) in farm.stowed().items()
+        name: replace(one, build=change.builds.get(str(one.pkgver), one.build))
+        for name, one in farm.stowed_builds().items()
         if name not in change.drop
     }
     for text, asked in change.add.items():

@@ -58,7 +58,7 @@ def refuse_while_building(context: Context) -> None:
 def find(context: Context, farm: Farm, keep: int, *, everything: bool) -> Waste:
     """What is not needed any more."""
     kept = list(generations.every(context.masterdir, farm.generation()))
-    stowed = frozenset((str(v), farm.build(v)) for v, _ in farm.stowed().values())
+    stowed = frozenset((str(one.pkgver), one.build) for one in farm.stowed_builds().values())
     return waste(farm.builds(), stowed, kept, keep, everything=everything)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from xsrc.effects import links
-from xsrc.effects.store import Farm, made_member
+from xsrc.effects.store import Farm
 from xsrc.effects.tree import skeleton
 from xsrc.errors import ConflictError, HostError
-from xsrc.model.farm import SKELETON, Act, Change, Class, Member, Op, Placed
+from xsrc.model.farm import Act, Change, Class, Member, Op, Placed, made_member, skeleton_member
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.stow import Request, StowPlan, affected, plan_stow, watched
 from xsrc.verbs.context import Context
@@ -35,8 +35,8 @@ def plan_change(
     ruled = tuple(m for m in farm.ruled() if m.name not in names)
     paths = affected(replace(request, others=ruled), records)
     others = [*farm.sharers(paths, names), *(made_member(farm.made()),)]
-    shared = tuple(entry for path, entry in skeleton(context.tree).items() if path in paths)
-    others = [m for m in (*others, Member(PkgVer(SKELETON, "0", 1), shared)) if m.name not in names]
+    shared = (entry for path, entry in skeleton(context.tree).items() if path in paths)
+    others = [m for m in (*others, skeleton_member(shared)) if m.name not in names]
     others += [replace(m, entries=tuple(e for e in m.entries if e.path in paths)) for m in come]
     whole = replace(request, others=tuple(others))
     every, hashed = watched(paths, (*whole.add, *whole.drop, *whole.others), adopt=whole.adopt)

@@ -65,7 +65,7 @@ def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path,
         if build == former:
             _mend(context, farm, manifest, pkgver, unfinished)
             farm.note_build(props, seconds)
-        elif farm.stowed().get(pkgver.name, (None, False))[0] == pkgver:
+        elif farm.is_stowed(pkgver):
             _replace(context, farm, props, manifest, unfinished, seconds)
         else:
             destdir.replace_tree(unfinished, final)
@@ -87,7 +87,7 @@ def _mend(context: Context, farm: Farm, manifest: Manifest, pkgver: PkgVer, fres
     destdir.replace_tree(fresh, final)
     destdir.close(final)
     own = farm.member(pkgver)
-    if own is not None and farm.stowed().get(pkgver.name, (None, False))[0] == pkgver:
+    if own is not None and farm.is_stowed(pkgver):
         plan = plan_change(context, farm, Request((own,), (own,), rebuilt=frozenset((str(pkgver),))))
         if plan.ops:
             carry_out(context, farm, change_of(plan, f"build {pkgver.name}", Change()))

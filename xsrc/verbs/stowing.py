@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from xsrc.effects.store import Farm, made_member
+from xsrc.effects.store import Farm
 from xsrc.errors import ConflictError, UsageError
-from xsrc.model.farm import Change, Member
+from xsrc.model.farm import Change, Member, made_member
 from xsrc.model.generation import Generation
 from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.plan.alternatives import offers
@@ -225,8 +225,8 @@ def return_to(
             detail=missing,
             hint="xsrc history; what gc removed can only be built again",
         )
-    now = {name: (pkgver, farm.build(pkgver)) for name, (pkgver, _) in stowed.items()}
-    new = {name: one for name, one in target.packages.items() if now.get(name) != (one.pkgver, one.build)}
+    now = {(str(one.pkgver), one.build) for one in farm.stowed_builds().values()}
+    new = {name: one for name, one in target.packages.items() if (str(one.pkgver), one.build) not in now}
     gone = [name for name in stowed if name in new or name not in target.packages]
     add = tuple(m for one in new.values() if (m := farm.member(one.pkgver, one.build)))
     drop = tuple(member(farm, stowed[name][0]) for name in gone)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 
 from xsrc.effects import destdir
 from xsrc.effects.enter import run
-from xsrc.effects.store import Farm, made_member
+from xsrc.effects.store import Farm
 from xsrc.effects.tree import trigger_texts
 from xsrc.errors import XsrcError
-from xsrc.model.farm import Change, Member, Op
+from xsrc.model.farm import Change, Member, Op, made_member
 from xsrc.model.manifest import Kind
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.trigger import Trigger, parse_triggers
@@ -22,11 +23,17 @@ from xsrc.verbs.planning import plan_change
 _OUT = "out"
 
 
+@cache
+def known_triggers() -> dict[str, Trigger]:
+    """The triggers that there are, read once."""
+    return parse_triggers(trigger_texts())
+
+
 def fired(add: Iterable[Member], drop: Iterable[Member]) -> tuple[str, ...]:
     """The triggers that concern what goes in or out, and those that it asks for by name."""
     members = (*add, *drop)
     asked = {name for member in members for name in member.rules.triggers}
-    known = parse_triggers(trigger_texts())
+    known = known_triggers()
     return tuple(
         name
         for name, trigger in known.items()
@@ -39,7 +46,7 @@ def with_triggers(context: Context, farm: Farm, change: Change) -> tuple[tuple[O
 
     A trigger that fails is told of, and what it made before stays. Raises OSError.
     """
-    known = parse_triggers(trigger_texts())
+    known = known_triggers()
     before = farm.made()
     after = dict(before)
     out = {*change.drop, *(PkgVer.parse(text).name for text in change.add)}

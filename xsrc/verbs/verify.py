@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator
 from plumbum import cli
 
 from xsrc.effects import builds, links
-from xsrc.effects.store import Farm, made_member
-from xsrc.effects.tree import skeleton, trigger_texts
+from xsrc.effects.store import Farm
+from xsrc.effects.tree import skeleton
 from xsrc.errors import HostError, XsrcError
-from xsrc.model.farm import SKELETON, Change, Class, Member
+from xsrc.model.farm import Change, Class, made_member, skeleton_member
 from xsrc.model.pkgver import PkgVer
-from xsrc.model.trigger import parse_triggers
 from xsrc.plan.stow import Request
 from xsrc.plan.verify import LEFT_OUT, Finding, Trouble, compare_destdir, compare_root, expected
 from xsrc.verbs.context import Context
@@ -21,7 +20,7 @@ from xsrc.verbs.farming import carry_out, farm_locked
 from xsrc.verbs.planning import change_of, plan_change, refuse_conflicts
 from xsrc.verbs.rebuild import rebuild_database
 from xsrc.verbs.stowing import How, finish
-from xsrc.verbs.triggers import with_triggers
+from xsrc.verbs.triggers import known_triggers, with_triggers
 from xsrc.verbs.verb import Verb, dumps
 
 
@@ -70,7 +69,7 @@ class Verify(Verb):
             request = Request((*members, made), (*members, made), repair=True, rebuilt=drifted)
             plan = plan_change(context, farm, request)
             refuse_conflicts(plan, "verify --repair", adopt=False)
-            fire = tuple(parse_triggers(trigger_texts()))
+            fire = tuple(known_triggers())
             change = change_of(plan, "verify --repair", Change(fire=fire))
             if plan.ops:
                 finish(context, farm, change, plan, How())
@@ -120,7 +119,7 @@ def verify_root(context: Context, farm: Farm) -> Iterator[Finding]:
     root = context.masterdir.root
     stowed = [v for v, _ in farm.stowed().values()]
     members = [*(m for v in stowed if (m := farm.member(v))), made_member(farm.made())]
-    members.append(Member(PkgVer(SKELETON, "0", 1), tuple(skeleton(context.tree).values())))
+    members.append(skeleton_member(skeleton(context.tree).values()))
     records = farm.records()
     places = expected(members, records)
     contents = frozenset(p.path for p in places.values() if p.how in (Class.COPY, Class.MADE, Class.HARD))

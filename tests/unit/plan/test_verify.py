@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.builders import SKELETON, a_file, a_link, a_member
-from xsrc.effects.store import made_member
 from xsrc.model.farm import SKELETON as SKEL
-from xsrc.model.farm import TRIGGERS, Class, Conf, Found, Member, Placed, Records
+from xsrc.model.farm import TRIGGERS, Class, Conf, Found, Member, Placed, Records, made_member
 from xsrc.model.manifest import Entry, Kind
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.rules import Account, Alternative
