@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from xsrc.model.manifest import Entry, Kind, Manifest
+from xsrc.model.manifest import Entry, Manifest
 
 
 class Differs(StrEnum):
