@@ -7,13 +7,13 @@ import errno
 import os
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from xsrc.effects import extract, work
-from xsrc.effects.cgroup import limited_group
+from xsrc.effects.cgroup import Group, limited_group
 from xsrc.effects.enter import run
 from xsrc.effects.fetch import fetch, path_of, present, verify
 from xsrc.effects.lock import locked
@@ -296,7 +296,7 @@ class Builder:
                 argv = limited(
                     ("/bin/sh", shell, file), replace(limits, processes=0, memory_mib=0) if group else limits
                 )
-                before = group.join if group else None
+                before = self.before(group)
                 try:
                     code = run(self.context.helpers, sandbox, argv, self.sink(log), watch=self.watch(), before=before)
                 except LimitReached as error:
@@ -306,6 +306,10 @@ class Builder:
                 if code:
                     log.flush()
                     raise self.failed(phase, code, group.reached(limits) if group else "")
+
+    def before(self, group: Group | None) -> Callable[[], None] | None:
+        """What the process of a script does before it becomes the helper."""
+        return group.join if group else None
 
     def watch(self) -> Watch:
         """The limits of a phase that are kept from outside."""
