@@ -6,6 +6,7 @@ from pathlib import Path
 
 from plumbum import cli
 
+from xsrc.effects import second
 from xsrc.effects.lock import locked
 from xsrc.effects.tree import load
 from xsrc.model.pkgver import PkgVer
@@ -49,7 +50,7 @@ def leftovers(context: Context, only: tuple[str, ...]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(context.masterdir.builddir.iterdir()):
         if path.is_dir():
-            found.setdefault(path.name, []).append(path)
+            found.setdefault(path.name.removesuffix(second.SUFFIX), []).extend(second.places(path))
     for path in sorted(context.masterdir.destdirs.glob(".*")):
         try:
             found.setdefault(PkgVer.parse(path.name[1:]).work, []).append(path)
