@@ -19,6 +19,8 @@ T = TypeVar("T")
 _VERSION = 1
 _PATIENCE = 10
 """Seconds to wait for another process that writes."""
+_MEMORY = 5
+"""Builds of a package that its expectations come from."""
 
 _SCHEMA = (
     "CREATE TABLE run (number INTEGER PRIMARY KEY, began REAL NOT NULL, ended REAL, command TEXT NOT NULL, "
@@ -28,6 +30,7 @@ _SCHEMA = (
     "reason TEXT NOT NULL, error TEXT NOT NULL, because TEXT NOT NULL, needs TEXT NOT NULL, makejobs INTEGER NOT NULL, "
     "took REAL NOT NULL, UNIQUE (run, name))",
     "CREATE INDEX job_done ON job (name, run) WHERE state IN ('built', 'failed')",
+    "CREATE INDEX job_built ON job (name, run DESC, took, peak) WHERE state = 'built'",
     f"PRAGMA user_version = {_VERSION}",
 )
 _COLUMNS = "name, pkgver, state, phase, began, ended, seconds, peak, reason, error, because, needs, makejobs"
@@ -104,16 +107,15 @@ class Journal:
         return self._read(lambda db: {job.name: job for job in map(_job, db.execute(query))}, {})
 
     def expected(self) -> dict[str, Expected]:
-        """By name, what a build may take: the median of the last five."""
-        query = (
-            "SELECT name, took, peak FROM (SELECT name, took, peak, row_number() OVER "
-            "(PARTITION BY name ORDER BY run DESC) AS age FROM job WHERE state = 'built') WHERE age <= 5"
-        )
+        """By name, what a build may take: the median of its last builds."""
 
         def work(db: sqlite3.Connection) -> dict[str, Expected]:
             builds: dict[str, list[tuple[float, int]]] = {}
-            for name, took, peak in db.execute(query):
-                builds.setdefault(name, []).append((took, peak))
+            for name, took, peak in db.execute(
+                "SELECT name, took, peak FROM job WHERE state = 'built' ORDER BY name, run DESC"
+            ):
+                if len(newest := builds.setdefault(name, [])) < _MEMORY:
+                    newest.append((took, peak))
             return {name: Expected.of(rows) for name, rows in builds.items()}
 
         return self._read(work, {})
@@ -158,7 +160,7 @@ class Journal:
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE)) as db:
-            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA synchronous = OFF")  # a build does not wait for the disk; a kill -9 does no harm
             db.execute(begin)
             yield db
             db.execute("COMMIT")
