@@ -1,0 +1,97 @@
+"""What dependents can notice of a build: from its manifest and its ELF files to its outcome."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from xsrc.model.elf import Elf, Role
+from xsrc.model.manifest import Entry, Kind
+from xsrc.model.outcome import Outcome
+
+FORMAT = 1
+"""Raised when digests are made of other things than before."""
+
+_PROSE = tuple(f"usr/share/{name}/" for name in ("man", "info", "doc", "gtk-doc", "help", "locale", "licenses"))
+"""What people read, and no build."""
+_HOPS = 40
+"""Links that lead to links, at most (path_resolution(7))."""
+
+
+def outcome(
+    entries: Iterable[Entry],
+    elves: Mapping[str, Elf],
+    rules: Mapping[str, Any],
+    run_depends: Iterable[str],
+    shlib_requires: Iterable[str],
+    shlib_provides: Iterable[str],
+) -> Outcome:
+    """The outcome of a build, by its manifest, its ELF files by path, and what its property list says of it."""
+    entries = sorted(entries)
+    needs = sorted(run_depends)
+    exact = [entries, rules, needs, sorted(shlib_requires), sorted(shlib_provides)]
+    read = [_read(entry, elves.get(entry.path)) for entry in entries if not f"{entry.path}/".startswith(_PROSE)]
+    names = _names(entries, elves)
+    return Outcome(_digest(exact), _digest([read, needs]), _digest(names) if names else "")
+
+
+def _read(entry: Entry, elf: Elf | None) -> tuple[Any, ...]:
+    """What the build of a dependent can read of a path."""
+    if entry.kind is not Kind.FILE:
+        return entry.path, entry.kind, entry.target
+    match elf.role if elf else Role.OTHER:
+        case Role.PROGRAM:
+            return entry.path, "program"
+        case Role.LIBRARY if elf:
+            return entry.path, "library", elf.soname, elf.needed, elf.exports
+    return entry.path, entry.mode, entry.sha256
+
+
+def _names(entries: Iterable[Entry], elves: Mapping[str, Elf]) -> list[tuple[str, str]]:
+    """Each soname that is provided, with the names that `-l` finds it by; of a version in a file's name, nothing."""
+    links = {entry.path: entry.target for entry in entries if entry.kind is Kind.LINK}
+    found = {(elf.soname, "") for elf in elves.values() if elf.soname}
+    for path in (*links, *elves):
+        name = path.rpartition("/")[2]
+        elf = elves.get(_followed(path, links)) if name.endswith(".so") else None
+        if elf and elf.soname:
+            found.add((elf.soname, name))
+    return sorted(found)
+
+
+def _followed(path: str, links: Mapping[str, str]) -> str:
+    """Where a path leads to by the links of its own package; folders that are links are not looked through."""
+    for _ in range(_HOPS):
+        if path not in links:
+            break
+        parts: list[str] = []
+        for part in (PurePosixPath("/", path).parent / links[path]).parts[1:]:
+            if part == "..":
+                del parts[-1:]
+            else:
+                parts.append(part)
+        path = "/".join(parts)
+    return path
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps([FORMAT, value], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def linked_statically(paths: Iterable[str], shlib_provides: Iterable[str], needed: Iterable[str]) -> bool:
+    """Whether a dependent may hold code of a package's archives; `needed` are the sonames that its files need.
+
+    It may where it needs no library of a package that has archives, and where an archive has no library beside it.
+
+    >>> linked_statically(["usr/lib/libz.a", "usr/lib/libz.so"], ["libz.so.1"], ["libz.so.1"])
+    False
+    >>> linked_statically(["usr/lib/libfl.a"], [], []), linked_statically(["usr/include/a.h"], [], [])
+    (True, False)
+    """
+    names = [path.rpartition("/")[2] for path in paths]
+    archives = {name.removesuffix(".a") for name in names if name.endswith(".a")}
+    libraries = {name.removesuffix(".so") for name in names if name.endswith(".so")}
+    return bool(archives and (set(needed).isdisjoint(shlib_provides) or archives - libraries))
