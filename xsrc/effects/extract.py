@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import calendar
+import contextlib
 import errno
 import gzip
 import io
@@ -21,7 +22,7 @@ from typing import IO, Any, Self, cast
 
 import zstandard
 
-from xsrc.effects import cpio
+from xsrc.effects import ar, cpio
 from xsrc.errors import ArchiveError
 from xsrc.model.settings import Limits
 
@@ -58,7 +59,7 @@ _DAMAGE = (
 )
 
 
-class _Policy:
+class Policy:
     """What of an archive may pass, and under which name."""
 
     def __init__(self, archive: str, dest: str, strip: int, limits: Limits) -> None:
@@ -160,6 +161,32 @@ def _seconds(time: float) -> int:
     return int(min(max(0, time), _LATEST)) if time == time else 0
 
 
+@contextlib.contextmanager
+def read_whole(archive: Path) -> Iterator[None]:
+    """Raise ArchiveError inside the block for what a damaged archive makes its readers raise."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except _DAMAGE as error:
+        raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # where a zip says that something stands before its beginning
+            raise
+        raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
+
+
+def admitted(archive: Path, policy: Policy, part: str = "data.tar") -> Iterator[cpio.Member]:
+    """What may pass of an archive, each member with its data if it is a file; `part` is what is read of a .deb.
+
+    Raises ArchiveError for what `policy` refuses, and whatever the readers raise, which `read_whole` knows.
+    """
+    for member, data in _members(archive, policy, part):
+        clean = policy.admit(member)
+        if clean is not None:
+            yield clean, data if clean.isreg() else None
+
+
 def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip: int = 1) -> int:
     """Write what may pass of an archive to `out` as a plain tar, each name without its first `strip` parts.
 
@@ -167,24 +194,16 @@ def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip:
     Raises ArchiveError for a damaged archive, an unknown format, and for a member that is absolute, has `..`, is a
     device or FIFO, or lies beyond a link, or when it unpacks to more than `limits` say.
     """
-    policy = _Policy(archive.name, dest, strip, limits)
-    with tarfile.open(
-        fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
-    ) as tar:
-        try:
-            for member, data in _members(archive, policy):
-                clean = policy.admit(member)
-                if clean is not None:
-                    tar.addfile(clean, data if clean.isreg() else None)
-                    tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
-        except BrokenPipeError:
-            raise
-        except _DAMAGE as error:
-            raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
-        except OSError as error:
-            if error.errno not in (None, errno.EINVAL):  # where a zip says that something stands before its beginning
-                raise
-            raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
+    policy = Policy(archive.name, dest, strip, limits)
+    with (
+        tarfile.open(
+            fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
+        ) as tar,
+        read_whole(archive),
+    ):
+        for member, data in admitted(archive, policy):
+            tar.addfile(member, data)
+            tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
     if not policy.names:
         raise ArchiveError(
             f"{archive.name}: no file is left after strip = {strip}",
@@ -205,7 +224,7 @@ def file_entry(path: Path, out: IO[bytes], name: str) -> int:
 class _Counted(io.RawIOBase):
     """An unpacked stream that ends with an error where the limit is reached, whatever it is made of."""
 
-    def __init__(self, plain: IO[bytes], policy: _Policy) -> None:
+    def __init__(self, plain: IO[bytes], policy: Policy) -> None:
         self.plain, self.policy, self.count, self.ends = plain, policy, 0, 0
         self.headers: int | None = None
         """How much more may be read before the next member is known; None while its data are read."""
@@ -243,8 +262,9 @@ class _TarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def _members(archive: Path, policy: _Policy) -> Iterator[cpio.Member]:
-    with archive.open("rb") as raw:
+def _members(archive: Path, policy: Policy, part: str) -> Iterator[cpio.Member]:
+    with archive.open("rb") as file:
+        raw = ar.member(file, part) if file.peek(8).startswith(ar.MAGIC) else file
         kind = next((name for magic, name in _MAGIC if raw.peek(6).startswith(magic)), "tar")
         if kind == "zip":
             yield from _zip_members(raw, policy)
@@ -293,7 +313,7 @@ def _plain(raw: IO[bytes], kind: str) -> IO[bytes]:
     return raw
 
 
-def _zip_members(raw: IO[bytes], policy: _Policy) -> Iterator[cpio.Member]:
+def _zip_members(raw: IO[bytes], policy: Policy) -> Iterator[cpio.Member]:
     with zipfile.ZipFile(raw) as archive:
         for info in archive.infolist():
             member = tarfile.TarInfo(info.filename)
