@@ -19,15 +19,16 @@ GOING = ".gc-"
 def build_of(folder: Path) -> str:
     """Which build a sealed destdir is, "" where there is none."""
     try:
-        return identity((folder / PROPS).read_bytes(), (folder / FILES).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+        return identity(Props.parse((folder / PROPS).read_bytes()), (folder / FILES).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return ""
 
 
 def read_build(folder: Path) -> tuple[Props, Manifest, str]:
     """What a sealed destdir says of itself, and which build it is; raises OSError, or ValueError for what is none."""
-    props, files = (folder / PROPS).read_bytes(), (folder / FILES).read_bytes()
-    return Props.parse(props), Manifest.parse(files), identity(props, files)
+    files = (folder / FILES).read_bytes()
+    props = Props.parse((folder / PROPS).read_bytes())
+    return props, Manifest.parse(files), identity(props, files)
 
 
 def entries(folder: Path, *, hashed: bool) -> list[Entry]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-VERSION = 5
+VERSION = 6
 SCHEMA = f"""
 CREATE TABLE package (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL, build TEXT NOT NULL, key TEXT NOT NULL,
-  current INTEGER NOT NULL, props BLOB NOT NULL, run_depends TEXT NOT NULL, rules TEXT NOT NULL,
-  public INTEGER NOT NULL, source TEXT NOT NULL,
+  recipe TEXT NOT NULL, outcome TEXT NOT NULL, current INTEGER NOT NULL, public INTEGER NOT NULL, source TEXT NOT NULL,
+  run_depends TEXT NOT NULL, rules TEXT NOT NULL, saw TEXT NOT NULL, props BLOB NOT NULL,
   UNIQUE (pkgver, build)
 );
 CREATE UNIQUE INDEX package_current ON package (pkgver) WHERE current;

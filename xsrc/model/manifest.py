@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
 
+from xsrc.model.outcome import UNKNOWN, Outcome
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.rules import NO_RULES, Rules
 
@@ -123,6 +124,12 @@ class Props:
     arch: str
     key: str
     """The build key; its pre-image stands in the farm's database and below `preimage`."""
+    recipe: str = ""
+    """The digest of the package's own inputs, without what it depends on."""
+    outcome: Outcome = UNKNOWN
+    """What the build came out as."""
+    saw: Mapping[str, Outcome] = field(default_factory=dict)
+    """What each package of its build roots had come out as, by name, on the rungs that count for this one."""
     short_desc: str = ""
     license: str = ""
     homepage: str = ""
@@ -142,7 +149,7 @@ class Props:
     preimage: str = field(default="", repr=False)
 
     _LISTS = ("run_depends", "shlib_requires", "shlib_provides")
-    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "preimage")
+    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "recipe", "preimage")
 
     def render(self) -> bytes:
         """The text of props.plist."""
@@ -153,6 +160,8 @@ class Props:
             "architecture": self.arch,
             "installed_size": self.size,
             "build-key": self.key,
+            "outcome": str(self.outcome),
+            "saw": {name: str(saw) for name, saw in sorted(self.saw.items())},
             "build-options": dict(self.options),
             "build": dict(self.build),
         }
@@ -175,6 +184,8 @@ class Props:
                 pkgver=PkgVer.parse(props["pkgver"]),
                 arch=props["architecture"],
                 key=props["build-key"],
+                outcome=Outcome.parse(props.get("outcome", "  ")),
+                saw={name: Outcome.parse(saw) for name, saw in props.get("saw", {}).items()},
                 size=props["installed_size"],
                 rules=Rules.of({**props.get("rules", {}), **{n: props[n] for n in _XBPS if n in props}}),
                 options=props.get("build-options", {}),
@@ -187,9 +198,24 @@ class Props:
 
 _XBPS = ("conf_files", "provides", "conflicts", "replaces")
 """Rules that xbps knows by the same names."""
-_PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides"}
+_PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides", "recipe": "build-recipe"}
 
 
-def identity(props: bytes, files: bytes) -> str:
-    """What one build of a pkgver is told from another by: a digest of both of its property lists."""
-    return hashlib.sha256(hashlib.sha256(props).digest() + hashlib.sha256(files).digest()).hexdigest()[:20]
+def identity(props: Props, files: bytes) -> str:
+    """What one build of a pkgver is told from another by: all that is in both of its property lists but its history.
+
+    What is built again from other inputs, and comes out the same in files, their times and rules, is the same build.
+    """
+    told = Props(
+        props.pkgver,
+        props.arch,
+        "",
+        size=props.size,
+        run_depends=props.run_depends,
+        shlib_requires=props.shlib_requires,
+        shlib_provides=props.shlib_provides,
+        rules=props.rules,
+        source=props.source,
+        build=props.build,
+    )
+    return hashlib.sha256(hashlib.sha256(told.render()).digest() + hashlib.sha256(files).digest()).hexdigest()[:20]

@@ -40,6 +40,10 @@ class Outcome(NamedTuple):
         return Outcome(self.exact)
 
 
+UNKNOWN = Outcome()
+"""Of what nobody looked at."""
+
+
 def same(rung: Rung, saw: Outcome, now: Outcome) -> bool:
     """Whether what was built with `saw` needs not be built again for `now`."""
     if saw.exact == now.exact:

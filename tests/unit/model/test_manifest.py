@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import plistlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
-from xsrc.model.manifest import Entry, Kind, Manifest, Props
+from xsrc.model.manifest import Entry, Kind, Manifest, Props, identity
+from xsrc.model.outcome import Outcome
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.rules import Rules
 
@@ -79,6 +80,9 @@ def whole_props() -> Props:
         options={"libedit": True, "x": False},
         build={"base": {"name": "host"}, "seconds": 3},
         preimage='{"format": 1}',
+        recipe="e" * 64,
+        outcome=Outcome("1" * 32, "2" * 32, ""),
+        saw={"libedit": Outcome("3" * 32, "4" * 32, "5" * 32), "make": Outcome("6" * 32)},
     )
 
 
@@ -159,3 +163,28 @@ def test_props_with_a_wrong_pkgver() -> None:
     props = plistlib.loads(whole_props().render())
     with pytest.raises(ValueError, match="want NAME-VERSION_REVISION"):
         Props.parse(plistlib.dumps({**props, "pkgver": "dash"}))
+
+
+def test_one_build_is_told_from_another() -> None:
+    """By all that is in its lists but its history; else a rebuild to the same bytes would be changed in the farm."""
+    props, files = whole_props(), Manifest.of(ENTRIES).render()
+    build = identity(props, files)
+    least = Props(PkgVer("dash", "0.5.12", 1), "x86_64", "f" * 64)
+    history = {
+        "key",
+        "recipe",
+        "preimage",
+        "options",
+        "saw",
+        "outcome",
+        "short_desc",
+        "license",
+        "homepage",
+        "maintainer",
+    }
+    others = {**vars(least), "pkgver": PkgVer("dash", "0.5.13", 1), "arch": "aarch64", "key": "0" * 64}
+    for name, other in others.items():
+        same = identity(replace(props, **{name: other}), files) == build
+        assert same == (name in history), name
+    assert identity(props, Manifest.of(ENTRIES[1:]).render()) != build
+    assert identity(Props.parse(props.render()), files) == build

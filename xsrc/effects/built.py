@@ -1,0 +1,262 @@
+"""The part of the farm's database that is about builds: what each is, what it holds, what it came out as and saw."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from xsrc.effects.tables import SCHEMA, VERSION
+from xsrc.model.farm import Change, Member
+from xsrc.model.manifest import Entry, Kind, Manifest, Props
+from xsrc.model.outcome import Outcome
+from xsrc.model.pkgver import Pattern, PkgVer
+from xsrc.model.rules import NO_RULES, Rules
+
+
+class Built:
+    """The open database, as far as it is about builds; every write is one transaction.
+
+    Methods raise sqlite3.Error, which `opened` translates, and OSError where the disk does not take what is written.
+    """
+
+    def __init__(self, path: Path, *, read: bool = False, new: bool = False) -> None:
+        address = f"file:{_quoted(path)}?mode=ro" if read else str(path)
+        self.path = str(path)
+        self.db = sqlite3.connect(address, isolation_level=None, timeout=60, uri=read)
+        self.db.execute("PRAGMA foreign_keys = ON")
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if new:
+            self.db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        elif version == 0:
+            raise sqlite3.DatabaseError("it is empty")
+        elif version != VERSION:
+            raise sqlite3.DatabaseError(f"it was made by another version of xsrc ({version}, this one makes {VERSION})")
+
+    def check(self) -> None:
+        """Raise sqlite3.DatabaseError where the file is damaged."""
+        (said,) = self.db.execute("PRAGMA quick_check(1)").fetchone()
+        if said != "ok":
+            raise sqlite3.DatabaseError(said)
+
+    def close(self) -> None:
+        self.db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All writes of the block or none; raises OSError for what the disk does not take."""
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            yield
+            self.db.execute("COMMIT")
+        except BaseException as error:
+            if self.db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self.db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                number = errno.ENOSPC if "full" in str(error) else errno.EIO
+                raise OSError(number, str(error), self.path) from error
+            raise
+
+    def built(self) -> dict[str, str]:
+        """The key of each sealed destdir that is in its place, by pkgver."""
+        return dict(self.db.execute("SELECT pkgver, key FROM package WHERE current"))
+
+    def recipes(self) -> dict[str, str]:
+        """The digest of each one's own inputs, by pkgver, of the builds in their places."""
+        return dict(self.db.execute("SELECT pkgver, recipe FROM package WHERE current"))
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """What each build in its place came out as, by pkgver."""
+        rows = self.db.execute("SELECT pkgver, outcome FROM package WHERE current")
+        return {pkgver: Outcome.parse(text) for pkgver, text in rows}
+
+    def saw(self, pkgvers: Iterable[str] | None = None) -> dict[str, dict[str, Outcome]]:
+        """By pkgver, for each build in its place (or of `pkgvers`), what the packages that it saw had come out as."""
+        rows: Iterable[tuple[str, str]]
+        if pkgvers is None:
+            rows = self.db.execute("SELECT pkgver, saw FROM package WHERE current")
+        else:
+            query = "SELECT pkgver, saw FROM json_each(?) JOIN package ON pkgver = value AND current"
+            rows = self.db.execute(query, (json.dumps(list(pkgvers)),))
+        return {pkgver: {n: Outcome.parse(t) for n, t in json.loads(text).items()} for pkgver, text in rows}
+
+    def builds(self) -> dict[tuple[str, str], bool]:
+        """Every build that there is, by pkgver and build, and whether it is in its place."""
+        rows = self.db.execute("SELECT pkgver, build, current FROM package ORDER BY id")
+        return {(pkgver, build): bool(current) for pkgver, build, current in rows}
+
+    def build(self, pkgver: PkgVer) -> str:
+        """Which build of a pkgver is in its place, "" for none."""
+        row = self.db.execute("SELECT build FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
+        return str(row[0]) if row else ""
+
+    def versions(self, name: str) -> list[PkgVer]:
+        """The built versions of a package, newest last."""
+        rows = self.db.execute("SELECT pkgver FROM package WHERE name = ? AND current", (name,))
+        return sorted((PkgVer.parse(text) for (text,) in rows), key=lambda pkgver: pkgver.order)
+
+    def providers(self, pattern: Pattern) -> list[PkgVer]:
+        """The built packages that provide a virtual name, in order."""
+        rows = self.db.execute("SELECT pkgver, rules FROM package WHERE public AND current ORDER BY pkgver")
+        found = ((text, read_rules(rules).provides) for text, rules in rows)
+        return [PkgVer.parse(text) for text, provides in found if any(map(pattern.satisfied_by, provides))]
+
+    def record(
+        self,
+        props: Props,
+        manifest: Manifest,
+        change: Change | None = None,
+        seconds: Mapping[str, float] | None = None,
+        build: str = "",
+    ) -> None:
+        """Note a sealed destdir, and begin the change that brings it into its place.
+
+        Without a change it stands there already. `seconds` says how long each phase took, where that is known.
+        """
+        with self._transaction():
+            self._insert(props, manifest, build, current=change is None)
+            self.note_build(props, seconds)
+            if change is not None:
+                self.begin(change)
+
+    def record_aside(self, props: Props, manifest: Manifest, build: str) -> None:
+        """Note a build that stands aside, while another one of its pkgver is in its place."""
+        with self._transaction():
+            self._insert(props, manifest, build, current=False)
+
+    def _insert(self, props: Props, manifest: Manifest, build: str, *, current: bool) -> None:
+        pkgver, rules = str(props.pkgver), props.rules
+        if current:
+            self.db.execute("UPDATE package SET current = 0 WHERE pkgver = ?", (pkgver,))
+        self.db.execute("DELETE FROM package WHERE pkgver = ? AND build = ? AND NOT current", (pkgver, build))
+        row = self.db.execute(
+            "INSERT INTO package (name, pkgver, build, current, public, source, run_depends, rules, "
+            "key, recipe, outcome, saw, props) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                props.pkgver.name,
+                pkgver,
+                build,
+                int(current),
+                int(rules.public),
+                props.source,
+                " ".join(props.run_depends),
+                json.dumps(rules.table()),
+                *_origin(props),
+            ),
+        )
+        self.db.executemany(
+            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (row.lastrowid, e.path, e.kind.value, e.mode, e.size, e.sha256, e.target, e.inode)
+                for e in manifest.entries
+            ),
+        )
+
+    def renew(self, props: Props, seconds: Mapping[str, float] | None = None) -> None:
+        """Note how the build that is in its place would come to be now: it was built again, and came out the same."""
+        with self._transaction():
+            self.db.execute(
+                "UPDATE package SET key = ?, recipe = ?, outcome = ?, saw = ?, props = ? WHERE pkgver = ? AND current",
+                (*_origin(props), str(props.pkgver)),
+            )
+            self.note_build(props, seconds)
+
+    def note_build(self, props: Props, seconds: Mapping[str, float] | None = None) -> None:
+        """Note that a pkgver was built, also when the outcome is the very same as before."""
+        self.db.execute(
+            "INSERT INTO built (pkgver, key, seconds) VALUES (?, ?, ?)",
+            (str(props.pkgver), props.key, json.dumps(dict(seconds or {}))),
+        )
+
+    def begin(self, change: Change) -> None:
+        """Note a change before anything is touched, or with what became known of it since."""
+        if self.db.in_transaction:
+            self.db.execute("INSERT OR REPLACE INTO begun VALUES (1, ?)", (change.render(),))
+            return
+        with self._transaction():
+            self.begin(change)
+
+    def forget(self, builds: Iterable[tuple[str, str]], folders: Iterable[str] = ()) -> None:
+        """Drop the records of builds, by pkgver and build; none may be stowed. Their `folders` are to be removed."""
+        with self._transaction():
+            self.db.executemany("DELETE FROM package WHERE pkgver = ? AND build = ?", builds)
+            self.db.executemany("INSERT OR IGNORE INTO going VALUES (?)", ((folder,) for folder in folders))
+
+    def going(self) -> list[str]:
+        """Folders of builds that were forgotten and are to be removed."""
+        return [folder for (folder,) in self.db.execute("SELECT folder FROM going ORDER BY folder")]
+
+    def gone(self, folder: str) -> None:
+        """Note that a folder of a forgotten build is removed."""
+        with self._transaction():
+            self.db.execute("DELETE FROM going WHERE folder = ?", (folder,))
+
+    def props(self, pkgver: PkgVer) -> Props | None:
+        """What is known of a built package."""
+        row = self.db.execute("SELECT props FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
+        return Props.parse(row[0]) if row else None
+
+    def run_depends(self, pkgver: PkgVer) -> tuple[str, ...]:
+        """What a built package needs at run time, as patterns; nothing for one that is not built."""
+        row = self.db.execute("SELECT run_depends FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
+        return tuple(row[0].split()) if row else ()
+
+    def entries(self, pkgver: PkgVer) -> tuple[Entry, ...]:
+        """The manifest of a built package."""
+        rows = self.db.execute(
+            "SELECT path, kind, mode, size, sha256, target, inode FROM entry "
+            "WHERE package = (SELECT id FROM package WHERE pkgver = ? AND current) ORDER BY path",
+            (str(pkgver),),
+        )
+        return tuple(read_entry(row) for row in rows)
+
+    def directories(self, pkgver: PkgVer) -> frozenset[str]:
+        """The directories of a built package."""
+        rows = self.db.execute(
+            "SELECT path FROM entry WHERE kind = 'dir' "
+            "AND package = (SELECT id FROM package WHERE pkgver = ? AND current)",
+            (str(pkgver),),
+        )
+        return frozenset(path for (path,) in rows)
+
+    def member(self, pkgver: PkgVer, build: str | None = None) -> Member | None:
+        """A built package as the planner of the farm wants it; the build in its place, or the one that is named."""
+        which, values = ("current", ()) if build is None else ("build = ?", (build,))
+        row = self.db.execute(
+            f"SELECT id, rules, source FROM package WHERE pkgver = ? AND {which}", (str(pkgver), *values)
+        ).fetchone()
+        if row is None:
+            return None
+        rows = self.db.execute(
+            "SELECT path, kind, mode, size, sha256, target, inode FROM entry WHERE package = ? ORDER BY path", (row[0],)
+        )
+        return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]), row[2])
+
+
+def _origin(props: Props) -> tuple[str, str, str, str, bytes]:
+    """What may be another when the same is built again."""
+    saw = json.dumps({name: str(outcome) for name, outcome in props.saw.items()})
+    return props.key, props.recipe, str(props.outcome), saw, props.render()
+
+
+def read_rules(text: str) -> Rules:
+    """The rules that a column holds."""
+    return Rules.of(json.loads(text)) if text != "{}" else NO_RULES
+
+
+def _quoted(path: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(str(path))
+
+
+def read_entry(row: tuple[str, str, int, int, str, str, int]) -> Entry:
+    path, kind, mode, size, sha256, target, inode = row
+    return Entry(path, _KINDS[kind], mode, size, sha256, target, inode)
+
+
+_KINDS = {kind.value: kind for kind in Kind}
