@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
@@ -30,14 +32,14 @@ def find_tree(start: Path) -> Tree:
     return Tree(PROGRAM.parent)
 
 
-def names(tree: Tree) -> tuple[str, ...]:
-    """The names of all templates, in order."""
+def names(tree: Tree, known: Callable[[str], bool] = lambda name: False) -> tuple[str, ...]:
+    """The names of all templates, in order; `known` says of which ones that is known already."""
     try:
         with os.scandir(tree.templates) as entries:
             found = [entry.name for entry in entries if entry.is_dir()]
     except FileNotFoundError:
         return ()
-    return tuple(sorted(name for name in found if tree.template(name).is_file()))
+    return tuple(sorted(n for n in found if known(n) or tree.template(n).is_file()))
 
 
 def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
@@ -47,39 +49,102 @@ def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "
     """
     if re.fullmatch(NAME, name) is None:
         raise UsageError(f"{name!r} is no name of a package", hint=nearest(name, names(tree)))
-    file = tree.template(name)
     try:
-        text = file.read_bytes().decode()
+        source = read_source(tree, name)
     except (FileNotFoundError, NotADirectoryError):
         known = names(tree)
         hint = nearest(name, known) or (f"there are {len(known)}: ls {tree.templates}" if known else None)
         if wanted_by is None:
             raise UsageError(f"no template {name!r} in {tree.templates}", hint=hint) from None
         raise wanted_by.error(wanted_by.need(kind, name), f"{kind}: no template {name!r}", hint) from None
+    return parse_source(tree, name, source)
+
+
+@dataclass(frozen=True)
+class Source:
+    """All that a template is made of, as it stands on disk."""
+
+    text: bytes
+    patches: Mapping[str, str]
+    """sha256 of each file under patches/, by its name."""
+    files: Mapping[str, str]
+    """sha256 of each file under files/, by its path there; an x at its end when it may be executed."""
+    stats: Mapping[str, str]
+    """Of every file and folder that was read, by its path below the template's folder, before it was read."""
+    settled: bool
+    """Whether only what has a stat here can change it; not so where a link leads to no file."""
+
+
+def stat_of(path: str) -> str:
+    """What tells whether a file or folder is as it was: times of content and of state, size, inode, device."""
+    found = os.stat(path)  # noqa: PTH116 - tens of thousands of them
+    return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_size} {found.st_ino} {found.st_dev}"
+
+
+def read_source(tree: Tree, name: str) -> Source:
+    """Read a template's folder. Raises FileNotFoundError or NotADirectoryError when it is none."""
+    top = f"{tree.templates}/{name}"
+    stats = {path: stat_of(f"{top}/{path}") for path in ("", "template.toml")}
+    with open(f"{top}/template.toml", "rb") as file:  # noqa: PTH123
+        text = file.read()
+    loose: list[str] = []
+    patches = _digests(top, "patches", stats, loose, suffix=".patch")
+    files = _digests(top, "files", stats, loose)
+    return Source(text, patches, files, stats, not loose)
+
+
+def _digests(
+    top: str, folder: str, stats: dict[str, str], loose: list[str], suffix: str | None = None
+) -> dict[str, str]:
+    """The sha256 of every file below a folder, or with `suffix` only of those in it that end so; in order.
+
+    `stats` gets what was read, `loose` links that lead to no file.
+    """
+    found: dict[str, str] = {}
+    queue = [folder]
+    while queue:
+        here = queue.pop()
+        try:
+            seen = stat_of(f"{top}/{here}")
+            with os.scandir(f"{top}/{here}") as opened:
+                entries = list(opened)
+        except (FileNotFoundError, NotADirectoryError):
+            loose += [here] if os.path.lexists(f"{top}/{here}") else []
+            continue
+        stats[here] = seen
+        for entry in entries:
+            path = f"{here}/{entry.name}"
+            if suffix and not entry.name.endswith(suffix):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                queue += [] if suffix else [path]
+            elif entry.is_file():
+                stats[path] = stat_of(entry.path)
+                with open(entry.path, "rb") as file:  # noqa: PTH123
+                    digest = hashlib.sha256(file.read()).hexdigest()
+                    runs = os.fstat(file.fileno()).st_mode & stat.S_IXUSR
+                found[path.removeprefix(f"{folder}/")] = digest + ("x" if runs else "")
+            else:
+                loose.append(path)
+    return dict(sorted(found.items(), key=lambda item: item[0].split("/")))
+
+
+def parse_source(tree: Tree, name: str, source: Source) -> Template:
+    """The template that was read. Raises TemplateError with every problem of it."""
+    file = tree.template(name)
+    try:
+        text = source.text.decode()
     except UnicodeDecodeError as error:
-        span = Span(_shown(tree, file))
-        raise TemplateError(
-            [Diagnostic(span, f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}")]
-        ) from error
-    folder = file.parent
-    return parse(
-        name, text, _shown(tree, file), _digests(folder / "patches", "*.patch"), _digests(folder / "files", "**/*")
-    )
+        problem = Diagnostic(
+            Span(shown(tree, file)), f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}"
+        )
+        raise TemplateError([problem]) from error
+    return parse(name, text, shown(tree, file), source.patches, source.files)
 
 
-def _shown(tree: Tree, file: Path) -> str:
+def shown(tree: Tree, file: Path) -> str:
+    """A path of the tree as messages give it."""
     return str(file.relative_to(tree.root))
-
-
-def _digests(folder: Path, glob: str) -> dict[str, str]:
-    if not folder.is_dir():
-        return {}
-    found = {}
-    for path in sorted(folder.glob(glob)):
-        if path.is_file():
-            mode = "x" if path.stat().st_mode & stat.S_IXUSR else ""
-            found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest() + mode
-    return found
 
 
 def style_texts() -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -27,11 +28,16 @@ class Template:
     name: str
     raw: Mapping[str, Any]
     file: str
-    text: str = field(repr=False)
+    source: Callable[[], str] = field(repr=False, compare=False)
+    """Gives the text of the file; asked only when a place in it is told."""
     patches: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """sha256 of each file under patches/, by its name, in the order of application."""
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """sha256 of each file under files/, by its path there."""
+
+    @cached_property
+    def text(self) -> str:
+        return self.source()
 
     def span(self, *path: str | int, value: bool = False) -> Span:
         """Where a key (or its value) stands in the file."""
@@ -61,7 +67,7 @@ def parse(
     if problems:
         raise TemplateError(problems)
     return Template(
-        name, MappingProxyType(raw), file, text, MappingProxyType(patches or {}), MappingProxyType(files or {})
+        name, MappingProxyType(raw), file, lambda: text, MappingProxyType(patches or {}), MappingProxyType(files or {})
     )
 
 
