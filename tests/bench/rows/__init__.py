@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.bench.measure import Figure
-from tests.bench.rows import build, enter, farm, read, start, stow
+from tests.bench.rows import build, enter, farm, read, schedule, start, stow
 from tests.bench.world import World
 
 ROWS: Mapping[str, tuple[str, Callable[[World], list[Figure]]]] = {
@@ -15,6 +15,10 @@ ROWS: Mapping[str, tuple[str, Callable[[World], list[Figure]]]] = {
     "read": ("reading 2,000 templates, nothing kept, against tomllib alone on the same files", read.cold),
     "stow": ("stowing and unstowing 20,000 files against GNU stow and a bare loop of symlink(2)", stow.stow),
     "farm": ("the farm at size: names of real packages, 100,000 files to plan, one package beside 200,000", farm.farm),
+    "schedule": (
+        "simulated runs of all packages of a distribution against the shortest that can be",
+        schedule.schedule,
+    ),
     "memory": ("peak memory of xsrc itself in xsrc build dash", build.memory),
     "overhead": ("xsrc build dash from a fetched distfile against the same commands by hand", build.overhead),
 }
