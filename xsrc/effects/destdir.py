@@ -10,8 +10,8 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from xsrc.effects.rename import exchange
@@ -42,6 +42,8 @@ class Scan:
     """Sonames of its own libraries."""
     placed: tuple[str, ...] = ()
     """Programs that ask where they themselves are: through a link they would find their destdir and no neighbours."""
+    elves: Mapping[str, elf.Elf] = field(default_factory=dict)
+    """Its ELF files, by path."""
 
 
 def scan(destdir: Path) -> Scan:
@@ -54,6 +56,7 @@ def scan(destdir: Path) -> Scan:
     requires: set[str] = set()
     provides: set[str] = set()
     placed: list[str] = []
+    elves: dict[str, elf.Elf] = {}
     bad: list[str] = []
     links = _Links()
     with Walk(destdir) as at:
@@ -83,6 +86,7 @@ def scan(destdir: Path) -> Scan:
                 if found and any(_unwritable(name, "name") for name in (found.soname, *found.needed)):
                     bad.append(f"  /{item.path}: it names a library in characters that no property list can hold")
                 elif found:
+                    elves[item.path] = found
                     requires.update(found.needed)
                     provides.update({found.soname} - {""})
                     placed += [item.path] if found.interpreter and (asks or found.from_origin) else []
@@ -97,9 +101,8 @@ def scan(destdir: Path) -> Scan:
             detail=bad,
             hint="mend it in [phases] post_install, or leave it out by [install] remove",
         )
-    return Scan(
-        Manifest.of(_numbered(entries)), tuple(sorted(requires - provides)), tuple(sorted(provides)), tuple(placed)
-    )
+    manifest = Manifest.of(_numbered(entries))
+    return Scan(manifest, tuple(sorted(requires - provides)), tuple(sorted(provides)), tuple(placed), elves)
 
 
 def _unwritable(text: str, what: str) -> str:

@@ -8,7 +8,7 @@ import pwd
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import toml
@@ -16,6 +16,7 @@ import toml
 from xsrc.effects.destdir import remove_tree
 from xsrc.effects.tree import copy_skeleton, copy_template
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree, WorkDir
+from xsrc.model.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class State:
     """The options that were asked for by flag, as they were written."""
     seconds: tuple[tuple[str, float], ...] = ()
     """How long each finished phase took."""
+    saw: Mapping[str, Outcome] = field(default_factory=dict)
+    """What each package in its build roots had come out as when it was first seen there, by name."""
 
 
 def read_state(work: WorkDir) -> State | None:
@@ -39,7 +42,9 @@ def read_state(work: WorkDir) -> State | None:
     try:
         raw = tomllib.loads(work.state.read_text())
         pairs = tuple((phase, float(seconds)) for phase, seconds in raw["seconds"].items())
-        return State(**{**raw, "done": tuple(raw["done"]), "options": tuple(raw["options"]), "seconds": pairs})
+        saw = {name: Outcome.parse(text) for name, text in raw["saw"].items()}
+        done, options = tuple(raw["done"]), tuple(raw["options"])
+        return State(**{**raw, "done": done, "options": options, "seconds": pairs, "saw": saw})
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -47,7 +52,8 @@ def read_state(work: WorkDir) -> State | None:
 def write_state(work: WorkDir, state: State) -> None:
     """Keep the state, by rename."""
     temporary = work.state.with_suffix(".new")
-    temporary.write_text(toml.dumps({**asdict(state), "seconds": dict(state.seconds)}))
+    saw = {name: str(outcome) for name, outcome in state.saw.items()}
+    temporary.write_text(toml.dumps({**asdict(state), "seconds": dict(state.seconds), "saw": saw}))
     os.replace(temporary, work.state)
 
 

@@ -21,6 +21,7 @@ from xsrc.effects.proc import LimitReached, Sink, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.model.arch import Dep
 from xsrc.model.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
+from xsrc.model.outcome import Outcome
 from xsrc.model.package import Distfile
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.sandbox import Bind, Sandbox
@@ -117,13 +118,14 @@ class Builder:
         return True
 
     def resume(self) -> None:
-        """Go on where an earlier build of the same key failed; begin anew after any other end."""
+        """Go on where an earlier build of the same key and the same needs failed; begin anew after any other end."""
         state = work.read_state(self.work)
         if (
             state is not None
             and state.key == self.job.key
             and not (state.running or self.wish.force)
             and state.failed not in _NOT_TWICE
+            and self.sees(state.saw)
         ):
             self.state = replace(state, failed="", options=self.wish.options)
             return
@@ -132,6 +134,15 @@ class Builder:
         except OSError as error:
             raise _host(error, self.work.path) from error
         self.context.remove(self.context.masterdir.logs(self.pkgver))
+
+    def sees(self, saw: Mapping[str, Outcome]) -> bool:
+        """Whether every package that was seen in the build roots is what it was then."""
+        if not saw or self.wish.to is Phase.FETCH:
+            return True
+        now = self.depends(ACCESS[Phase.INSTALL]).outcomes
+        if not saw.keys() <= now.keys():
+            now = self.depends(ACCESS[Phase.CHECK]).outcomes
+        return all(name in now and now[name].exact == seen.exact for name, seen in saw.items())
 
     def make_root(self) -> None:
         """Make the top layer of the build root anew."""
@@ -149,8 +160,10 @@ class Builder:
         if phase in (Phase.FETCH, Phase.EXTRACT) or phase.value in self.job.scripts:
             self.context.ui.step(str(self.pkgver), phase.value)
         begun = time.monotonic()
+        # what stands there now is what counts, also where another build takes its place meanwhile
+        seen = {} if phase is Phase.FETCH else self.depends(ACCESS[phase]).outcomes
         try:
-            self.state = replace(self.state, running=phase.value)
+            self.state = replace(self.state, running=phase.value, saw={**seen, **self.state.saw})
             work.write_state(self.work, self.state)
             self.context.masterdir.logs(self.pkgver).mkdir(parents=True, exist_ok=True)
             with self.context.masterdir.log(self.pkgver, phase.value).open("wb") as log:
@@ -262,9 +275,9 @@ class Builder:
     def depends(self, access: Access) -> Closure:
         """The destdirs that a phase may see; raises ConflictError when they do not fit into one root."""
         if access.depends not in self.closures:
-            names = self.package.needs(*access.depends)
             with self.context.farm() as farm:
-                self.closures[access.depends] = read_closure(self.context, farm, self.pkgver, names, self.wish.planned)
+                found = read_closure(self.context, farm, self.package, access.depends, self.wish.planned)
+            self.closures[access.depends] = found
         return self.closures[access.depends]
 
     def cache_libraries(self, sandbox: Sandbox, needed: Closure) -> None:

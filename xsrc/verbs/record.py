@@ -14,7 +14,9 @@ from xsrc.effects.work import State
 from xsrc.errors import BuildFailed
 from xsrc.model.arch import Dep
 from xsrc.model.farm import Change, Member
+from xsrc.model.interface import linked_statically, outcome
 from xsrc.model.manifest import FILES, PROPS, Manifest, Props
+from xsrc.model.outcome import Outcome
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.rules import Rules
@@ -64,7 +66,7 @@ def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path,
         build = builds.build_of(unfinished)
         if build == former:
             _mend(context, farm, manifest, pkgver, unfinished)
-            farm.note_build(props, seconds)
+            farm.renew(props, seconds)
         elif farm.is_stowed(pkgver):
             _replace(context, farm, props, manifest, unfinished, seconds)
         else:
@@ -79,10 +81,14 @@ def _place(context: Context, props: Props, manifest: Manifest, unfinished: Path,
 
 
 def _mend(context: Context, farm: Farm, manifest: Manifest, pkgver: PkgVer, fresh: Path) -> None:
-    """Put a fresh tree in the place of an equal one that somebody damaged or removed; hard links follow it."""
+    """Let the tree in its place say how it would come to be now; where it was damaged or removed, take the fresh one.
+
+    Hard links follow that.
+    """
     final = context.masterdir.destdir(pkgver)
     same = builds.build_of(final) == builds.build_of(fresh)
     if same and not compare_destdir(str(pkgver), manifest.entries, builds.entries(final, hashed=True)):
+        builds.follow(final, fresh)
         return
     destdir.replace_tree(fresh, final)
     destdir.close(final)
@@ -128,23 +134,41 @@ def _props(context: Context, job: Job, state: State, needs: Closure, found: dest
     """What is known of the destdir; the same for equal builds, so nothing of this one run."""
     package = job.package
     declared = [str(pattern) for pattern in package.depends[Dep.RUN]]
+    depends = run_depends(declared, found.requires, found.provides, needs.sonames)
+    rules = rules_of(package, found.placed)
+    manifest, elves = found.manifest.entries, found.elves
     return Props(
         pkgver=package.pkgver,
         arch=context.arch.name,
         key=job.key,
+        recipe=getattr(job, "recipe", ""),
+        outcome=outcome(manifest, elves, rules.table(), depends, found.requires, found.provides),
+        saw=weighed(state.saw, needs, found),
         short_desc=package.raw.get("short_desc", ""),
         license=package.raw.get("license", ""),
         homepage=package.raw.get("homepage", ""),
         maintainer=package.raw.get("maintainer", ""),
         size=found.manifest.size,
-        run_depends=run_depends(declared, found.requires, found.provides, needs.sonames),
+        run_depends=depends,
         shlib_requires=found.requires,
         shlib_provides=found.provides,
-        rules=rules_of(package, found.placed),
+        rules=rules,
         options=dict(package.options),
         build={"base": context.base.name, "source-date-epoch": state.epoch},
         preimage=job.preimage,
     )
+
+
+def weighed(saw: Mapping[str, Outcome], needs: Closure, found: destdir.Scan) -> dict[str, Outcome]:
+    """What was seen, on the rungs that count for what was found: of tools, and of what code is copied from, `exact`."""
+    links = bool(found.elves) or any(entry.path.endswith(".a") for entry in found.manifest.entries)
+    result = {}
+    for name, seen in saw.items():
+        # a package that is only there for tests is in no root of the install phase
+        whole = name in needs.outcomes and name not in needs.tools
+        static = links and linked_statically(needs.archives.get(name, ()), needs.sonames.get(name, ()), found.requires)
+        result[name] = seen if whole and not static else seen.exactly
+    return result
 
 
 def rules_of(package: Package, placed: Iterable[str]) -> Rules:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from xsrc.effects.store import Farm
 from xsrc.errors import ConflictError, HostError
+from xsrc.model.arch import Dep
+from xsrc.model.outcome import UNKNOWN, Outcome
+from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.merge import conflicts
 from xsrc.plan.root import hidden
@@ -23,23 +26,30 @@ class Closure:
     sonames: Mapping[str, tuple[str, ...]]
     hidden: tuple[str, ...] = ()
     """Paths of the base that must not be found beside theirs."""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """What each came out as."""
+    tools: frozenset[str] = frozenset()
+    """Those that the tools among them are made of."""
+    archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of those that have static archives, the paths of these and of the names that libraries are linked by."""
 
 
 def read_closure(
-    context: Context, farm: Farm, pkgver: PkgVer, names: Iterable[str], planned: Mapping[str, PkgVer]
+    context: Context, farm: Farm, package: Package, kinds: tuple[Dep, ...], planned: Mapping[str, PkgVer]
 ) -> Closure:
-    """The built packages of `names` with all that they need at run time, fit to stand in one build root.
+    """What a package needs, of these kinds, with all that that needs at run time, fit to stand in one build root.
 
     Versions are those of `planned`.
 
     Raises ConflictError when two of them have one path, HostError when one is not built.
     """
-    wanted = []
+    pkgver = package.pkgver
+    names = package.needs(*kinds)
     for name in names:
         if planned.get(name) not in farm.versions(name):
             raise HostError(f"{pkgver} needs {name}, which is not built", hint=f"xsrc build --no-stow {name}")
-        wanted.append(planned[name])
-    chosen, missing = closure(farm, wanted, planned)
+    chosen, missing = closure(farm, (planned[name] for name in names), planned)
+    tools, _ = closure(farm, (planned[name] for name in package.needs(Dep.TOOL) if name in names), planned)
     for line in missing:
         context.ui.warn(line)
     ordered = [chosen[name] for name in sorted(chosen)]
@@ -52,8 +62,13 @@ def read_closure(
             hint="one of them has to leave the path out: [install] remove",
         )
     props = {name: farm.props(chosen[name]) for name in chosen}
+    outcomes = farm.outcomes()
+    linked = {name: [e.path for e in entries[str(v)] if e.path.endswith((".a", ".so"))] for name, v in chosen.items()}
     return Closure(
         tuple((context.masterdir.destdir(v), farm.directories(v)) for v in ordered),
         {name: p.shlib_provides for name, p in props.items() if p is not None},
         hidden((entry.path for found in entries.values() for entry in found), context.base),
+        {name: outcomes.get(str(v), UNKNOWN) for name, v in sorted(chosen.items())},
+        frozenset(tools),
+        {name: tuple(paths) for name, paths in linked.items() if any(path.endswith(".a") for path in paths)},
     )
