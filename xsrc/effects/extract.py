@@ -69,6 +69,7 @@ class Policy:
         self.count = self.bytes = self.newest = 0
 
     def refuse(self, name: str, why: str) -> ArchiveError:
+        """What is raised for a member that may not pass."""
         shown = name if len(name) < 200 else f"{name[:200]}…"
         return ArchiveError(
             f"{self.archive}: refused: member {shown!r} {why}",

@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from xsrc.errors import HostError
 from xsrc.model.arch import Arch
-from xsrc.model.base import Base
+from xsrc.model.base import HOST, Base
 
 _APT = Path("/etc/apt")
+_MULTIARCH = {
+    "i686": "i386-linux-gnu",
+    "armv7l": "arm-linux-gnueabihf",
+    "ppc64": "powerpc64-linux-gnu",
+    "ppc64le": "powerpc64le-linux-gnu",
+}
+"""Debian's names of folders for machine types that it calls otherwise than we do."""
 
 
 def arch() -> Arch:
@@ -27,16 +34,22 @@ def arch() -> Arch:
 
 def host_base(arch: Arch) -> Base:
     """The base `host`: this machine's own /usr, and /bin, /sbin, /lib where they are not merged into it; never /."""
-    layers: dict[str, tuple[Path, ...]] = {"usr": (Path("/usr"),)}
+    return base_at(Path("/"), HOST, arch, dict(_identity(arch)))
+
+
+def base_at(root: Path, name: str, arch: Arch, identity: Mapping[str, str]) -> Base:
+    """The base whose paths are in a directory of this machine."""
+    layers: dict[str, tuple[Path, ...]] = {"usr": (root / "usr",)}
     for top in ("bin", "sbin", "lib", "lib32", "lib64"):
-        path = Path("/", top)
+        path = root / top
         if path.is_dir() and not path.is_symlink():
-            layers[f"usr/{top}"] = (Path("/usr", top), path) if Path("/usr", top).is_dir() else (path,)
+            layers[f"usr/{top}"] = (root / "usr" / top, path) if (root / "usr" / top).is_dir() else (path,)
     binds = {}
-    if Path("/etc/alternatives").is_dir():
-        binds["etc/alternatives"] = Path("/etc/alternatives")
-    multiarch = f"usr/lib/{arch.machine}-linux-{'musl' if arch.libc == 'musl' else 'gnu'}"
-    libdirs = ["usr/lib", *(d for d in (multiarch, "usr/lib64") if Path("/", d).is_dir())]
+    if (root / "etc/alternatives").is_dir():
+        binds["etc/alternatives"] = root / "etc/alternatives"
+    gnu = _MULTIARCH.get(arch.machine, f"{arch.machine}-linux-gnu")
+    multiarch = f"usr/lib/{gnu if arch.libc == 'glibc' else f'{arch.machine}-linux-musl'}"
+    libdirs = ["usr/lib", *(d for d in (multiarch, "usr/lib64") if (root / d).is_dir())]
     # gcc looks below each of these for its multiarch directory and for ../lib before it looks into any of them: only
     # through /usr/bin does /usr/lib come before Debian's own libraries, also where a Makefile forgets LDFLAGS
     env = {
@@ -44,9 +57,9 @@ def host_base(arch: Arch) -> Base:
         "PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig:/usr/share/pkgconfig",
     }
     shadowed = {}
-    if Path("/", multiarch).is_dir():
+    if (root / multiarch).is_dir():
         shadowed = {multiarch: "usr/lib", multiarch.replace("/lib/", "/include/"): "usr/include"}
-    return Base("host", layers, binds, env, {"LDFLAGS": "-L/usr/lib"}, dict(_identity(arch)), shadowed, tuple(libdirs))
+    return Base(name, layers, binds, env, {"LDFLAGS": "-L/usr/lib"}, identity, shadowed, tuple(libdirs), root)
 
 
 def _identity(arch: Arch) -> Iterator[tuple[str, str]]:
@@ -67,6 +80,12 @@ def _identity(arch: Arch) -> Iterator[tuple[str, str]]:
         if path.exists():
             yield "libc", f"{path.name} {path.resolve().stat().st_size}"
             break
+
+
+def debian_release() -> str | None:
+    """The code name of this machine's release, if it is one of Debian."""
+    release = _os_release()
+    return release.get("VERSION_CODENAME") if release.get("ID") == "debian" else None
 
 
 def _os_release() -> dict[str, str]:

@@ -12,17 +12,17 @@ from xsrc.errors import HostError
 USER = "xbuild"
 
 
-def become_builder(trees: Iterable[Path], masterdir: Path, srcdistdir: Path | None = None) -> None:
+def become_builder(trees: Iterable[Path], masterdir: Path, *shared: Path | None) -> None:
     """Turn this process from root into the build user, for good.
 
-    `trees` are what it will read; the masterdir is made and given to it before.
+    `trees` are what it will read; the masterdir, and what it may share with others, is made and given to it before.
     Raises HostError, in one line with what to do, when the user is missing or cannot reach any of them.
     """
     try:
         user = pwd.getpwnam(USER)
     except KeyError:
         raise HostError(f"xsrc does not build as root, and there is no user {USER}", hint="run helpers/setup") from None
-    for path in (masterdir, srcdistdir):
+    for path in (masterdir, *shared):
         if path is None:
             continue
         if not path.exists():
@@ -41,7 +41,7 @@ def become_builder(trees: Iterable[Path], masterdir: Path, srcdistdir: Path | No
     os.initgroups(USER, user.pw_gid)
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-    for path in (*trees, masterdir, srcdistdir):
+    for path in (*trees, masterdir, *shared):
         if path is not None and not _reachable(path):
             first = next(up for up in reversed((path, *path.parents)) if not os.access(up, os.X_OK))
             raise HostError(

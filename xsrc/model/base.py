@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+import toml
+
+NAME = r"[a-z][a-z0-9.+_-]*"
+HOST = "host"
+"""The base that is always there: the machine itself."""
 
 
 @dataclass(frozen=True)
@@ -26,3 +34,50 @@ class Base:
     base has of the same name in the key."""
     libdirs: tuple[str, ...] = ("usr/lib",)
     """Where its loader looks for libraries, its own first."""
+    root: Path = Path("/")
+    """The directory of this machine in which its paths are."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a finished base that stands in a folder of its own, `name`."""
+
+    name: str
+    """Kind, release and machine, as `debian-bookworm-amd64`."""
+    arch: str
+    release: str
+    """As its makers count them: `12.11`."""
+    digest: str
+    """Of its manifest: which base it is."""
+    size: int
+    """Bytes of its files."""
+    packages: Mapping[str, str]
+    """The version of each package that it is made of."""
+
+    def render(self) -> str:
+        """The text of base.toml."""
+        return toml.dumps({**asdict(self), "packages": dict(sorted(self.packages.items()))})
+
+    @classmethod
+    def parse(cls, text: str) -> Record:
+        """Read base.toml; raises ValueError when it is none."""
+        try:
+            record = cls(**tomllib.loads(text))
+            words = (record.name, record.arch, record.release, record.digest, *record.packages.values())
+            if not all(isinstance(word, str) for word in words) or not isinstance(record.size, int):
+                raise ValueError("a value of another type")
+            if re.fullmatch(NAME, record.name) is None:
+                raise ValueError(f"{record.name!r} is no name of a base")
+        except (TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"not a base.toml: {error}") from error
+        return record
+
+
+def fitting(wish: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Which bases `KIND[:RELEASE[/ARCH]]`, or a whole name, can mean.
+
+    >>> fitting("debian:bookworm", ["debian-bookworm-amd64", "debian-trixie-amd64"])
+    ('debian-bookworm-amd64',)
+    """
+    start = wish.replace(":", "-").replace("/", "-")
+    return tuple(sorted(name for name in names if f"{name}-".startswith(f"{start}-")))

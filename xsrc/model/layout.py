@@ -70,6 +70,11 @@ class Masterdir:
         return self.root / "pkg-destdir"
 
     @property
+    def bases(self) -> Path:
+        """Finished bases, each in a folder of its own."""
+        return self.root / "pkg-base"
+
+    @property
     def db(self) -> Path:
         return self.root / "var/db/xsrc"
 

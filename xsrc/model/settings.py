@@ -8,14 +8,16 @@ from types import MappingProxyType
 from typing import Any
 
 from xsrc.errors import SettingsError
+from xsrc.model.base import HOST
 from xsrc.model.pkgver import NAME
-from xsrc.model.schema import Choice, List, Map, Number, Table, Text, read
+from xsrc.model.schema import List, Map, Number, Table, Text, read
 
 SETTINGS = Table(
     {
         "masterdir": Text("a path", r"\S.*"),
         "srcdistdir": Text("an absolute path", r"/.+"),
-        "base": Choice(("host",)),
+        "basedir": Text("an absolute path", r"/.+"),
+        "base": Text("host, or a base such as debian or debian:bookworm", r"[a-z][a-z0-9.:/_+-]*"),
         "jobs": Number(1),
         "tmp_mib": Number(16),
         "limits": Table(
@@ -81,7 +83,9 @@ class Settings:
 
     masterdir: str | None = None
     srcdistdir: str | None = None
-    base: str = "host"
+    basedir: str | None = None
+    """Where finished bases are, if not in the masterdir."""
+    base: str = HOST
     jobs: int | None = None
     tmp_mib: int = 4096
     limits: Limits = Limits()

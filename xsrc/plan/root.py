@@ -88,14 +88,15 @@ def stowed_root(
 ) -> Sandbox:
     """The sandbox of `xsrc chroot`: the masterdir with the base below it.
 
-    /etc, /home, /root and /var are the user's and writable; /usr, the destdirs and the farm's records are not.
+    /etc, /home, /root and /var are the user's and writable; /usr, the destdirs, bases and the farm's records are not.
     A trigger may write to `out` alone.
     """
     mounts: list[Overlay | Bind] = [
         Overlay((masterdir.root / inside, *base.layers[inside]), inside) for inside in sorted(base.layers)
     ]
     mounts += [Bind(source, inside) for inside, source in sorted(base.binds.items())]
-    for hidden in (masterdir.destdirs, masterdir.db):
+    kept = (masterdir.bases,) if base.root.is_relative_to(masterdir.bases) else ()
+    for hidden in (masterdir.destdirs, masterdir.db, *kept):
         mounts.append(Bind(hidden, str(hidden.relative_to(masterdir.root))))
     if out is not None:
         mounts.append(Bind(out, str(out.relative_to(masterdir.root)), True))

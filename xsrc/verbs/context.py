@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from xsrc.effects import machine, tree
+from xsrc.effects import bases, machine, tree
 from xsrc.effects.destdir import remove_tree
 from xsrc.effects.enter import Helpers, find_helpers
 from xsrc.effects.lock import locked_folder
@@ -19,7 +19,7 @@ from xsrc.effects.tree import copy_skeleton, load
 from xsrc.effects.work import add_user, user_name
 from xsrc.errors import Diagnostic, HostError, SettingsError, Span, UsageError
 from xsrc.model.arch import Arch, Dep
-from xsrc.model.base import Base
+from xsrc.model.base import HOST, Base, Record, fitting
 from xsrc.model.layout import Masterdir, Tree
 from xsrc.model.package import Package
 from xsrc.model.pkgver import Pattern, PkgVer
@@ -53,6 +53,7 @@ class Flags:
 
     masterdir: str | None = None
     verbose: bool = False
+    base: str | None = None
 
 
 @dataclass
@@ -75,17 +76,31 @@ class Context:
         root = (host.cwd / Path(chosen).expanduser()) if chosen else found.root / "masterdir"
         context = cls(host, flags, ui, found, settings, Masterdir(Path(root).resolve()))
         if host.uid == 0:
-            shared = Path(settings.srcdistdir) if settings.srcdistdir else None
-            become_builder((found.root, tree.PROGRAM), context.masterdir.root, shared)
+            shared = (Path(path) for path in (settings.srcdistdir, settings.basedir) if path)
+            become_builder((found.root, tree.PROGRAM), context.masterdir.root, *shared)
         return context
 
     @cached_property
     def arch(self) -> Arch:
         return machine.arch()
 
+    @property
+    def bases(self) -> Path:
+        """Where finished bases are."""
+        return Path(self.settings.basedir) if self.settings.basedir else self.masterdir.bases
+
     @cached_property
     def base(self) -> Base:
-        return machine.host_base(self.arch)
+        """The base that was chosen: by flag, by XSRC_BASE or in the settings. Raises HostError, UsageError."""
+        wish = self.flags.base or self.host.env.get("XSRC_BASE") or self.settings.base
+        if wish == HOST:
+            return machine.host_base(self.arch)
+        record = choose_base(wish, self.bases)
+        if record.arch != self.arch.name:
+            raise HostError(f"{record.name} is a base for {record.arch}, this machine is {self.arch.name}")
+        folder = self.bases / record.name
+        bases.hold(folder)
+        return machine.base_at(folder, record.name, self.arch, {"tree": record.digest})
 
     @cached_property
     def styles(self) -> dict[str, Style]:
@@ -243,6 +258,21 @@ def read_settings(found: Tree, env: Mapping[str, str], warn: Callable[[str], Non
             raise SettingsError([problem]) from error
         settings = settings.over(str(file), text)
     return settings
+
+
+def choose_base(wish: str, folder: Path) -> Record:
+    """The finished base that is meant; raises HostError for none, UsageError where it might be one of several."""
+    records = {record.name: record for record in bases.every(folder)}
+    fit = fitting(wish, records)
+    if len(fit) > 1:
+        fit = fitting(f"{wish}-{machine.debian_release()}", fit) or fit
+    if len(fit) > 1:
+        raise UsageError(f"base {wish}: there is {', '.join(fit)}", hint=f"--base {fit[0]}")
+    if not fit:
+        kind = wish if wish.startswith("debian:") else "debian"
+        there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
+        raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
+    return records[fit[0]]
 
 
 def parse_pkgver(text: str) -> tuple[str, str | None]:

@@ -17,13 +17,14 @@ class Verb(cli.Application):
 
     masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
     verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
+    base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base to work on: host, debian, debian:SUITE")
     given: tuple[str, ...] = ()
 
     @property
     def flags(self) -> Flags:
         """The flags that every verb takes, before it or after it."""
         before: Any = self.parent
-        return Flags(self.masterdir or before.masterdir, self.verbose or before.verbose)
+        return Flags(self.masterdir or before.masterdir, self.verbose or before.verbose, self.base or before.base)
 
     def main(self, *names: str) -> int:
         """Keep the words of the command line."""

@@ -75,7 +75,7 @@ def test_every_problem_with_its_place() -> None:
     text = """\
 jobs = 0
 bsae = "host"
-base = "debian-13"
+base = "../x"
 srcdistdir = "relative"
 
 [flags]
@@ -94,7 +94,7 @@ dash = ["~~x"]
     assert [f"{d.span}: {d.message}" for d in caught.value.diagnostics] == [
         "config.toml:1:1: jobs: want a whole number from 1 on, got 0",
         "config.toml:2:1: bsae: unknown key",
-        'config.toml:3:1: base: want one of host, got "debian-13"',
+        'config.toml:3:1: base: want host, or a base such as debian or debian:bookworm, got "../x"',
         'config.toml:4:1: srcdistdir: want an absolute path, got "relative"',
         'config.toml:7:1: flags.cflags: want a name of capitals, got "cflags"',
         'config.toml:10:1: sites.GNU: want a name that ends in _SITE, got "GNU"',

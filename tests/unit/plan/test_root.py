@@ -206,3 +206,9 @@ def test_the_stowed_root_shows_the_base_binds() -> None:
     sandbox = stowed_root(MASTERDIR, replace(HOST, binds={"etc/x": Path("/x")}), {}, 32, "/")
     assert Bind(Path("/x"), "etc/x") in sandbox.mounts
     assert not any(isinstance(mount, Bind) and mount.writable for mount in sandbox.mounts)
+
+
+def test_bases_beside_the_stowed_root_are_read_only_where_one_of_them_is_used() -> None:
+    bases = Bind(MASTERDIR.bases, "pkg-base")
+    assert bases in stowed_root(MASTERDIR, replace(HOST, root=MASTERDIR.bases / "debian-sid-amd64"), {}, 32, "/").mounts
+    assert bases not in stowed_root(MASTERDIR, replace(HOST, root=Path("/elsewhere/debian")), {}, 32, "/").mounts

@@ -1,0 +1,212 @@
+"""Finished bases, each in a folder of its own: unpacked, sealed read-only with its record, taken along as one file."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+from xsrc.effects.builds import entries
+from xsrc.effects.destdir import close, remove_tree, replace_tree, seal
+from xsrc.effects.extract import Policy, admitted, read_whole
+from xsrc.errors import ArchiveError, ConflictError, HostError
+from xsrc.model.base import Record
+from xsrc.model.manifest import FILES, Manifest
+from xsrc.model.settings import Limits
+
+RECORD = "base.toml"
+NEW = ".new"
+"""Where a base grows until it is sealed; what is there when a command begins was cut off."""
+
+_GOING = ".going-"
+_LEVEL = 10
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def every(bases: Path) -> tuple[Record, ...]:
+    """The finished bases below a folder, by name."""
+    found = []
+    for file in sorted(bases.glob(f"[!.]*/{RECORD}")):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(Record.parse(file.read_text()))
+    return tuple(found)
+
+
+def hold(folder: Path) -> None:
+    """Keep a base from being removed or replaced as long as this process, or one that it forks, lives.
+
+    Raises ConflictError while that is being done, HostError when it is not there.
+    """
+    _locked(folder, fcntl.LOCK_SH)
+
+
+def _locked(folder: Path, how: int) -> int:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise HostError(f"{folder}: {error.strerror}", hint="xsrc bootstrap --list") from error
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConflictError(f"{folder.name} is in use by another xsrc", hint="try again, once that is done") from None
+    return descriptor
+
+
+def sweep(bases: Path) -> None:
+    """Remove what was cut off; the lock of the folder is held by the caller."""
+    for path in (bases / NEW, *bases.glob(f"{_GOING}*")):
+        remove_tree(path)
+
+
+def remove(bases: Path, name: str) -> None:
+    """Remove a base that nothing uses; raises ConflictError for one that is in use."""
+    descriptor = _locked(bases / name, fcntl.LOCK_EX)
+    try:
+        going = bases / f"{_GOING}{name}"
+        os.rename(bases / name, going)
+        remove_tree(going)
+    finally:
+        os.close(descriptor)
+
+
+def unpack(
+    archive: Path,
+    top: Path,
+    limits: Limits,
+    place: Callable[[str], str | None] = lambda path: path,
+    text: Callable[[str, str], str] = lambda path, target: target,
+) -> dict[str, str]:
+    """Unpack the files and directories of an archive, each where `place` says; gives its links, which are not made.
+
+    As long as there is no link below `top`, nothing can be led out of it, and several archives may be unpacked at the
+    same time. `text` is what a link at a path is to say. Raises ArchiveError, also for a file that is there already.
+    """
+    links = {}
+    with read_whole(archive):
+        for member, data in admitted(archive, Policy(archive.name, "", 0, limits)):
+            path = place(member.name)
+            if path is None:
+                continue
+            if member.issym():
+                links[path] = text(path, member.linkname)
+                continue
+            at = top / path
+            (at if member.isdir() else at.parent).mkdir(parents=True, exist_ok=True)
+            try:
+                if member.islnk():
+                    os.link(top / (place(member.linkname) or ""), at, follow_symlinks=False)
+                elif data is not None:
+                    _write(at, data, member)
+            except FileExistsError:
+                raise ArchiveError(f"{archive.name}: /{path} is there already, from another package") from None
+    return links
+
+
+def _write(path: Path, data: IO[bytes], member: tarfile.TarInfo) -> None:
+    with os.fdopen(os.open(path, _FLAGS, 0o600), "wb") as file:
+        shutil.copyfileobj(data, file, 1 << 18)
+        file.flush()
+        os.fchmod(file.fileno(), member.mode & 0o555)
+        os.utime(file.fileno(), (member.mtime, member.mtime))
+
+
+def link(top: Path, links: Mapping[str, str]) -> None:
+    """Make the links of a base, the last of its paths; raises ArchiveError where something else is in the way."""
+    for path in links:
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+    for path, target in sorted(links.items()):
+        try:
+            (top / path).symlink_to(target)
+        except FileExistsError:
+            raise ArchiveError(f"/{path}: a link to {target} and a file or directory of another package") from None
+
+
+def paths(top: Path) -> Iterator[str]:
+    """Every plain file below a directory."""
+    for folder, _, files in os.walk(top):
+        for name in files:
+            path = os.path.join(folder, name)  # noqa: PTH118 - a hundred thousand Paths
+            if stat.S_ISREG(os.lstat(path).st_mode):
+                yield os.path.relpath(path, top)
+
+
+def manifest(top: Path) -> Manifest:
+    """What a base holds now. Raises OSError."""
+    return Manifest.of(entry for entry in entries(top, hashed=True) if entry.path != RECORD)
+
+
+def finish(bases: Path, name: str, arch: str, release: str, packages: Mapping[str, str]) -> Record:
+    """Record, seal and bring to its place what was made in `.new`; raises ConflictError when `name` is in use."""
+    new, final = bases / NEW, bases / name
+    found = manifest(new)
+    text = found.render()
+    (new / FILES).write_bytes(text)
+    record = Record(name, arch, release, hashlib.sha256(text).hexdigest(), found.size, packages)
+    (new / RECORD).write_text(record.render())
+    _bring(new, final)
+    return record
+
+
+def _bring(new: Path, final: Path) -> None:
+    seal(new, max(int((new / path).stat().st_mtime) for path in paths(new) if path not in (RECORD, FILES)))
+    close(new)
+    former = _locked(final, fcntl.LOCK_EX) if final.exists() else None
+    replace_tree(new, final)
+    if former is not None:
+        remove_tree(new)
+        os.close(former)
+
+
+def export(folder: Path, file: Path) -> None:
+    """Write a base as one zstd tar, the same for the same base. Raises OSError."""
+    part = file.with_name(f".{file.name}.part")
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, threads=-1)
+    try:
+        with (
+            part.open("wb") as out,
+            compressor.stream_writer(out, closefd=False) as packed,
+            tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            listed = Manifest.parse((folder / FILES).read_bytes())
+            for path in (RECORD, FILES, *(entry.path for entry in listed.entries)):
+                _add(tar, folder / path, path)
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
+    member = tar.gettarinfo(path, name)
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mtime = int(member.mtime)
+    with contextlib.ExitStack() as stack:
+        tar.addfile(member, stack.enter_context(path.open("rb")) if member.isreg() else None)
+    tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
+
+
+def bring_in(file: Path, bases: Path, limits: Limits) -> Record:
+    """Unpack what `export` wrote and bring it to its place, if it is what its own record says; raises ArchiveError."""
+    new = bases / NEW
+    new.mkdir(parents=True)
+    link(new, unpack(file, new, limits))
+    try:
+        record = Record.parse((new / RECORD).read_text())
+        found = manifest(new).render()
+        listed = (new / FILES).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ArchiveError(f"{file}: no exported base: {error}", hint="xsrc bootstrap --export FILE") from error
+    if found != listed or hashlib.sha256(found).hexdigest() != record.digest:
+        raise ArchiveError(f"{file}: its tree is not the one that its record, {record.digest[:12]}…, speaks of")
+    _bring(new, bases / record.name)
+    return record
