@@ -44,6 +44,7 @@ VERBS = {
     "log": "log.Log",
     "clean": "clean.Clean",
     "doctor": "doctor.Doctor",
+    "bootstrap": "bootstrap.Bootstrap",
 }
 _COMMAND_FOLLOWS = ("chroot", "shell")
 
@@ -57,6 +58,7 @@ class Xsrc(cli.Application):
 
     masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
     verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
+    base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base to work on: host, debian, debian:SUITE")
 
     def main(self, *words: str) -> int:
         """Without a verb: the help."""
@@ -91,7 +93,7 @@ def _protected(argv: Sequence[str]) -> list[str]:
         return words
     first = verb + 1
     while first < len(words) and words[first].startswith("-"):
-        first += 2 if words[first] in ("-o", "--options", "--phase") else 1
+        first += 2 if words[first] in ("-o", "--options", "--phase", "--base", "-m", "--masterdir") else 1
     return [*words[:first], "--", *words[first:]] if first < len(words) else words
 
 

@@ -258,7 +258,7 @@ class Builder:
             env,
             self.context.settings.tmp_mib,
         )
-        work.hide(self.work.root, Path("/"), needed.hidden)
+        work.hide(self.work.root, self.context.base.root, needed.hidden)
         self.cache_libraries(sandbox, needed)
         return sandbox
 
