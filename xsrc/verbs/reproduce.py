@@ -25,7 +25,7 @@ from xsrc.effects.lock import locked
 from xsrc.effects.proc import LimitReached, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, HostError
 from xsrc.model.layout import Masterdir, WorkDir
-from xsrc.model.manifest import PROPS, Kind, Manifest
+from xsrc.model.manifest import PROPS, Kind, Manifest, Props
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.sandbox import Bind
 from xsrc.plan.build import Job
@@ -120,7 +120,7 @@ def _check(context: Context, job: Job, wish: Wish, makejobs: int) -> bool:
     first = context.masterdir.destdir(pkgver)
     with locked(context.masterdir.work_lock(pkgver), "xsrc build --check-reproducible", context.ui.note):
         try:
-            _, manifest, _ = read_build(first)
+            props, manifest, _ = read_build(first)
         except (OSError, ValueError) as error:
             raise HostError(f"{pkgver} is not built: {error}", hint=f"xsrc build {pkgver.name}") from error
         if not job.package.meta and (left := second.same_minute(first / PROPS)):
@@ -131,7 +131,7 @@ def _check(context: Context, job: Job, wish: Wish, makejobs: int) -> bool:
         try:
             again = _build(context, job, wish, folder, 1 if makejobs > 1 else max(2, context.host.cpus))
             context.ui.step("", "")
-            passed = _say(context, again, manifest, first)
+            passed = _say(context, again, props, manifest)
         except BuildFailed as error:
             context.ui.error(BuildFailed(f"second build: {error.message}", detail=error.detail).render())
         finally:
@@ -176,11 +176,12 @@ def _other_mode(context: Context) -> Helpers:
     return context.helpers
 
 
-def _conditions(context: Context, again: _Again) -> str:
+def _conditions(context: Context, again: _Again, props: Props) -> str:
     """What was different."""
     other, package = again.context, again.package
     assert isinstance(other.masterdir, _Second)
     elsewhere = other.masterdir.place != other.masterdir.folder
+    anew = [name for name, saw in props.saw.items() if again.state.saw.get(name, saw).exact != saw.exact]
     words = {
         "path": True,
         "file system": elsewhere,
@@ -191,20 +192,21 @@ def _conditions(context: Context, again: _Again) -> str:
         f"by {other.helpers.mode}": other.helpers != context.helpers,
         "umask": True,
         "limits": True,
-        "no check": package.make_check,
+        f"needs that were built anew since: {' '.join(anew)}": bool(anew),
     }
     return ", ".join(word for word, varied in words.items() if varied)
 
 
-def _say(context: Context, again: _Again, manifest: Manifest, first: Path) -> bool:
+def _say(context: Context, again: _Again, props: Props, manifest: Manifest) -> bool:
     """Say what came of it; gives whether the package passes."""
     pkgver, output = again.pkgver, context.ui.output
+    first = context.masterdir.destdir(pkgver)
     reason = again.package.template.raw.get("lint", {}).get("ignore", {}).get(RULE)
     differences = compare(manifest, again.found)
     paths = len({difference.path for difference in differences})
     files = sum(entry.kind is Kind.FILE for entry in manifest.entries)
     if not differences:
-        output(f"{pkgver}: reproducible ({files} files; different: {_conditions(context, again)})")
+        output(f"{pkgver}: reproducible ({files} files; different: {_conditions(context, again, props)})")
         if reason:
             output(f"  but its template says that it is not, for: {reason}")
             output(f"  where it holds, remove {RULE} from [lint] ignore")
@@ -219,7 +221,7 @@ def _say(context: Context, again: _Again, manifest: Manifest, first: Path) -> bo
         output(f"  … and {len(differences) - _SHOWN} more")
     for line in _explained(again, first, differences):
         output(f"  | {line}")
-    output(f"  different: {_conditions(context, again)}")
+    output(f"  different: {_conditions(context, again, props)}")
     output(f"  first:  {first}")
     output(f"  second: {_kept(again)}")
     return False
