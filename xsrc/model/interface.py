@@ -51,13 +51,13 @@ def _read(entry: Entry, elf: Elf | None) -> tuple[Any, ...]:
 
 
 def _names(entries: Iterable[Entry], elves: Mapping[str, Elf]) -> list[tuple[str, str]]:
-    """Each soname that is provided, with the names that `-l` finds it by; of a version in a file's name, nothing."""
+    """Each soname that is provided, with the names that loader and linker find it by; no version of a file's name."""
     links = {entry.path: entry.target for entry in entries if entry.kind is Kind.LINK}
     found = {(elf.soname, "") for elf in elves.values() if elf.soname}
     for path in (*links, *elves):
         name = path.rpartition("/")[2]
-        elf = elves.get(_followed(path, links)) if name.endswith(".so") else None
-        if elf and elf.soname:
+        elf = elves.get(_followed(path, links)) if ".so" in name else None
+        if elf and elf.soname and (name == elf.soname or name.endswith(".so")):
             found.add((elf.soname, name))
     return sorted(found)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
 
-from xsrc.model.elf import MAGIC, Elf, read
+from xsrc.model.elf import MAGIC, Elf, Role, read
 
 SHELL = Path("/bin/sh").read_bytes()
 
@@ -81,3 +85,46 @@ def test_damaged_files_raise_nothing() -> None:
         for _ in range(dice.randint(1, 8)):
             data[dice.randrange(4, len(data))] = dice.choice((0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)))
         of(bytes(data))
+
+
+LIBRARIES = sorted(Path("/usr/lib").glob("*-linux-gnu*/lib[bcmz]*.so.?"))[:25]
+KINDS = {
+    "STT_NOTYPE": 0,
+    "STT_OBJECT": 1,
+    "STT_FUNC": 2,
+    "STT_COMMON": 5,
+    "STT_TLS": 6,
+    "STT_LOOS": 2,
+    "STT_GNU_IFUNC": 2,
+}
+
+
+def exported(path: Path) -> tuple[tuple[str, ...], str]:
+    """What pyelftools reads of a library by its section headers: the names it needs, the digest of what it exports."""
+    with path.open("rb") as stream:
+        file: Any = ELFFile(stream)
+        tags = list(next(s for s in file.iter_segments() if isinstance(s, DynamicSegment)).iter_tags())
+        needed = tuple(tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED")
+        versions: dict[int, str] = {}
+        marks = file.get_section_by_name(".gnu.version")
+        if (defined := file.get_section_by_name(".gnu.version_d")) is not None:
+            versions = {one["vd_ndx"]: next(iter(names)).name for one, names in defined.iter_versions()}
+        rows = []
+        for number, symbol in enumerate(file.get_section_by_name(".dynsym").iter_symbols()):
+            seen = symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
+            if symbol["st_shndx"] == "SHN_UNDEF" or symbol["st_info"]["bind"] == "STB_LOCAL" or not seen:
+                continue
+            mark = marks.get_symbol(number)["ndx"] if marks is not None else 1
+            mark = {"VER_NDX_LOCAL": 0, "VER_NDX_GLOBAL": 1}.get(mark, mark)
+            kind = KINDS[symbol["st_info"]["type"]]
+            name = f"{symbol.name}{'@' if mark & 0x8000 else '@@'}{versions.get(mark & 0x7FFF, '')}"
+            rows.append(f"{name} {kind} {symbol['st_size'] if kind in (1, 5, 6) else 0}\n".encode())
+    return needed, hashlib.sha256(b"".join(sorted(rows))).hexdigest()[:32]
+
+
+@pytest.mark.skipif(not LIBRARIES, reason="this machine keeps its libraries elsewhere")
+@pytest.mark.parametrize("path", LIBRARIES, ids=[path.name for path in LIBRARIES])
+def test_libraries_of_this_machine_as_another_reader_sees_them(path: Path) -> None:
+    found = of(path.read_bytes())
+    assert found is not None and found.role is Role.LIBRARY
+    assert (found.needed, found.exports) == exported(path)
