@@ -37,6 +37,9 @@ VERBS = {
     "history": "history.History",
     "rollback": "history.Rollback",
     "gc": "gc.Gc",
+    "plan": "plan.Plan",
+    "why": "plan.Why",
+    "graph": "graph.Graph",
     "show": "show.Show",
     "deps": "deps.Deps",
     "chroot": "chroot.Chroot",
@@ -102,7 +105,7 @@ def can_be_live() -> bool:
     return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def read_host() -> Host:
+def read_host(argv: Sequence[str]) -> Host:
     """Ask the system for what no verb may ask it again."""
     env = dict(os.environ)
     return Host(
@@ -110,6 +113,7 @@ def read_host() -> Host:
         uid=os.getuid(),
         cpus=len(os.sched_getaffinity(0)),
         cwd=_cwd(env),
+        argv=tuple(argv),
         now=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         terminal=sys.stdin.isatty() and sys.stdout.isatty(),
         live=can_be_live(),
@@ -136,7 +140,7 @@ def main(argv: Sequence[str], ui: Ui | None = None) -> int:
     if verb is None or code or said:
         (sys.stderr if code else sys.stdout).write(said)
         return code
-    host = read_host()
+    host = read_host(argv)
     ui = ui or for_streams(host.live)
     try:
         return verb.go(Context.read(host, verb.flags, ui))

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol, TextIO
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
     from rich.live import Live
+
+
+@dataclass(frozen=True)
+class Row:
+    """One package that is being built now."""
+
+    package: str
+    phase: str
+    began: float
+    """When the phase began, in seconds since the epoch."""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    rows: tuple[Row, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many packages are in each state."""
+    total: int = 0
+    left: float | None = None
+    """Seconds to its expected end, where any are known."""
 
 
 class Ui(Protocol):
     """What a verb may say."""
 
     def step(self, package: str, phase: str) -> None: ...
-    def progress(self, text: str) -> None: ...
+    def detail(self, text: str) -> None: ...
+    def run(self, progress: Progress | None) -> None: ...
     def note(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
     def error(self, lines: Iterable[str]) -> None: ...
@@ -41,25 +67,19 @@ class PlainUi:
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self.out, self.err = out, err
-        self._step: tuple[str, float] | None = None
 
     def _line(self, text: str) -> None:
         print(text, file=self.err, flush=True)
 
     def step(self, package: str, phase: str) -> None:
-        """A phase of a package begins (an empty phase: the package is done)."""
-        self._finish()
-        if phase:
-            self._step = (f"{package}: {phase}", time.monotonic())
-            self._line(f"{package}: {phase}")
+        """A phase of a package begins; only where that is not shown in place."""
+        self._line(f"{package}: {phase}")
 
-    def _finish(self) -> None:
-        if self._step and (took := time.monotonic() - self._step[1]) >= 1:
-            self._line(f"{self._step[0]}: {seconds(took)}")
-        self._step = None
+    def detail(self, text: str) -> None:
+        """How far the phase is; only where it can be shown in place."""
 
-    def progress(self, text: str) -> None:
-        """How far the step is; only where it can be shown in place."""
+    def run(self, progress: Progress | None) -> None:
+        """How far a run is (None: it is over); only where it can be shown in place."""
 
     def note(self, text: str) -> None:
         """Something worth knowing."""
@@ -71,7 +91,6 @@ class PlainUi:
 
     def error(self, lines: Iterable[str]) -> None:
         """What went wrong."""
-        self._step = None
         for line in lines:
             self._line(line)
 
@@ -86,12 +105,11 @@ class PlainUi:
 
     def close(self) -> None:
         """Nothing more will be said."""
-        self._finish()
         self.out.flush()
 
 
 class LiveUi(PlainUi):
-    """On a terminal: colour, and one line in place that says package, phase and time."""
+    """On a terminal: colour, and a table in place of what runs, with how far all of it is."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         super().__init__(out, err)
@@ -99,15 +117,6 @@ class LiveUi(PlainUi):
 
         self.console = Console(file=err, highlight=False, soft_wrap=True, emoji=False)
         self.live: Live | None = None
-        self.detail = ""
-
-    def __rich__(self) -> str:
-        if self._step is None:
-            return ""
-        from rich.markup import escape
-
-        name, start = self._step
-        return f"[bold cyan]{escape(name)}[/]  {seconds(time.monotonic() - start)}  {escape(self.detail)}"
 
     def _line(self, text: str) -> None:
         from rich.markup import escape
@@ -122,41 +131,85 @@ class LiveUi(PlainUi):
         self.console.print(styled)
 
     def step(self, package: str, phase: str) -> None:
-        self._finish()
-        self.detail = ""
-        if phase:
-            self._step = (f"{package}: {phase}", time.monotonic())
-            if self.live is None:
-                from rich.live import Live
+        """Nothing: it is in the table."""
 
-                self.live = Live(get_renderable=self.__rich__, console=self.console, refresh_per_second=4)
-                self.live.start()
-            self.live.refresh()
-        else:
-            self._stop()
+    def run(self, progress: Progress | None) -> None:
+        if progress is None:
+            if self.live is not None:
+                self.live.update("")
+                self.live.stop()
+                self.live = None
+            return
+        if self.live is None:
+            from rich.live import Live
 
-    def progress(self, text: str) -> None:
-        self.detail = text
-
-    def error(self, lines: Iterable[str]) -> None:
-        self._stop()
-        super().error(lines)
+            # it is drawn when it is told to be: a thread of its own would not outlive a fork
+            self.live = Live(console=self.console, auto_refresh=False, transient=True)
+            self.live.start()
+        self.live.update(table(progress, self.console), refresh=True)
 
     def output(self, text: str) -> None:
-        self._stop()
+        self.run(None)
         super().output(text)
 
-    def _stop(self) -> None:
-        if self.live is not None:
-            self._step = None
-            self.live.transient = True
-            self.live.stop()
-            self.live = None
+    def stream(self, data: bytes) -> None:
+        self.console.out(data.decode(errors="replace"), end="")
 
     def close(self) -> None:
-        self._finish()
-        self._stop()
+        self.run(None)
         self.out.flush()
+
+
+def table(progress: Progress, console: Console) -> RenderableType:
+    """What runs, a line each, as many as fit; below it the counts and the expected end."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 2))
+    shown = progress.rows[: max(1, console.height - 3)]
+    for row in shown:
+        took = seconds(max(0.0, time.time() - row.began))
+        rows.add_row(Text(row.package, style="bold cyan"), row.phase, Text(took, justify="right"), Text(row.detail))
+    words = [f"and {len(progress.rows) - len(shown)} more"] * (len(progress.rows) > len(shown))
+    if progress.total > 1:
+        words += [f"{count} {state}" for state, count in progress.counts.items() if count]
+        words += [f"about {seconds(progress.left)} left"] if progress.left is not None else []
+    return Group(rows, Text(", ".join(words), style="dim")) if words else rows
+
+
+class WorkerUi:
+    """The user interface of a worker: its process's parent says what it has to say."""
+
+    def __init__(self, say: Callable[[str, Any], None]) -> None:
+        self.say = say
+
+    def step(self, package: str, phase: str) -> None:
+        self.say("phase", phase)
+
+    def detail(self, text: str) -> None:
+        self.say("detail", text)
+
+    def run(self, progress: Progress | None) -> None:
+        """Nothing: a worker runs one package."""
+
+    def note(self, text: str) -> None:
+        self.say("note", text)
+
+    def warn(self, text: str) -> None:
+        self.say("warn", text)
+
+    def error(self, lines: Iterable[str]) -> None:
+        self.say("error", list(lines))
+
+    def output(self, text: str) -> None:
+        self.say("output", text)
+
+    def stream(self, data: bytes) -> None:
+        self.say("stream", data.decode(errors="replace"))
+
+    def close(self) -> None:
+        """Nothing: the worker's end says it."""
 
 
 def for_streams(live: bool) -> Ui:

@@ -48,7 +48,7 @@ class World:
 
     def context(self, masterdir: Path, tree: Path | None = None) -> Context:
         """The world of a verb, for what no verb does: recording packages that nobody built."""
-        host = Host(self.env, os.getuid(), len(os.sched_getaffinity(0)), tree or self.tree, "", False, False)
+        host = Host(self.env, os.getuid(), len(os.sched_getaffinity(0)), tree or self.tree, "", (), False, False)
         silent = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
         return Context.read(host, Flags(str(masterdir)), PlainUi(silent, silent))
 

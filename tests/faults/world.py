@@ -149,7 +149,14 @@ class World:
     def context(self) -> Context:
         """What a verb is given, for what no verb does: recording packages that nobody built."""
         host = Host(
-            env=self.env, uid=os.getuid(), cpus=1, cwd=self.tree, terminal=False, live=False, now="2020-02-02T02:02:02Z"
+            env=self.env,
+            uid=os.getuid(),
+            cpus=1,
+            argv=(),
+            cwd=self.tree,
+            terminal=False,
+            live=False,
+            now="2020-02-02T02:02:02Z",
         )
         return Context.read(host, Flags(str(self.masterdir)), PlainUi(io.StringIO(), io.StringIO()))
 

@@ -8,14 +8,14 @@ import pytest
 from rich.console import Console
 
 from xsrc import ui as module
-from xsrc.ui import LiveUi, PlainUi, seconds
+from xsrc.ui import LiveUi, PlainUi, Progress, Row, WorkerUi, seconds, table
 
 
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0
 
-    def monotonic(self) -> float:
+    def time(self) -> float:
         return self.now
 
 
@@ -46,51 +46,22 @@ def test_answers_on_stdout_everything_else_on_stderr() -> None:
     ui.warn("careful")
     ui.error(["error: bad", "  hint: mend it"])
     ui.stream(b"built\n\xff")
-    ui.progress("half")
+    ui.detail("half")
     ui.close()
     assert out.getvalue() == "answer\n"
     assert err.getvalue() == "note\nwarning: careful\nerror: bad\n  hint: mend it\nbuilt\n\ufffd"
 
 
-def test_steps_are_told_with_their_time_from_a_second_on(clock: Clock) -> None:
+def test_steps_are_told_where_nothing_is_shown_in_place() -> None:
     out, err = streams()
     ui = PlainUi(out, err)
     ui.step("dash-1_1", "configure")
-    clock.now += 0.99
-    ui.step("dash-1_1", "build")
-    clock.now += 61
-    ui.step("", "")
-    ui.step("", "")
-    assert err.getvalue().splitlines() == ["dash-1_1: configure", "dash-1_1: build", "dash-1_1: build: 1 min 01 s"]
-    assert out.getvalue() == ""
-
-
-def test_a_step_of_exactly_a_second_is_told(clock: Clock) -> None:
+    ui.run(Progress((Row("dash-1_1", "configure", 0.0),)))
+    ui.run(None)
+    assert (out.getvalue(), err.getvalue()) == ("", "dash-1_1: configure\n")
     out, err = streams()
-    ui = PlainUi(out, err)
-    ui.step("dash-1_1", "build")
-    clock.now += 1
-    ui.step("", "")
-    assert err.getvalue().splitlines()[-1] == "dash-1_1: build: 1.0 s"
-
-
-def test_a_step_that_failed_has_no_time(clock: Clock) -> None:
-    out, err = streams()
-    ui = PlainUi(out, err)
-    ui.step("dash-1_1", "build")
-    clock.now += 5
-    ui.error(["error: failed"])
-    ui.close()
-    assert err.getvalue().splitlines() == ["dash-1_1: build", "error: failed"]
-
-
-def test_close_tells_the_time_of_the_last_step(clock: Clock) -> None:
-    out, err = streams()
-    ui = PlainUi(out, err)
-    ui.step("dash-1_1", "build")
-    clock.now += 5
-    ui.close()
-    assert err.getvalue().splitlines()[-1] == "dash-1_1: build: 5.0 s"
+    LiveUi(out, err).step("dash-1_1", "configure")
+    assert (out.getvalue(), err.getvalue()) == ("", "")
 
 
 def test_live_lines_are_printed_as_they_are() -> None:
@@ -141,9 +112,58 @@ def test_a_long_line_is_not_broken() -> None:
     assert err.getvalue() == "x" * 300 + "\n"
 
 
-def test_the_live_line_says_package_phase_and_time(clock: Clock) -> None:
-    ui = LiveUi(*streams())
-    assert ui.__rich__() == ""
-    ui._step = ("dash-1_1: build [x]", 40.0)
-    ui.progress("3 of 9 KiB")
-    assert ui.__rich__() == "[bold cyan]dash-1_1: build \\[x][/]  1 min 00 s  3 of 9 KiB"
+def drawn(progress: Progress, *, height: int = 20) -> list[str]:
+    err = io.StringIO()
+    console = Console(file=err, width=100, height=height, highlight=False, emoji=False, _environ={})
+    console.print(table(progress, console))
+    return [line.rstrip() for line in err.getvalue().splitlines()]
+
+
+def test_the_table_says_packages_phases_times_and_counts(clock: Clock) -> None:
+    rows = (Row("dash-1_1", "build", 40.0), Row("[x]-2_1", "fetch", 99.5, "3 of 9 KiB"))
+    assert drawn(Progress(rows[:1], {"running": 1}, 1, 5.0)) == ["dash-1_1  build  1 min 00 s"]
+    assert drawn(Progress(rows, {"waiting": 3, "running": 2, "built": 0}, 5, 62)) == [
+        "dash-1_1  build  1 min 00 s",
+        "[x]-2_1   fetch       0.5 s  3 of 9 KiB",
+        "3 waiting, 2 running, about 1 min 02 s left",
+    ]
+
+
+def test_a_table_is_never_higher_than_the_terminal(clock: Clock) -> None:
+    rows = tuple(Row(f"p{number}-1_1", "build", 99.0) for number in range(30))
+    lines = drawn(Progress(rows, {"running": 30}, 30), height=10)
+    assert len(lines) == 8
+    assert lines[-1] == "and 23 more, 30 running"
+
+
+def test_what_is_live_is_gone_when_an_answer_comes() -> None:
+    out, err = streams()
+    ui = LiveUi(out, err)
+    ui.run(Progress((Row("dash-1_1", "build", 0.0),)))
+    assert ui.live
+    ui.output("answer")
+    assert not ui.live
+    assert out.getvalue() == "answer\n"
+
+
+def test_a_worker_says_everything_to_its_parent() -> None:
+    said: list[tuple[str, object]] = []
+    ui = WorkerUi(lambda word, value: said.append((word, value)))
+    ui.step("dash-1_1", "build")
+    ui.detail("1 of 2 KiB")
+    ui.run(None)
+    ui.note("n")
+    ui.warn("w")
+    ui.error(iter(["e"]))
+    ui.output("o")
+    ui.stream(b"a\xff\n")
+    ui.close()
+    assert said == [
+        ("phase", "build"),
+        ("detail", "1 of 2 KiB"),
+        ("note", "n"),
+        ("warn", "w"),
+        ("error", ["e"]),
+        ("output", "o"),
+        ("stream", "a\ufffd\n"),
+    ]

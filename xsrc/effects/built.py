@@ -165,6 +165,13 @@ class Built:
             )
             self.note_build(props, seconds)
 
+    def note_keys(self, keys: Iterable[tuple[PkgVer, str]]) -> None:
+        """Note the keys that builds in their places would get now, since what they saw came out the same."""
+        rows = [(key, str(pkgver)) for pkgver, key in keys]
+        if rows:
+            with self._transaction():
+                self.db.executemany("UPDATE package SET key = ? WHERE pkgver = ? AND current", rows)
+
     def note_build(self, props: Props, seconds: Mapping[str, float] | None = None) -> None:
         """Note that a pkgver was built, also when the outcome is the very same as before."""
         self.db.execute(

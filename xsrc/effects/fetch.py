@@ -42,35 +42,59 @@ def fetch(
 ) -> Path:
     """The path of a verified distfile, downloaded from the first of `urls` that has it.
 
-    Raises FetchFailed that names every address and its answer, ChecksumError when all that came was wrong.
+    One that is there is taken, unless its template has come to name other addresses since: then these have to give it,
+    once, or be out of reach. Raises FetchFailed that names every address and its answer, ChecksumError when all that
+    came was wrong.
     """
     path = path_of(distfile, srcdistdir)
     path.parent.mkdir(parents=True, exist_ok=True)
+    named = path.with_name(f".{path.name}.named")
+    text = "".join(f"{url}\n" for url in distfile.url)
     with locked(path.parent / ".lock", f"fetching {distfile.name}", say):
-        if path.is_file():
+        there = path.is_file()
+        if there:
             verify(distfile, path)
-            return path
-        # imported here: most builds have their distfiles, and the library costs as much as all else of a short command
-        from xsrc.effects.download import TROUBLE, download, reason
-
-        part = path.with_name(f".{path.name}.part")
-        failures: list[str] = []
-        mismatch: ChecksumError | None = None
-        for url in urls:
             try:
-                download(url, part, progress)
-                verify(distfile, part)
-            except ChecksumError as error:
-                mismatch = error
-                failures.append(f"  {url}: wrong sha256")
-            except TROUBLE as error:
-                failures.append(f"  {url}: {reason(error)}")
-                if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
-                    raise
-            else:
-                os.replace(part, path)
-                return path
-            say(failures[-1].strip())
+                if named.read_text() == text:
+                    return path
+                say(f"{distfile.name}: the template names other addresses than before: asking them")
+            except FileNotFoundError:  # it was put there by hand
+                urls = ()
+        try:
+            if urls or not there:
+                _download(distfile, urls, path, say, progress)
+        except FetchFailed as error:
+            if not there:
+                raise
+            say(f"{error.message}; what is there has the right sha256")
+        else:
+            named.write_text(text)
+    return path
+
+
+def _download(distfile: Distfile, urls: tuple[str, ...], path: Path, say: Say, progress: Progress) -> None:
+    """Bring a distfile to `path` from the first of `urls` that has it."""
+    # imported here: most builds have their distfiles, and the library costs as much as all else of a short command
+    from xsrc.effects.download import TROUBLE, download, reason
+
+    part = path.with_name(f".{path.name}.part")
+    failures: list[str] = []
+    mismatch: ChecksumError | None = None
+    for url in urls:
+        try:
+            download(url, part, progress)
+            verify(distfile, part)
+        except ChecksumError as error:
+            mismatch = error
+            failures.append(f"  {url}: wrong sha256")
+        except TROUBLE as error:
+            failures.append(f"  {url}: {reason(error)}")
+            if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
+                raise
+        else:
+            os.replace(part, path)
+            return
+        say(failures[-1].strip())
     if mismatch is not None:
         raise ChecksumError(mismatch.message, hint=mismatch.hint, detail=failures)
     raise FetchFailed(

@@ -18,27 +18,36 @@ def preimage(parts: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}"
 
 
-def difference(old: str, new: str) -> tuple[str, ...]:
-    """Where two pre-images differ, as dotted paths, in order; "everything" when the old one cannot be read.
+DEPENDS = "depends"
+"""The part of a pre-image that is of others: for each direct need of the build a digest. All else is the recipe."""
+
+
+def difference(old: str, new: str) -> tuple[tuple[str, Any, Any], ...]:
+    """Where two pre-images differ: dotted path, old and new value (None: none); everything if the old is unreadable.
 
     >>> difference('{"env": {"CC": "a"}, "arch": "x"}', '{"env": {"CC": "b"}, "arch": "x"}')
-    ('env.CC',)
+    (('env.CC', 'a', 'b'),)
     """
     try:
         before = json.loads(old)
     except ValueError:
-        return ("everything",)
+        return (("everything", None, None),)
     return tuple(_differing(before, json.loads(new), ""))
 
 
-def _differing(before: Any, after: Any, path: str) -> Iterator[str]:
+def _differing(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             yield from _differing(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
     elif before != after:
-        yield path
+        yield path, before, after
 
 
 def digest(text: str) -> str:
-    """The key of a pre-image: 64 hex digits."""
+    """The digest of a text, of a recipe's pre-image above all: 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def key_of(recipe: str, depends: Mapping[str, str]) -> str:
+    """The key of a package: the digest of its recipe's digest and of those of its needs."""
+    return digest(json.dumps([recipe, dict(depends)], sort_keys=True))

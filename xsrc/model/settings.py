@@ -9,8 +9,9 @@ from typing import Any
 
 from xsrc.errors import SettingsError
 from xsrc.model.base import HOST
+from xsrc.model.outcome import Rung
 from xsrc.model.pkgver import NAME
-from xsrc.model.schema import List, Map, Number, Table, Text, read
+from xsrc.model.schema import Choice, List, Map, Number, Table, Text, read
 
 SETTINGS = Table(
     {
@@ -19,6 +20,7 @@ SETTINGS = Table(
         "basedir": Text("an absolute path", r"/.+"),
         "base": Text("host, or a base such as debian or debian:bookworm", r"[a-z][a-z0-9.:/_+-]*"),
         "jobs": Number(1),
+        "cutoff": Choice(tuple(Rung)),
         "tmp_mib": Number(16),
         "limits": Table(
             {
@@ -87,6 +89,9 @@ class Settings:
     """Where finished bases are, if not in the masterdir."""
     base: str = HOST
     jobs: int | None = None
+    """How many processes may work at once: packages side by side, and their make's; None: one for each processor."""
+    cutoff: Rung = Rung.EXACT
+    """How much of a dependency may differ before what needs it is built again."""
     tmp_mib: int = 4096
     limits: Limits = Limits()
     flags: Mapping[str, str] = field(default_factory=lambda: FLAGS)
@@ -99,6 +104,7 @@ class Settings:
         if problems:
             raise SettingsError(problems)
         tables: dict[str, Any] = {"limits": replace(self.limits, **raw.pop("limits", {}))}
+        tables["cutoff"] = Rung(raw.pop("cutoff", self.cutoff))
         for name in ("flags", "sites"):
             tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})
         options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}

@@ -1,35 +1,33 @@
-"""What has to be built, in which order and why; keys of packages."""
+"""What has to be built, in which order and why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-from xsrc.model.arch import Arch
-from xsrc.model.base import Base
-from xsrc.model.buildkey import difference, digest, preimage
-from xsrc.model.keys import NEUTRAL
-from xsrc.model.package import Package
-from xsrc.model.settings import Settings
-from xsrc.plan.graph import build_closure, order, run_closure
-from xsrc.plan.phases import ACCESS
-from xsrc.styles.expand import Script, Style, scripts, style_of
+from xsrc.model.buildkey import DEPENDS, difference
+from xsrc.model.outcome import Outcome, Rung, same
+from xsrc.model.pkgver import PkgVer
+from xsrc.plan.graph import build_closure, run_closure
+from xsrc.plan.jobs import Job
+
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Job:
-    """A package with everything that decides how it is built."""
+class Built:
+    """What there is of packages, each by its pkgver."""
 
-    package: Package
-    scripts: Mapping[str, tuple[Script, ...]]
-    env: Mapping[str, str]
-    key: str
-    preimage: str
-
-    @property
-    def name(self) -> str:
-        return self.package.name
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """The keys of sealed destdirs."""
+    lost: frozenset[str] = frozenset()
+    """What was built, and has no destdir any more."""
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    preimages: Mapping[str, str] = field(default_factory=dict)
+    """What recipes were made of, where they differ from those of the plan."""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    saw: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
+    """What stood in the build root of each, by name, and as what it had come out."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,12 @@ class Step:
 
     job: Job
     reason: str | None
+    because: tuple[str, ...] = ()
+    """Packages on whose results it depends whether it is built at all; none where that is certain."""
+
+    @property
+    def name(self) -> str:
+        return self.job.name
 
 
 @dataclass(frozen=True)
@@ -46,147 +50,100 @@ class BuildPlan:
 
     steps: tuple[Step, ...]
     requested: tuple[str, ...]
+    rung: Rung = Rung.EXACT
 
     @property
     def todo(self) -> tuple[Step, ...]:
         return tuple(step for step in self.steps if step.reason)
 
 
-def environment(package: Package, style: Style, settings: Settings, base: Base, arch: Arch) -> dict[str, str]:
-    """The environment of every phase but for what changes from phase to phase; made from nothing."""
-    flags: dict[str, str] = {}
-    for source in (base.flags, settings.flags, package.flags):
-        for name, value in source.items():
-            flags[name] = f"{flags[name]} {value}" if name in flags else value
-    return {
-        "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",
-        "HOME": "/tmp",  # noqa: S108 - the sandbox's own
-        "SHELL": "/bin/sh",
-        "USER": "xbuild",
-        "LOGNAME": "xbuild",
-        "TERM": "dumb",
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-        "CC": "cc",
-        "CXX": "c++",
-        "AR": "ar",
-        "STRIP": "strip" if package.strip else "",
-        "BUILD_TRIPLET": arch.triplet,
-        "HOST_TRIPLET": arch.triplet,
-        "PKGNAME": package.name,
-        "VERSION": package.pkgver.version,
-        "REVISION": str(package.pkgver.revision),
-        "PKGVER": str(package.pkgver),
-        "INSTALL_KEEP": " ".join(package.install.keep),
-        **base.env,
-        **flags,
-        **style.env,
-        **package.vars,
-        **package.env,
-    }
-
-
-def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[str, str]) -> dict[str, Any]:
-    """The parts of a key that come from the package itself."""
-    kept = {key: value for key, value in package.raw.items() if key not in NEUTRAL and key not in _ELSEWHERE}
-    for key in _REASONS & kept.keys():
-        kept[key] = kept[key] is True if key == "make_check" else bool(kept[key])
-    for name, body in kept.get("subpackages", {}).items():
-        kept["subpackages"] = {**kept["subpackages"], name: {k: v for k, v in body.items() if k != "short_desc"}}
-    return {
-        "template": kept,
-        "pkgver": str(package.pkgver),
-        "distfiles": [
-            {"sha256": d.sha256, "extract": d.extract, "dest": d.dest, "strip": d.strip, "name": d.name}
-            if not d.extract
-            else {"sha256": d.sha256, "dest": d.dest, "strip": d.strip}
-            for d in package.distfiles
-        ],
-        "patches": [[name, package.template.patches[name]] for name in package.patches],
-        "files": dict(package.template.files),
-        "options": dict(package.options),
-        "scripts": {phase: [[script.name, script.text] for script in run[phase]] for phase in run},
-        "env": dict(env),
-    }
-
-
-_ELSEWHERE = ("name", "version", "revision", "distfiles", "options", "phases", "env", "flags", "vars", "patch")
-"""Keys that stand in a pre-image in their resolved form, not as they were written."""
-
-_REASONS = frozenset(("make_check", "nostrip", "disable_parallel_build"))
-"""Keys that say yes or no; a reason that stands for one of the two is prose."""
-
-_SHOWN = 3
-
-SANDBOX = {"access": repr(sorted((phase.value, repr(access)) for phase, access in ACCESS.items())), "hostname": "xsrc"}
-"""The policy of the sandbox, as far as a build can tell."""
-
-
-def jobs(
-    packages: Mapping[str, Package],
-    names: Iterable[str],
-    styles: Mapping[str, Style],
-    tidy: str,
-    settings: Settings,
-    base: Base,
-    arch: Arch,
-) -> dict[str, Job]:
-    """The jobs of `names` and of all that they need, in build order, with their keys."""
-    result: dict[str, Job] = {}
-    for name in order(names, packages):
-        package = packages[name]
-        style = style_of(package, styles)
-        run = scripts(package, style, tidy)
-        env = environment(package, style, settings, base, arch)
-        depends = {other: result[other].key for other in build_closure(package, packages)}
-        text = preimage(
-            {
-                **parts(package, run, env),
-                "arch": arch.name,
-                "base": {"name": base.name, **base.identity},
-                "sandbox": SANDBOX,
-                "depends": depends,
-            }
-        )
-        result[name] = Job(package, run, env, digest(text), text)
-    return result
-
-
 def changed(old: str, new: str) -> str:
-    """The reason of a build whose key differs, from the pre-images of both keys."""
-    paths = difference(old, new)
-    return "changed: " + ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
+    """The reason of a build whose recipe differs, from both pre-images.
+
+    >>> changed('{"env": {"CC": "a"}, "arch": "x"}', '{"env": {"CC": "b"}, "arch": "x"}')
+    'changed: env.CC'
+    """
+    paths = [path.removeprefix("template.") for path, _, _ in difference(old, new) if not path.startswith(DEPENDS)]
+    # what a template's key makes of the scripts is told by that key
+    told = [path for path in paths if not path.startswith("scripts.")] or paths
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    return f"changed: {', '.join(told[:_SHOWN])}{more}"
 
 
 def plan_build(
-    jobs: dict[str, Job],
+    jobs: Mapping[str, Job],
     requested: tuple[str, ...],
-    built: Mapping[str, str],
-    preimages: Mapping[str, str] | None = None,
+    built: Built,
+    rung: Rung = Rung.EXACT,
     *,
     force: bool = False,
 ) -> BuildPlan:
-    """Which of the jobs are to do; what nothing unfinished needs to build is not in the plan.
+    """Which of the jobs (in build order) are to do; what nothing unfinished needs to build is not in the plan.
 
-    `built` gives for each pkgver that has a sealed destdir the key that it was built with, `preimages` what those keys
-    were made of.
-    `force` builds the requested ones again, whatever their keys.
+    A package is up to date when its recipe is what it was and everything that stood in its build root has come out, at
+    `rung` of the ladder, as it was then. Where that is to be built first, it *may* be built.
+    `force` builds the requested ones again, whatever there is.
     """
     packages = {name: job.package for name, job in jobs.items()}
-    needed = set(run_closure(requested, packages))
-    steps: list[Step] = []
-    for name, job in reversed(jobs.items()):
-        if name not in needed:
-            continue
-        key = built.get(str(job.package.pkgver))
-        reason = None
+    versions = {name: package.pkgver for name, package in packages.items()}
+    steps: dict[str, Step] = {}
+    gone: set[str] = set()
+    for name, job in jobs.items():
+        text, closure = str(job.package.pkgver), build_closure(job.package, packages)
+        key = built.keys.get(text)
+        reason = _own(job, built, forced=force and name in requested)
+        because: tuple[str, ...] = ()
         if key is None:
-            reason = "not built yet"
-        elif key != job.key:
-            reason = changed((preimages or {}).get(str(job.package.pkgver), ""), job.preimage)
-        elif force and name in requested:
-            reason = "forced"
-        if reason:
-            needed.update(build_closure(job.package, packages))
-        steps.insert(0, Step(job, reason))
-    return BuildPlan(tuple(steps), requested)
+            gone.add(name)
+        if reason is None:
+            seen = built.saw.get(text, {})
+            # with equal keys a need that is only missing would come out as before: it matters to nobody
+            ready = {
+                n for n in {*seen, *closure} if n in steps and steps[n].reason and (key != job.key or n not in gone)
+            }
+            reason = otherwise(job, built, rung, {n: v for n, v in versions.items() if n not in ready})
+            if reason is None and ready:
+                because = tuple(n for n in steps if n in ready)
+                reason = _chain(steps[because[0]])
+            elif reason is None and key != job.key and closure and not seen:
+                reason = "what it was built with is not known"
+        steps[name] = Step(job, reason, because)
+    needed = set(run_closure(requested, packages))
+    for name, step in reversed(steps.items()):
+        if name in needed and step.reason:
+            needed.update(build_closure(step.job.package, packages))
+    return BuildPlan(tuple(step for name, step in steps.items() if name in needed), requested, rung)
+
+
+def _own(job: Job, built: Built, *, forced: bool) -> str | None:
+    text = str(job.package.pkgver)
+    key = built.keys.get(text)
+    if key is None:
+        return "output missing" if text in built.lost else "not built yet"
+    if forced:
+        return "forced"
+    if key == job.key or built.recipes.get(text) == job.recipe:
+        return None
+    return changed(built.preimages.get(text, ""), job.preimage)
+
+
+def _chain(step: Step) -> str:
+    """Why what needs a package may be built: the end of the chain is what was changed."""
+    return step.reason or "" if step.because else f"{step.name}: {step.reason}"
+
+
+def otherwise(job: Job, built: Built, rung: Rung, versions: Mapping[str, PkgVer]) -> str | None:
+    """Why a package has to be built for what it needs: the first of `versions` that is not what its build root held."""
+    for name, saw in built.saw.get(str(job.package.pkgver), {}).items():
+        now = built.outcomes.get(str(versions[name])) if name in versions else None
+        if now is not None and not same(rung, saw, now):
+            return f"{name}: another result"
+    return None
+
+
+def keeps(plan: BuildPlan, built: Built) -> Iterable[tuple[PkgVer, str]]:
+    """Packages that are up to date although their keys are not, with the keys that they would get."""
+    for step in plan.steps:
+        pkgver = step.job.package.pkgver
+        if step.reason is None and built.keys.get(str(pkgver)) != step.job.key:
+            yield pkgver, step.job.key

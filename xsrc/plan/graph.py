@@ -2,94 +2,178 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
-from xsrc.errors import TemplateError
 from xsrc.model.arch import Dep
 from xsrc.model.package import Package
+from xsrc.model.pkgver import PkgVer
 
 BUILD = (Dep.TOOL, Dep.LIB, Dep.CHECK)
-Packages = Mapping[str, Package]
-Way = tuple[tuple[str, Dep], ...]
 
 
-def run_closure(names: Iterable[str], packages: Packages) -> tuple[str, ...]:
+class Needs(Protocol):
+    """What the graph asks of a package."""
+
+    @property
+    def pkgver(self) -> PkgVer: ...
+    def needs(self, *kinds: Dep) -> tuple[str, ...]: ...
+
+
+class Node(NamedTuple):
+    """That a package is built, or that it can be used: it and all that it needs to run are built."""
+
+    name: str
+    usable: bool
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Packages none of which can be built before the others; the first stands at the end again."""
+
+    names: tuple[str, ...]
+    kinds: tuple[Dep, ...]
+    """How each leads to the next."""
+
+    def __str__(self) -> str:
+        words = (f" -> {name} ({kind.value})" for name, kind in zip(self.names[1:], self.kinds, strict=True))
+        return self.names[0] + "".join(words)
+
+
+def run_closure(names: Iterable[str], packages: Mapping[str, Needs]) -> tuple[str, ...]:
     """`names` and all that they need at run time, each once, nearest first; cycles are no trouble here."""
     found: dict[str, None] = {}
-    queue = list(names)
+    queue = deque(names)
     while queue:
-        name = queue.pop(0)
+        name = queue.popleft()
         if name not in found:
             found[name] = None
             queue += packages[name].needs(Dep.RUN)
     return tuple(found)
 
 
-def build_closure(package: Package, packages: Packages, kinds: Iterable[Dep] = BUILD) -> tuple[str, ...]:
+def build_closure(package: Needs, packages: Mapping[str, Needs], kinds: Iterable[Dep] = BUILD) -> tuple[str, ...]:
     """Every package that a build root of `package` holds by declaration, in the order of names."""
     return tuple(sorted(run_closure(package.needs(*kinds), packages)))
 
 
-def order(names: Iterable[str], packages: Packages) -> tuple[str, ...]:
+def order(names: Iterable[str], packages: Mapping[str, Package]) -> tuple[str, ...]:
     """`names` and all that they need, to build and to run, each after what its build needs.
 
     Raises TemplateError that spells a cycle out.
     """
-    done: dict[str, None] = {}
-    for name in run_closure(names, packages):
-        if name not in done:
-            _visit(name, packages, done)
-    return tuple(done)
+    result: list[str] = []
+    for group in groups(names, packages):
+        if (cycle := cycle_of(group, packages)) is not None:
+            template = packages[cycle.names[0]].template
+            message = f"dependency cycle: {cycle}"
+            raise template.error((cycle.kinds[0].value,), message, "one of them has to do without the other")
+        result += (node.name for node in group if not node.usable)
+    return tuple(result)
 
 
-def _visit(first: str, packages: Packages, done: dict[str, None]) -> None:
-    """Put `first` after all that its build needs; with a stack of our own, for chains may be longer than Python's."""
-    trail: list[tuple[str, Dep | None]] = [(first, None)]
-    stack = [(1, _ways(packages[first], packages))]
-    while stack:
-        length, ways = stack[-1]
-        del trail[length:]
-        way = next(ways, None)
-        if way is None:
+def groups(names: Iterable[str], packages: Mapping[str, Needs]) -> Iterator[tuple[Node, ...]]:
+    """The strongly connected components of `names` and of all that they need, each after what it needs.
+
+    A component is one build, or what can be used only together (it needs each other to run); one that holds a build
+    and more is a cycle. Linear in packages and needs (Tarjan 1972), with a stack of its own, for chains may be long.
+    """
+    index: dict[Node, int] = {}
+    low: dict[Node, int] = {}
+    path: list[Node] = []
+    on_path: set[Node] = set()
+    for name in names:
+        if (root := Node(name, True)) in index:
+            continue
+        stack: list[tuple[Node, Iterator[Node]]] = []
+        new: Node | None = root
+        while new is not None or stack:
+            if new is not None:
+                index[new] = low[new] = len(index)
+                path.append(new)
+                on_path.add(new)
+                stack.append((new, iter(successors(new, packages))))
+                new = None
+            node, ways = stack[-1]
+            for further in ways:
+                if further not in index:
+                    new = further
+                    break
+                if further in on_path:
+                    low[node] = min(low[node], index[further])
+            if new is not None:
+                continue
             stack.pop()
-            done[trail[-1][0]] = None
-            continue
-        name = way[-1][0]
-        if name in done:
-            continue
-        if name in {trail[at - 1][0] for at, _ in stack}:
-            raise _cycle([*trail, *way], packages)
-        trail += way
-        stack.append((len(trail), _ways(packages[name], packages)))
+            if stack:
+                low[stack[-1][0]] = min(low[stack[-1][0]], low[node])
+            if low[node] == index[node]:
+                at = len(path) - 1
+                while path[at] != node:
+                    at -= 1
+                group = tuple(path[at:])
+                del path[at:]
+                on_path.difference_update(group)
+                yield group
 
 
-def _ways(package: Package, packages: Packages) -> Iterator[Way]:
-    """How a build comes to each package that it needs: directly, or through what that needs to run."""
-    for kind in BUILD:
-        for direct in package.needs(kind):
-            ways: dict[str, Way] = {direct: ((direct, kind),)}
-            queue = [direct]
-            for name in queue:
-                yield ways[name]
-                for further in packages[name].needs(Dep.RUN):
-                    if further not in ways:
-                        ways[further] = (*ways[name], (further, Dep.RUN))
-                        queue.append(further)
+def successors(node: Node, packages: Mapping[str, Needs]) -> list[Node]:
+    """What must be there before a node is."""
+    package = packages[node.name]
+    if not node.usable:
+        return [Node(name, True) for name in package.needs(*BUILD)]
+    return [Node(node.name, False), *(Node(name, True) for name in package.needs(Dep.RUN))]
 
 
-def _cycle(trail: list[tuple[str, Dep | None]], packages: Packages) -> TemplateError:
-    last, _ = trail[-1]
-    start = next(index for index, (name, _) in enumerate(trail) if name == last)
-    words = trail[start][0]
-    for name, kind in trail[start + 1 :]:
-        words += f" -> {name}" + (f" ({kind.value})" if kind else "")
-    template = packages[last].template
-    second = trail[start + 1][1] if len(trail) > start + 1 else None
-    path: tuple[str, ...] = (second.value,) if second else ()
-    return template.error(path, f"dependency cycle: {words}", "one of them has to do without the other")
+def cycle_of(group: tuple[Node, ...], packages: Mapping[str, Needs]) -> Cycle | None:
+    """The shortest cycle through the build of a component that was come to first, if it is one."""
+    start = next((node for node in group if not node.usable), None)
+    if start is None or len(group) == 1:
+        return None
+    members = set(group)
+    before: dict[Node, Node] = {}
+    queue = deque([start])
+    while start not in before:
+        node = queue.popleft()
+        for further in successors(node, packages):
+            if further in members and further not in before:
+                before[further] = node
+                queue.append(further)
+    way = [start]
+    while len(way) == 1 or way[-1] != start:
+        way.append(before[way[-1]])
+    way.reverse()
+    names, kinds = [start.name], []
+    for node, further in pairwise(way):
+        if further.usable:
+            names.append(further.name)
+            kinds.append(Dep.RUN if node.usable else _kind(packages[node.name], further.name))
+    return Cycle(tuple(names), tuple(kinds))
 
 
-def dependents(name: str, packages: Packages, kinds: Iterable[Dep] = tuple(Dep)) -> tuple[str, ...]:
+def _kind(package: Needs, name: str) -> Dep:
+    return next(kind for kind in BUILD if name in package.needs(kind))
+
+
+def dependents(name: str, packages: Mapping[str, Needs], kinds: Iterable[Dep] = tuple(Dep)) -> tuple[str, ...]:
     """Every package of `packages` that needs `name` directly, in the order of names."""
     kinds = tuple(kinds)
     return tuple(sorted(other for other, package in packages.items() if name in package.needs(*kinds)))
+
+
+def all_dependents(names: Iterable[str], packages: Mapping[str, Needs]) -> tuple[str, ...]:
+    """Every package of `packages` that needs one of `names`, directly or by others, in the order of names."""
+    back: dict[str, list[str]] = {}
+    for other, package in packages.items():
+        for name in package.needs(*Dep):
+            back.setdefault(name, []).append(other)
+    found: set[str] = set()
+    queue = list(names)
+    while queue:
+        for other in back.get(queue.pop(), ()):
+            if other not in found:
+                found.add(other)
+                queue.append(other)
+    return tuple(sorted(found))

@@ -8,21 +8,19 @@ from typing import ClassVar
 
 from plumbum import cli
 
-from xsrc.effects.builds import read_build
-from xsrc.effects.proc import capture
-from xsrc.effects.store import Farm
-from xsrc.effects.tree import tidy_text
-from xsrc.errors import Diagnostic, TemplateError, UsageError
-from xsrc.model.arch import allows
-from xsrc.model.command import Command
+from xsrc.errors import TemplateError, UsageError
+from xsrc.model.outcome import Rung
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.schema import nearest
-from xsrc.plan.build import BuildPlan, Job, Step, jobs, plan_build
+from xsrc.plan.build import BuildPlan, Step, otherwise
 from xsrc.plan.graph import run_closure
+from xsrc.plan.jobs import Job, jobs
 from xsrc.plan.phases import Phase
-from xsrc.plan.resolve import refusal
 from xsrc.verbs.context import Context
+from xsrc.verbs.deciding import make_plan, refused, what_is_built, world
 from xsrc.verbs.farming import farm_locked
+from xsrc.verbs.select import select
+from xsrc.verbs.showing import plan_lines
 from xsrc.verbs.stowing import closure, stow
 from xsrc.verbs.verb import Verb
 
@@ -32,11 +30,14 @@ class Request:
     """What the command line of `build` asks for."""
 
     names: tuple[str, ...]
+    patterns: frozenset[str] = frozenset()
+    """Those of the names that only a pattern stands for: one that must not be built is left out, and no error."""
     to: Phase = Phase.INSTALL
     stow: bool = True
     check: bool = True
     force: bool = False
     keep: bool = False
+    keep_going: bool = False
     plan_only: bool = False
     options: tuple[str, ...] = ()
 
@@ -45,53 +46,75 @@ def build(context: Context, request: Request) -> int:
     """Build and stow the packages of a request; gives the exit code."""
     options = options_by_name(request.names, request.options)
     packages = context.read_closure(request.names, options)
-    planned = jobs(packages, request.names, context.styles, tidy_text(), context.settings, context.base, context.arch)
+    planned = jobs(packages, request.names, world(context))
+    request = leave_out(context, request, planned)
+    force = request.force or request.to is not Phase.INSTALL
     with context.farm_to_read() if request.plan_only else context.farm() as farm:
-        plan = make_plan(context, farm, planned, request)
+        plan = make_plan(context, farm, planned, request.names, force=force, look=request.plan_only)
     if request.plan_only:
         return show_plan(context, plan, request)
     # only what follows fetch needs what a package depends on
-    todo = [step for step in plan.todo if request.to is not Phase.FETCH or step.job.name in request.names]
-    for step in todo:
-        refuse(context, step.job)
+    todo = tuple(step for step in plan.todo if request.to is not Phase.FETCH or step.name in request.names)
+    code, failed = carry_out(context, request, plan, todo, options) if todo else (0, frozenset())
+    if request.to is not Phase.INSTALL or (code and not request.keep_going):
+        return code
     versions = {name: job.package.pkgver for name, job in planned.items()}
-    if todo:
-        carry_out(context, request, todo, versions, options)
-    if request.to is not Phase.INSTALL:
-        context.ui.step("", "")
-        return 0
-    return finish(context, plan, request, versions)
+    there = replace(request, names=tuple(name for name in request.names if name not in failed))
+    return (finish(context, plan, there, versions) if there.names else 0) or code
+
+
+def leave_out(context: Context, request: Request, planned: Mapping[str, Job]) -> Request:
+    """The request without what a pattern stands for and must not be built."""
+    bad = refused(context, (planned[name] for name in request.names if name in request.patterns))
+    for name, error in bad.items():
+        context.ui.note(f"{planned[name].package.pkgver}: left out: {error.diagnostics[0].message}")
+    return replace(request, names=tuple(name for name in request.names if name not in bad))
 
 
 def carry_out(
     context: Context,
     request: Request,
-    todo: Iterable[Step],
-    versions: Mapping[str, PkgVer],
+    plan: BuildPlan,
+    todo: tuple[Step, ...],
     options: Mapping[str, tuple[str, ...]],
-) -> None:
-    """Build the packages of a plan, one after the other."""
+) -> tuple[int, frozenset[str]]:
+    """Build the packages of a plan; gives the exit code and what is not there now. Raises TemplateError first."""
     # imported here: with nothing to do, as most often, what fetches and builds is not even read
-    from xsrc.verbs.job import Wish, build_job
+    from xsrc.verbs.job import Wish
+    from xsrc.verbs.run import Orders, Run
 
-    for step in todo:
-        asked = step.job.name in request.names
-        wish = Wish(
+    bad = refused(context, (step.job for step in todo))
+    if bad and not request.keep_going:
+        raise TemplateError(diagnostic for error in bad.values() for diagnostic in error.diagnostics)
+    versions = {step.name: step.job.package.pkgver for step in plan.steps}
+
+    def wish(step: Step) -> Wish:
+        asked = step.name in request.names
+        return Wish(
             planned=versions,
             to=request.to if asked else Phase.INSTALL,
             force=request.force and asked,
             keep=request.keep,
             check=request.check,
-            options=options.get(step.job.name, ()),
+            options=options.get(step.name, ()),
         )
-        if build_job(context, step.job, wish):
-            context.ui.step("", "")
-            context.ui.note(f"{step.job.package.pkgver}: built ({step.reason})")
+
+    def again(step: Step) -> str | None:
+        with context.farm() as farm:
+            built = what_is_built(context, farm, {step.name: step.job})
+            reason = otherwise(step.job, built, plan.rung, versions)
+            if reason is None:
+                farm.note_keys([(step.job.package.pkgver, step.job.key)])
+        return reason
+
+    orders = Orders(context.jobs, wish, again, bad, request.keep_going, request.to is Phase.FETCH, context.command)
+    result = Run(context, plan, todo, orders).go()
+    return result.code, result.failed
 
 
 def finish(context: Context, plan: BuildPlan, request: Request, versions: Mapping[str, PkgVer]) -> int:
     """Stow what was asked for, and say what there was nothing to do for."""
-    idle = {step.job.name: step.job for step in plan.steps if step.reason is None}
+    idle = {step.name: step.job for step in plan.steps if step.reason is None}
     state = "up to date"
     if request.stow:
         asked = [versions[name] for name in request.names]
@@ -118,74 +141,16 @@ def _stowed_already(context: Context, asked: Iterable[PkgVer]) -> bool:
         return not missing and all(versions.get(name) == pkgver for name, pkgver in needed.items())
 
 
-def make_plan(context: Context, farm: Farm, planned: dict[str, Job], request: Request) -> BuildPlan:
-    """What is to do, by the farm's records and by what is on disk."""
-    built = {}
-    for text, key in farm.built().items():
-        if (context.masterdir.destdirs / text).is_dir():
-            built[text] = key
-    for job in planned.values():
-        if built.get(str(job.package.pkgver)) != job.key and adopt(context, farm, job, note=not request.plan_only):
-            built[str(job.package.pkgver)] = job.key
-    force = request.force or request.to is not Phase.INSTALL
-    preimages = {}
-    for job in planned.values():
-        if built.get(text := str(job.package.pkgver)) not in (None, job.key):
-            props = farm.props(job.package.pkgver)
-            preimages[text] = props.preimage if props else ""
-    return plan_build(planned, request.names, built, preimages, force=force)
-
-
-def adopt(context: Context, farm: Farm, job: Job, *, note: bool) -> bool:
-    """Whether there is a sealed destdir of this very key that the database does not know; note it, if asked.
-
-    A build that was cut off in its last moment leaves one, and so does a lost database.
-    """
-    pkgver = job.package.pkgver
-    folder = context.masterdir.destdir(pkgver)
-    try:
-        props, manifest, which = read_build(folder)
-    except (OSError, ValueError):
-        return False
-    if props.key != job.key or farm.is_stowed(pkgver):
-        return False
-    if note:
-        farm.record(props, manifest, build=which)
-    return True
-
-
 def show_plan(context: Context, plan: BuildPlan, request: Request) -> int:
     """Print what would be done, a line a package."""
-    for step in plan.steps:
-        if step.reason:
-            to = "" if request.to is Phase.INSTALL or step.job.name not in request.names else f" (to {request.to})"
-            context.ui.output(f"build {step.job.package.pkgver}: {step.reason}{to}")
-        else:
-            context.ui.output(f"keep  {step.job.package.pkgver}: up to date")
+    to = "" if request.to is Phase.INSTALL else f" (to {request.to})"
+    for line in plan_lines(context, plan, dict.fromkeys(request.names, to)):
+        context.ui.output(line)
     if request.stow and request.to is Phase.INSTALL:
-        packages = {step.job.name: step.job.package for step in plan.steps}
+        packages = {step.name: step.job.package for step in plan.steps}
         for name in run_closure(request.names, packages):
             context.ui.output(f"stow  {packages[name].pkgver}")
     return 0
-
-
-def refuse(context: Context, job: Job) -> None:
-    """Raise TemplateError for a package that must not be built, or whose scripts no shell can read."""
-    package = job.package
-    allowed = allows(package.raw.get("archs", []), context.arch.name)
-    if (error := refusal(package, context.arch, allowed)) is not None:
-        raise error
-    problems = []
-    for name, text in package.phases.items():
-        # the shell only reads; it runs nothing (sh -n)
-        result = capture(Command(("/bin/sh", "-n")), text)
-        if result.code:
-            words = result.err.strip().splitlines()[0] if result.err.strip() else "no sh text"
-            span = package.template.span("phases", name)
-            message = words.split(": ", 1)[-1]
-            problems.append(Diagnostic(span, f"phases.{name}: no sh text: line {message}"))
-    if problems:
-        raise TemplateError(problems)
 
 
 def options_by_name(names: Iterable[str], words: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -210,7 +175,17 @@ def split_options(text: str) -> tuple[str, ...]:
 class _BuildVerb(Verb):
     """Switches that building and the single phases share."""
 
-    jobs = cli.SwitchAttr(["-j", "--jobs"], cli.Range(1, 4096), argname="N", help="jobs that make may run at once")
+    jobs = cli.SwitchAttr(
+        ["-j", "--jobs"], cli.Range(1, 4096), argname="N", help="packages side by side; what is left over goes to make"
+    )
+    every = cli.Flag(["--all"], help="all packages of the tree")
+    keep_going = cli.Flag(["-k", "--keep-going"], help="go on with what does not need what failed")
+    cutoff = cli.SwitchAttr(
+        ["--cutoff"],
+        cli.Set(*Rung),
+        argname="RUNG",
+        help="build again for whatever differs of a need (exact), for its interface, or for its sonames only",
+    )
     options = cli.SwitchAttr(
         ["-o", "--options"], str, list=True, argname="OPT", help="options on or ~off: a,~b or NAME.a; may be repeated"
     )
@@ -222,8 +197,11 @@ class _BuildVerb(Verb):
 
     def request(self, context: Context) -> Request:
         """What is asked for."""
+        names, patterns = select(context, self.given, self.verb, every=self.every)
         return Request(
-            names=context.names(self.given, self.verb),
+            names=names,
+            patterns=patterns,
+            keep_going=self.keep_going,
             check=not self.no_check,
             force=self.force,
             plan_only=self.plan_only,
@@ -231,8 +209,7 @@ class _BuildVerb(Verb):
         )
 
     def go(self, context: Context) -> int:
-        if self.jobs:
-            context.settings = replace(context.settings, jobs=self.jobs)
+        context.override(jobs=self.jobs, cutoff=Rung(str(self.cutoff)) if self.cutoff else None)
         return build(context, self.request(context))
 
 

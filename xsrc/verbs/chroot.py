@@ -9,14 +9,13 @@ from plumbum import cli
 from xsrc.effects import work
 from xsrc.effects.enter import interact
 from xsrc.effects.lock import locked
-from xsrc.effects.tree import tidy_text
 from xsrc.errors import ConflictError, UsageError
-from xsrc.model.settings import Settings
-from xsrc.plan.build import jobs
+from xsrc.plan.jobs import jobs
 from xsrc.plan.phases import Phase
 from xsrc.plan.root import stowed_root
 from xsrc.verbs.build import Request, build, options_by_name, split_options
 from xsrc.verbs.context import Context
+from xsrc.verbs.deciding import world
 from xsrc.verbs.job import Builder, Wish
 from xsrc.verbs.verb import Verb
 
@@ -92,8 +91,7 @@ class Shell(Verb):
         state = work.read_state(context.masterdir.work(probe[name].pkgver))
         words = words or (state.options if state else ())
         packages = context.read_closure((name,), options_by_name((name,), words))
-        settings: Settings = context.settings
-        planned = jobs(packages, (name,), context.styles, tidy_text(), settings, context.base, context.arch)
+        planned = jobs(packages, (name,), world(context))
         versions = {other: job.package.pkgver for other, job in planned.items()}
         builder = Builder(context, planned[name], Wish(versions, options=words))
         if state is not None:

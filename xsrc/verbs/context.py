@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from xsrc.effects import bases, machine, tree
 from xsrc.effects.destdir import remove_tree
@@ -26,6 +28,8 @@ from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.schema import nearest
 from xsrc.model.settings import Settings
 from xsrc.model.template import Template
+from xsrc.plan.graph import Needs
+from xsrc.plan.jobs import World
 from xsrc.plan.resolve import resolve
 from xsrc.styles.expand import Style, parse_styles
 from xsrc.ui import Ui
@@ -41,6 +45,8 @@ class Host:
     cwd: Path
     now: str
     """The time, in UTC."""
+    argv: tuple[str, ...]
+    """The words of the command line."""
     terminal: bool
     """Whether standard input and output are a terminal."""
     live: bool
@@ -128,6 +134,16 @@ class Context:
     @property
     def jobs(self) -> int:
         return self.settings.jobs or self.host.cpus
+
+    @property
+    def command(self) -> str:
+        """The command line, as a shell would read it."""
+        return shlex.join(("xsrc", *self.host.argv))
+
+    def override(self, **settings: object) -> None:
+        """Settings that the command line gives; those that are None are not given."""
+        given: Any = {name: value for name, value in settings.items() if value is not None}
+        self.settings = replace(self.settings, **given)
 
     @property
     def exists(self) -> bool:
@@ -231,6 +247,14 @@ class Context:
             if name not in packages:
                 raise UsageError(f"-o {name}.…: {name} is no part of this build", hint=nearest(name, packages))
         return packages
+
+    def read_graph(self, names: Iterable[str]) -> Mapping[str, Needs]:
+        """The packages of `names` and of everything that they need, as far as a graph is concerned."""
+        return self.read_closure(names)
+
+    def recipes(self, packages: Mapping[str, Needs], world: World) -> Mapping[str, str]:
+        """The recipe of each package."""
+        return {name: world.recipe(self.package(load(self.tree, name), {})) for name in packages}
 
     def remove(self, path: Path) -> None:
         """Remove a tree of the masterdir."""

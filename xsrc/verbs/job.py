@@ -25,7 +25,7 @@ from xsrc.model.outcome import Outcome
 from xsrc.model.package import Distfile
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.sandbox import Bind, Sandbox
-from xsrc.plan.build import Job
+from xsrc.plan.jobs import Job
 from xsrc.plan.phases import ACCESS, Access, Phase, remaining
 from xsrc.plan.root import build_root, limited
 from xsrc.plan.sources import addresses
@@ -54,6 +54,8 @@ class Wish:
     keep: bool = False
     check: bool = True
     options: tuple[str, ...] = ()
+    makejobs: int = 1
+    """How many processes its own make may run at once."""
 
 
 def build_job(context: Context, job: Job, wish: Wish) -> bool:
@@ -191,7 +193,7 @@ class Builder:
             ui.note(f"{self.pkgver}: {text}")
 
         def progress(now: int, total: int | None) -> None:
-            ui.progress(f"{now >> 10} of {total >> 10} KiB" if total else f"{now >> 10} KiB")
+            ui.detail(f"{now >> 10} of {total >> 10} KiB" if total else f"{now >> 10} KiB")
 
         for distfile in self.package.distfiles:
             urls, unknown = addresses(distfile, self.context.settings.sites)
@@ -247,7 +249,7 @@ class Builder:
         """The sandbox of a phase, with what it must not find hidden and what it loads indexed."""
         needed = self.depends(ACCESS[phase])
         env = {**self.job.env, "SOURCE_DATE_EPOCH": str(self.state.epoch or EPOCH)}
-        env["MAKEJOBS"] = str(self.context.jobs if self.package.parallel else 1)
+        env["MAKEJOBS"] = str(self.wish.makejobs if self.package.parallel else 1)
         env |= {name: self.package.env[name] for name in ("SOURCE_DATE_EPOCH", "MAKEJOBS") if name in self.package.env}
         sandbox = build_root(
             self.package,

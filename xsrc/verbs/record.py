@@ -20,7 +20,7 @@ from xsrc.model.outcome import Outcome
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.rules import Rules
-from xsrc.plan.build import Job
+from xsrc.plan.jobs import Job
 from xsrc.plan.shlibs import run_depends
 from xsrc.plan.stow import Request
 from xsrc.plan.verify import compare_destdir
@@ -141,7 +141,7 @@ def _props(context: Context, job: Job, state: State, needs: Closure, found: dest
         pkgver=package.pkgver,
         arch=context.arch.name,
         key=job.key,
-        recipe=getattr(job, "recipe", ""),
+        recipe=job.recipe,
         outcome=outcome(manifest, elves, rules.table(), depends, found.requires, found.provides),
         saw=weighed(state.saw, needs, found),
         short_desc=package.raw.get("short_desc", ""),

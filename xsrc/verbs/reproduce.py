@@ -28,8 +28,8 @@ from xsrc.model.layout import Masterdir, WorkDir
 from xsrc.model.manifest import PROPS, Kind, Manifest, Props
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.sandbox import Bind
-from xsrc.plan.build import Job
 from xsrc.plan.compare import Difference, Differs, compare
+from xsrc.plan.jobs import Job
 from xsrc.plan.phases import Phase
 from xsrc.verbs.context import Context
 from xsrc.verbs.job import Builder, Wish

@@ -26,10 +26,10 @@ from tests.bench.world import World, find
 from xsrc.effects.destdir import remove_tree
 from xsrc.effects.enter import find_helpers
 from xsrc.effects.fetch import path_of
-from xsrc.effects.tree import tidy_text
 from xsrc.errors import HostError
-from xsrc.plan.build import Job, jobs
+from xsrc.plan.jobs import Job, jobs
 from xsrc.verbs.context import Context
+from xsrc.verbs.deciding import world
 
 PEAK = """
 import os, re, sys
@@ -72,7 +72,7 @@ def a_masterdir(world: World, name: str) -> Path:
 def dash(context: Context) -> Job:
     """How xsrc would build dash."""
     packages = context.read_closure(["dash"])
-    planned = jobs(packages, ["dash"], context.styles, tidy_text(), context.settings, context.base, context.arch)
+    planned = jobs(packages, ["dash"], world(context))
     return planned["dash"]
 
 

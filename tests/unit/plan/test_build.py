@@ -15,11 +15,12 @@ from tests.unit.builders import HOST, SHA, X86_64, a_package, a_template, packag
 from tests.unit.model.test_keys import EVERY
 from xsrc.model.arch import Arch
 from xsrc.model.base import Base
-from xsrc.model.buildkey import digest
+from xsrc.model.buildkey import digest, key_of, preimage
 from xsrc.model.keys import NEUTRAL
 from xsrc.model.package import Package
 from xsrc.model.settings import Settings
-from xsrc.plan.build import Job, changed, environment, jobs, plan_build
+from xsrc.plan.build import Built, changed, plan_build
+from xsrc.plan.jobs import Job, World, environment, jobs
 from xsrc.plan.resolve import resolve
 from xsrc.styles.expand import Style, parse_styles
 
@@ -36,7 +37,7 @@ def made(
     arch: Arch = X86_64,
     styles: Mapping[str, Style] = STYLES,
 ) -> dict[str, Job]:
-    return jobs(known, names or tuple(known), styles, tidy, settings, base, arch)
+    return jobs(known, names or tuple(known), World(styles, tidy, settings, base, arch))
 
 
 def key(*, wanted: Iterable[str] = (), patches: Iterable[str] = (), **keys: Any) -> str:
@@ -289,8 +290,9 @@ def test_a_preimage_is_what_the_key_is_made_of() -> None:
     job = made(packages(a={}, dash={"makedepends": ["a"], "distfiles": [{"url": "https://x.org/a", "sha256": SHA}]}))[
         "dash"
     ]
-    assert digest(job.preimage) == job.key
     parts = json.loads(job.preimage)
+    recipe = {name: part for name, part in parts.items() if name not in ("format", "depends")}
+    assert key_of(digest(preimage(recipe)), parts["depends"]) == job.key
     assert parts["pkgver"] == "dash-0.5.12_1"
     assert parts["distfiles"] == [{"sha256": SHA, "dest": "", "strip": 1}]
     assert list(parts["depends"]) == ["a"]
@@ -367,8 +369,8 @@ def chain() -> dict[str, Job]:
     )
 
 
-def built(made: Mapping[str, Job], *names: str) -> dict[str, str]:
-    return {str(made[name].package.pkgver): made[name].key for name in names}
+def built(made: Mapping[str, Job], *names: str) -> Built:
+    return Built({str(made[name].package.pkgver): made[name].key for name in names})
 
 
 def reasons(made: dict[str, Job], *args: Any, **kwargs: Any) -> dict[str, str | None]:
@@ -377,11 +379,11 @@ def reasons(made: dict[str, Job], *args: Any, **kwargs: Any) -> dict[str, str | 
 
 def test_nothing_is_built_yet() -> None:
     all_of_it = chain()
-    assert reasons(all_of_it, ("top",), {}) == dict.fromkeys(("low", "mid", "top", "run"), "not built yet")
+    assert reasons(all_of_it, ("top",), Built()) == dict.fromkeys(("low", "mid", "top", "run"), "not built yet")
 
 
 def test_steps_come_after_what_they_need() -> None:
-    names = [step.job.name for step in plan_build(chain(), ("top",), {}).steps]
+    names = [step.job.name for step in plan_build(chain(), ("top",), Built()).steps]
     assert names.index("low") < names.index("mid") < names.index("top")
 
 
@@ -418,8 +420,10 @@ def test_todo_is_what_has_a_reason() -> None:
 def test_another_key_is_told_by_what_differs() -> None:
     old, new = (made({"dash": a_package(env={"A": value})})["dash"] for value in "12")
     pkgver = str(new.package.pkgver)
-    assert reasons({"dash": new}, ("dash",), {pkgver: old.key}, {pkgver: old.preimage}) == {"dash": "changed: env.A"}
-    assert reasons({"dash": new}, ("dash",), {pkgver: old.key}) == {"dash": "changed: everything"}
+    assert reasons({"dash": new}, ("dash",), Built({pkgver: old.key}, preimages={pkgver: old.preimage})) == {
+        "dash": "changed: env.A"
+    }
+    assert reasons({"dash": new}, ("dash",), Built({pkgver: old.key})) == {"dash": "changed: everything"}
 
 
 def test_many_differences_are_counted() -> None:
@@ -442,9 +446,9 @@ def test_force_builds_what_was_asked_for_and_nothing_else() -> None:
 
 def test_force_does_not_hide_the_better_reason() -> None:
     all_of_it = chain()
-    assert reasons(all_of_it, ("low",), {}, force=True) == {"low": "not built yet"}
+    assert reasons(all_of_it, ("low",), Built(), force=True) == {"low": "not built yet"}
 
 
 def test_a_destdir_of_another_revision_is_not_this_one() -> None:
     all_of_it = chain()
-    assert reasons(all_of_it, ("low",), {"low-0.5.12_2": all_of_it["low"].key}) == {"low": "not built yet"}
+    assert reasons(all_of_it, ("low",), Built({"low-0.5.12_2": all_of_it["low"].key})) == {"low": "not built yet"}

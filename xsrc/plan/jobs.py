@@ -1,0 +1,153 @@
+"""What every package of a plan is made of: scripts, environment, recipe and key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xsrc.model.arch import Arch
+from xsrc.model.base import Base
+from xsrc.model.buildkey import DEPENDS, digest, preimage
+from xsrc.model.keys import NEUTRAL
+from xsrc.model.package import Package
+from xsrc.model.settings import Settings
+from xsrc.plan.graph import order
+from xsrc.plan.keys import keyed
+from xsrc.plan.phases import ACCESS
+from xsrc.styles.expand import Script, Style, scripts, style_of
+
+_ELSEWHERE = ("name", "version", "revision", "distfiles", "options", "phases", "env", "flags", "vars", "patch")
+"""Keys that stand in a pre-image in their resolved form, not as they were written."""
+
+_REASONS = frozenset(("make_check", "nostrip", "disable_parallel_build"))
+"""Keys that say yes or no; a reason that stands for one of the two is prose."""
+
+
+SANDBOX = {"access": repr(sorted((phase.value, repr(access)) for phase, access in ACCESS.items())), "hostname": "xsrc"}
+"""The policy of the sandbox, as far as a build can tell."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A package with everything that decides how it is built."""
+
+    package: Package
+    scripts: Mapping[str, tuple[Script, ...]]
+    env: Mapping[str, str]
+    recipe: str
+    """The digest of all that is its own."""
+    key: str
+    preimage: str
+    """What the key is made of: the parts of the recipe, and for each direct need of the build a digest."""
+
+    @property
+    def name(self) -> str:
+        return self.package.name
+
+
+@dataclass(frozen=True)
+class World:
+    """What is the same for every package of a plan."""
+
+    styles: Mapping[str, Style]
+    tidy: str
+    """The text of the script that tidies a destdir."""
+    settings: Settings
+    base: Base
+    arch: Arch
+
+    def identity(self) -> str:
+        """A digest of it: while it is the same, the recipe of an unchanged template is."""
+        settings = {"flags": dict(self.settings.flags), "options": dict(self.settings.options)}
+        styles = {name: repr(style) for name, style in self.styles.items()}
+        base = [self.base.name, dict(self.base.identity), dict(self.base.flags), dict(self.base.env)]
+        return digest(preimage({"styles": styles, "tidy": self.tidy, "base": base, "arch": self.arch.name} | settings))
+
+    def recipe(self, package: Package) -> str:
+        """The digest of all that a package is made of itself, without what it needs."""
+        return digest(preimage(self.recipe_parts(package, *self.build_of(package))))
+
+    def build_of(self, package: Package) -> tuple[dict[str, tuple[Script, ...]], dict[str, str]]:
+        """The scripts of every phase, and their environment."""
+        style = style_of(package, self.styles)
+        env = environment(package, style, self.settings, self.base, self.arch)
+        return scripts(package, style, self.tidy), env
+
+    def recipe_parts(
+        self, package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """The parts of the recipe of a package, by name."""
+        base = {"name": self.base.name, **self.base.identity}
+        return {**parts(package, run, env), "arch": self.arch.name, "base": base, "sandbox": SANDBOX}
+
+
+def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) -> dict[str, Job]:
+    """The jobs of `names` and of all that they need, in build order, with their keys; raises TemplateError."""
+    ordered = order(names, packages)
+    builds = {name: world.build_of(packages[name]) for name in ordered}
+    recipes = {name: world.recipe_parts(packages[name], *builds[name]) for name in ordered}
+    digests = {name: digest(preimage(recipes[name])) for name in ordered}
+    result = {}
+    for name, key in keyed(ordered, packages, digests.__getitem__).items():
+        text = preimage({**recipes[name], DEPENDS: dict(key.depends)})
+        result[name] = Job(packages[name], *builds[name], digests[name], key.key, text)
+    return result
+
+
+def environment(package: Package, style: Style, settings: Settings, base: Base, arch: Arch) -> dict[str, str]:
+    """The environment of every phase but for what changes from phase to phase; made from nothing."""
+    flags: dict[str, str] = {}
+    for source in (base.flags, settings.flags, package.flags):
+        for name, value in source.items():
+            flags[name] = f"{flags[name]} {value}" if name in flags else value
+    return {
+        "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",
+        "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+        "SHELL": "/bin/sh",
+        "USER": "xbuild",
+        "LOGNAME": "xbuild",
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "CC": "cc",
+        "CXX": "c++",
+        "AR": "ar",
+        "STRIP": "strip" if package.strip else "",
+        "BUILD_TRIPLET": arch.triplet,
+        "HOST_TRIPLET": arch.triplet,
+        "PKGNAME": package.name,
+        "VERSION": package.pkgver.version,
+        "REVISION": str(package.pkgver.revision),
+        "PKGVER": str(package.pkgver),
+        "INSTALL_KEEP": " ".join(package.install.keep),
+        **base.env,
+        **flags,
+        **style.env,
+        **package.vars,
+        **package.env,
+    }
+
+
+def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[str, str]) -> dict[str, Any]:
+    """The parts of a key that come from the package itself."""
+    kept = {key: value for key, value in package.raw.items() if key not in NEUTRAL and key not in _ELSEWHERE}
+    for key in _REASONS & kept.keys():
+        kept[key] = kept[key] is True if key == "make_check" else bool(kept[key])
+    for name, body in kept.get("subpackages", {}).items():
+        kept["subpackages"] = {**kept["subpackages"], name: {k: v for k, v in body.items() if k != "short_desc"}}
+    return {
+        "template": kept,
+        "pkgver": str(package.pkgver),
+        "distfiles": [
+            {"sha256": d.sha256, "extract": d.extract, "dest": d.dest, "strip": d.strip, "name": d.name}
+            if not d.extract
+            else {"sha256": d.sha256, "dest": d.dest, "strip": d.strip}
+            for d in package.distfiles
+        ],
+        "patches": [[name, package.template.patches[name]] for name in package.patches],
+        "files": dict(package.template.files),
+        "options": dict(package.options),
+        "scripts": {phase: [[script.name, script.text] for script in run[phase]] for phase in run},
+        "env": dict(env),
+    }

@@ -1,0 +1,43 @@
+"""Keys of packages: what each is made of itself (its recipe), and with that the keys of all that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from xsrc.model.arch import Dep
+from xsrc.model.buildkey import key_of
+from xsrc.plan.graph import BUILD, Needs, groups
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """The key of a package, and what of others went into it: for each direct need of its build a digest."""
+
+    key: str
+    depends: Mapping[str, str]
+
+
+def keyed(names: Iterable[str], packages: Mapping[str, Needs], recipe: Callable[[str], str]) -> dict[str, Keyed]:
+    """The keys of `names` and of all that they need, in build order; `recipe` gives the digest of its own parts.
+
+    A need counts with its own key and with the keys of all that it needs to run. Packages of a cycle share what the
+    others of it are made of.
+    """
+    result: dict[str, Keyed] = {}
+    reach: dict[str, str] = {}
+    for group in groups(names, packages):
+        built = [node.name for node in group if not node.usable]
+        usable = [node.name for node in group if node.usable]
+        inside = set(usable) if built else set()
+        others = {n: key_of(recipe(n), {}) for n in sorted(built)} if len(group) > 1 and built else {}
+        for name in built:
+            needs = packages[name].needs(*BUILD)
+            depends = {need: reach[need] for need in needs if need not in inside} | others
+            result[name] = Keyed(key_of(recipe(name), depends), depends)
+        parts = {name: result[name].key for name in usable if name in result}
+        for name in usable:
+            parts |= {need: reach[need] for need in packages[name].needs(Dep.RUN) if need in reach}
+        digest = next(iter(parts.values())) if len(parts) == 1 else key_of("", parts)
+        reach.update(dict.fromkeys(usable, digest))
+    return result

@@ -1,0 +1,97 @@
+"""What has to be built: gathers all that the plan has to know, and refuses what must not be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from xsrc.effects.builds import read_build
+from xsrc.effects.proc import capture
+from xsrc.effects.store import Farm
+from xsrc.effects.tree import tidy_text
+from xsrc.errors import Diagnostic, TemplateError
+from xsrc.model.arch import allows
+from xsrc.model.command import Command
+from xsrc.plan.build import BuildPlan, Built, keeps, plan_build
+from xsrc.plan.jobs import Job, World
+from xsrc.plan.resolve import refusal
+from xsrc.verbs.context import Context
+
+
+def world(context: Context) -> World:
+    """What is the same for every package that this command may build."""
+    return World(context.styles, tidy_text(), context.settings, context.base, context.arch)
+
+
+def make_plan(
+    context: Context, farm: Farm, planned: Mapping[str, Job], names: tuple[str, ...], *, force: bool, look: bool
+) -> BuildPlan:
+    """What is to do, by the farm's records and by what is on disk; with `look` nothing is noted."""
+    built = what_is_built(context, farm, planned, look=look)
+    plan = plan_build(planned, names, built, context.settings.cutoff, force=force)
+    if not look:
+        farm.note_keys(keeps(plan, built))
+    return plan
+
+
+def what_is_built(context: Context, farm: Farm, planned: Mapping[str, Job], *, look: bool = True) -> Built:
+    """What there is of the packages of a plan."""
+    keys, lost = {}, set()
+    for text, key in farm.built().items():
+        if (context.masterdir.destdirs / text).is_dir():
+            keys[text] = key
+        else:
+            lost.add(text)
+    for job in planned.values():
+        text = str(job.package.pkgver)
+        if keys.get(text) != job.key and adopt(context, farm, job, note=not look):
+            keys[text] = job.key
+    recipes = farm.recipes()
+    preimages = {}
+    for job in planned.values():
+        text = str(job.package.pkgver)
+        if text in keys and keys[text] != job.key and recipes.get(text) != job.recipe:
+            props = farm.props(job.package.pkgver)
+            preimages[text] = props.preimage if props else ""
+    saw = farm.saw(str(job.package.pkgver) for job in planned.values())
+    return Built(keys, frozenset(lost), recipes, preimages, farm.outcomes(), saw)
+
+
+def adopt(context: Context, farm: Farm, job: Job, *, note: bool) -> bool:
+    """Whether there is a sealed destdir of this very key that the database does not know; note it, if asked.
+
+    A build that was cut off in its last moment leaves one, and so does a lost database.
+    """
+    pkgver = job.package.pkgver
+    folder = context.masterdir.destdir(pkgver)
+    try:
+        props, manifest, which = read_build(folder)
+    except (OSError, ValueError):
+        return False
+    if props.key != job.key or farm.is_stowed(pkgver):
+        return False
+    if note:
+        farm.record(props, manifest, build=which)
+    return True
+
+
+def refused(context: Context, jobs: Iterable[Job]) -> dict[str, TemplateError]:
+    """By name, what forbids that a package is built: its template says so, or no shell can read its scripts."""
+    found = {job.name: _refusal(context, job) for job in jobs}
+    return {name: error for name, error in found.items() if error is not None}
+
+
+def _refusal(context: Context, job: Job) -> TemplateError | None:
+    package = job.package
+    allowed = allows(package.raw.get("archs", []), context.arch.name)
+    if (error := refusal(package, context.arch, allowed)) is not None:
+        return error
+    problems = []
+    for name, text in package.phases.items():
+        # the shell only reads; it runs nothing (sh -n)
+        result = capture(Command(("/bin/sh", "-n")), text)
+        if result.code:
+            words = result.err.strip().splitlines()[0] if result.err.strip() else "no sh text"
+            span = package.template.span("phases", name)
+            message = words.split(": ", 1)[-1]
+            problems.append(Diagnostic(span, f"phases.{name}: no sh text: line {message}"))
+    return TemplateError(problems) if problems else None

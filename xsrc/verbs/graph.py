@@ -1,0 +1,73 @@
+"""`xsrc graph`: what needs what, of some packages or of the whole tree, for other programs; its cycles, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from plumbum import cli
+
+from xsrc.model.arch import Dep
+from xsrc.plan.graph import Cycle, Needs, cycle_of, groups
+from xsrc.plan.keys import keyed
+from xsrc.verbs.context import Context
+from xsrc.verbs.deciding import world
+from xsrc.verbs.select import select
+from xsrc.verbs.verb import Verb, dumps
+
+_LOOKS = {Dep.TOOL: "dashed", Dep.LIB: "solid", Dep.CHECK: "dotted", Dep.RUN: "bold"}
+
+
+class Graph(Verb):
+    """Print packages and all that they need in build order (no name: the whole tree), and every cycle"""
+
+    json = cli.Flag(["--json"], help="print JSON: needs by kind, keys, order, cycles")
+    dot = cli.Flag(["--dot"], excludes=["--json"], help="print a graph for dot(1)")
+
+    def go(self, context: Context) -> int:
+        names, _ = select(context, self.given, "graph", every=not self.given and context.here() is None)
+        packages = context.read_graph(names)
+        ordered, cycles = sort(names, packages)
+        if self.dot:
+            for line in dot(ordered, packages):
+                context.ui.output(line)
+        elif self.json:
+            recipes = context.recipes(packages, world(context))
+            keys = keyed(names, packages, recipes.__getitem__)
+            table = {
+                name: {
+                    "pkgver": str(packages[name].pkgver),
+                    "key": keys[name].key,
+                    "needs": {kind.value: packages[name].needs(kind) for kind in Dep if packages[name].needs(kind)},
+                }
+                for name in ordered
+            }
+            context.ui.output(dumps({"packages": table, "order": ordered, "cycles": [c.names for c in cycles]}))
+        else:
+            for name in ordered:
+                context.ui.output(str(packages[name].pkgver))
+        for cycle in cycles:
+            context.ui.warn(f"dependency cycle: {cycle}")
+        return 0
+
+
+def sort(names: tuple[str, ...], packages: Mapping[str, Needs]) -> tuple[tuple[str, ...], tuple[Cycle, ...]]:
+    """Names in build order, and the cycles that have none: the packages of one stand together."""
+    ordered: list[str] = []
+    cycles = []
+    for group in groups(names, packages):
+        ordered += (node.name for node in group if not node.usable)
+        if (cycle := cycle_of(group, packages)) is not None:
+            cycles.append(cycle)
+    return tuple(ordered), tuple(cycles)
+
+
+def dot(ordered: tuple[str, ...], packages: Mapping[str, Needs]) -> Iterator[str]:
+    """The graph in the language of dot(1): a look of line for each kind of need."""
+    yield "digraph packages {"
+    yield '  rankdir=LR; node [shape=box, fontname="sans-serif"];'
+    for name in ordered:
+        yield f'  "{name}" [label="{packages[name].pkgver}"];'
+        for kind, look in _LOOKS.items():
+            for need in packages[name].needs(kind):
+                yield f'  "{name}" -> "{need}" [style={look}, tooltip="{kind.value}"];'
+    yield "}"

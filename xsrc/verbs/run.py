@@ -1,0 +1,282 @@
+"""A run: packages built side by side by workers, in the order that ends soonest; what became of each is noted."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xsrc.effects.journal import Journal
+from xsrc.effects.workers import END, End, Event, Say, Workers, memory_free
+from xsrc.errors import Interrupted, XsrcError
+from xsrc.model.arch import Dep
+from xsrc.model.run import JobRecord, State
+from xsrc.plan.build import BuildPlan, Step
+from xsrc.plan.schedule import Schedule
+from xsrc.plan.tasks import tasks
+from xsrc.ui import Progress, Row, WorkerUi, seconds
+from xsrc.verbs.context import Context
+from xsrc.verbs.job import Wish, build_job
+
+_PATIENCE = 0.25
+"""Seconds between two drawings of the table."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """How to carry a plan out."""
+
+    workers: int
+    """How many processes may work at once: packages side by side, and what is left over goes to each one's make."""
+    wish: Callable[[Step], Wish]
+    again: Callable[[Step], str | None]
+    """Why a package that may have to be built has to be, once what it needs is there; None where it has not."""
+    refused: Mapping[str, XsrcError]
+    """Packages that must not be built."""
+    keep_going: bool = False
+    fetch: bool = False
+    """Whether nothing is to be done but fetching, so that none waits for another."""
+    command: str = "xsrc build"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to: its exit code, and what is not there because of a failure, its own or another's."""
+
+    code: int = 0
+    failed: frozenset[str] = frozenset()
+
+
+class Run:
+    """The state of a run; `go` is the story."""
+
+    def __init__(self, context: Context, plan: BuildPlan, todo: tuple[Step, ...], orders: Orders) -> None:
+        self.context, self.orders, self.ui = context, orders, context.ui
+        self.journal = Journal(context.masterdir, context.ui.warn)
+        self.steps = {step.name: step for step in todo}
+        self.tasks = {t.name: t for t in tasks(plan, todo, self.journal.expected(), fetch=orders.fetch)}
+        self.schedule = Schedule(self.tasks.values(), orders.workers, memory_free())
+        self.workers = Workers()
+        self.records = {
+            step.name: JobRecord(
+                step.name,
+                str(step.job.package.pkgver),
+                State.WAITING,
+                reason=step.reason or "",
+                needs=tuple(n for n in step.job.package.needs(*Dep) if n in self.steps),
+            )
+            for step in todo
+        }
+        self.details: dict[str, str] = {}
+        self.phases: dict[str, float] = {}
+        self.ended: dict[str, tuple[str, Any]] = {}
+        self.code = 0
+        self.stopping = False
+        self.number = 0
+
+    def go(self) -> Result:
+        """Build all of it; gives the exit code of the first failure. Raises Interrupted."""
+        begun = time.time()
+        if not self.orders.fetch:  # found once, for all workers
+            _ = self.context.helpers, self.context.cgroups
+        self.number = self.journal.begin(self.orders.command, self.orders.workers, begun, self.records.values())
+        state = State.INTERRUPTED
+        try:
+            self.loop()
+            state = State.FAILED if self.code else State.BUILT
+        except KeyboardInterrupt:
+            self.interrupt()
+        finally:
+            self.ui.run(None)
+            self.journal.end(self.number, time.time(), state)
+        if len(self.records) > 1:
+            counts = Counter(record.state for record in self.records.values())
+            words = ", ".join(f"{counts[s]} {s}" for s in State if counts[s])
+            self.ui.note(f"{words} in {seconds(time.time() - begun)}")
+        failed = (State.FAILED, State.SKIPPED, State.WAITING)
+        return Result(self.code, frozenset(name for name, r in self.records.items() if r.state in failed))
+
+    def loop(self) -> None:
+        """Begin what may begin, hear what is said, until nothing runs any more."""
+        while True:
+            if not self.stopping:
+                self.admit()
+            self.show()
+            if not len(self.workers):
+                return
+            for event in self.workers.events(_PATIENCE):
+                self.heed(event)
+
+    def admit(self) -> None:
+        """Begin what is ready; what turns out to be up to date makes room for more."""
+        while begun := self.schedule.begin():
+            for name in begun:
+                if (error := self.orders.refused.get(name)) is not None:
+                    self.failed(name, error.render(), error.message, error.code)
+                elif (reason := self.reason(name)) is None:
+                    self.schedule.dropped(name)
+                    self.note(name, state=State.KEPT, reason="")
+                    self.ui.note(f"{self.records[name].pkgver}: up to date: what it needs came out the same")
+                else:
+                    self.begin(name, reason)
+                if self.stopping:
+                    return
+
+    def reason(self, name: str) -> str | None:
+        """Why a package is built, None where that has turned out to be needless."""
+        step = self.steps[name]
+        return self.orders.again(step) if step.because else step.reason
+
+    def begin(self, name: str, reason: str) -> None:
+        """Give a package to a worker of its own."""
+        share = max(1, self.orders.workers // max(1, len(self.schedule.running)))
+        step = replace(self.steps[name], reason=reason)
+        wish = replace(self.orders.wish(step), makejobs=share)
+        self.note(name, state=State.RUNNING, began=time.time(), reason=reason, makejobs=share)
+
+        def work(say: Say) -> None:
+            self.context.ui = WorkerUi(say)
+            try:
+                say("done", build_job(self.context, step.job, wish))
+            except XsrcError as error:
+                say("failed", [error.code, error.message, error.render()])
+
+        self.workers.begin(name, work)
+
+    def heed(self, event: Event) -> None:
+        """Act on what a worker said."""
+        name, ui = event.task, self.ui
+        pkgver = self.records[name].pkgver
+        match event.word, event.value:
+            case "phase", phase:
+                self.phase_ended(name, event.at)
+                self.phases[name] = event.at
+                self.details.pop(name, None)
+                self.note(name, phase=phase)
+                if self.alone or self.context.flags.verbose:
+                    ui.step(pkgver, phase)
+            case "detail", text:
+                self.details[name] = text
+            case "note", text:
+                ui.note(text)
+            case "warn", text:
+                ui.warn(text)
+            case "error", lines:
+                ui.error(lines)
+            case "output", text:
+                ui.output(text)
+            case "stream", text:
+                ui.stream(text.encode() if self.alone else _prefixed(self.steps[name].name, text))
+            case ((("done" | "failed" | "bug") as word), value):
+                self.ended[name] = (word, value)
+            case word, value if word == END:
+                self.phase_ended(name, event.at)
+                self.note(name, peak=value.peak, ended=event.at)
+                self.over(name, value)
+
+    def over(self, name: str, end: End) -> None:
+        """A worker has ended: say what of, and what follows from it."""
+        record = self.records[name]
+        match self.ended.pop(name, ("", None)):
+            case "done", sealed:
+                self.note(name, state=State.BUILT)
+                self.schedule.finished(name)
+                if sealed:
+                    self.ui.note(self.success(record))
+            case "failed", [130, message, _]:
+                self.stopping = True
+                self.note(name, state=State.INTERRUPTED, error=message)
+                self.schedule.failed(name)
+            case "failed", [code, message, lines]:
+                self.failed(name, lines, message, code)
+            case "bug", text:
+                lines = [*text.rstrip().splitlines(), "this is a bug of xsrc; please report it with the lines above"]
+                self.failed(name, lines, lines[-2], 70)
+            case _:
+                if end.code == 130:  # interrupted where there was nothing to tell
+                    self.note(name, state=State.INTERRUPTED)
+                    self.schedule.failed(name)
+                    return
+                how = f"signal {-end.code}" if end.code < 0 else f"exit code {end.code}"
+                message = f"{record.pkgver}: the process that built it was ended: {how}"
+                self.failed(name, [f"error: {message}", f"  hint: xsrc build {name} goes on where it was"], message, 1)
+
+    def failed(self, name: str, lines: list[str], message: str, code: int) -> None:
+        """A package could not be built: say so, and what is skipped for it."""
+        self.ui.error(lines)
+        self.code = self.code or code
+        self.note(name, state=State.FAILED, error=message.removeprefix(f"{self.records[name].pkgver}: "))
+        for other in self.schedule.failed(name):
+            self.note(other, state=State.SKIPPED, because=name)
+            if self.orders.keep_going:
+                self.ui.note(f"{self.records[other].pkgver}: skipped: {self.records[name].pkgver} failed")
+        if not self.orders.keep_going:
+            self.stopping = True
+
+    def success(self, record: JobRecord) -> str:
+        """The line of a package that was built."""
+        line = f"{record.pkgver}: built ({record.reason})"
+        if self.alone:
+            return line
+        at_most = f", {record.peak >> 20} MiB" if record.peak else ""
+        return f"{line} in {seconds(record.took)}{at_most} [{len(self.schedule.done)} of {len(self.records)}]"
+
+    @property
+    def alone(self) -> bool:
+        return len(self.records) == 1
+
+    def phase_ended(self, name: str, at: float) -> None:
+        """Note how long a phase took; it is told where phases are, from a second on."""
+        record = self.records[name]
+        if (began := self.phases.pop(name, None)) is None:
+            return
+        took = at - began
+        self.records[name] = replace(record, seconds={**record.seconds, record.phase: round(took, 3)})
+        ended_badly = name in self.ended and self.ended[name][0] != "done"
+        if took >= 1 and (self.alone or self.context.flags.verbose) and not ended_badly:
+            self.ui.step(record.pkgver, f"{record.phase}: {seconds(took)}")
+
+    def note(self, name: str, **news: Any) -> None:
+        """Keep what is new of a package, in the journal too."""
+        self.records[name] = replace(self.records[name], **news)
+        self.journal.note(self.number, self.records[name])
+
+    def show(self) -> None:
+        """Draw how far it is."""
+        rows, elapsed, now = [], {}, time.time()
+        for name in self.schedule.running:
+            record = self.records[name]
+            elapsed[name] = now - (record.began or now)
+            began = self.phases.get(name, record.began or now)
+            rows.append(Row(record.pkgver, record.phase, began, self.details.get(name, "")))
+        counts = Counter(record.state for record in self.records.values())
+        left = self.schedule.remaining(elapsed)
+        self.ui.run(Progress(tuple(rows), {s: counts[s] for s in State if counts[s]}, len(self.records), left))
+
+    def interrupt(self) -> None:
+        """End every worker, twice as hard when asked twice; raises Interrupted."""
+        self.stopping = True
+        self.workers.interrupt()
+        try:
+            while len(self.workers):
+                for event in self.workers.events(_PATIENCE):
+                    self.heed(event)
+        except KeyboardInterrupt:
+            self.workers.interrupt(signal.SIGKILL)
+            while len(self.workers):
+                for event in self.workers.events(_PATIENCE):
+                    self.heed(event)
+        cut = [record for record in self.records.values() if record.state is State.INTERRUPTED]
+        if len(cut) == 1:
+            hint = f"xsrc build {cut[0].name}"
+            raise Interrupted(f"{cut[0].pkgver}: interrupted in {cut[0].phase or 'its start'}", hint=hint)
+        words = ", ".join(f"{record.pkgver} in {record.phase}" for record in cut)
+        raise Interrupted(f"interrupted: {words or 'nothing was begun'}", hint="the same command goes on where it was")
+
+
+def _prefixed(name: str, text: str) -> bytes:
+    """Output with the package that says it before each line."""
+    return "".join(f"{name}| {line}\n" for line in text.splitlines()).encode()

@@ -1,0 +1,91 @@
+"""Which packages the words of a command line stand for: names, globs, and what history or git say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from xsrc.effects.journal import Journal
+from xsrc.effects.proc import capture
+from xsrc.effects.tree import names as all_names
+from xsrc.errors import UsageError
+from xsrc.model.command import Command
+from xsrc.model.run import State
+from xsrc.model.schema import nearest
+from xsrc.plan.graph import all_dependents
+from xsrc.verbs.context import Context
+
+_STATES = (State.FAILED, State.SKIPPED, State.BUILT)
+
+
+def select(
+    context: Context, words: Iterable[str], verb: str, *, every: bool = False
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The names that words stand for, each once, and those of them that were not written out.
+
+    A word is a name, a glob, `status:failed` (or skipped, built: what the last build came to), `git:REV..` or
+    `git:REV..REV` (templates that differ), `needs:NAME` (all that need it, directly or not); no word: the folder's.
+    Raises UsageError for a word that stands for nothing.
+    """
+    chosen: dict[str, bool] = dict.fromkeys(all_names(context.tree) if every else (), True)
+    for word in context.names(words, verb) if not every or tuple(words) else ():
+        kind, colon, rest = word.partition(":")
+        if colon and kind in _KINDS:
+            found = _KINDS[kind](context, rest)
+        elif colon:
+            raise UsageError(f"{word}: want one of {', '.join(f'{k}:' for k in _KINDS)}", hint=nearest(kind, _KINDS))
+        elif any(sign in word for sign in "*?["):
+            found = tuple(name for name in all_names(context.tree) if fnmatchcase(name, word))
+            if not found:
+                raise UsageError(f"no template matches {word}", hint=f"ls {context.tree.templates}")
+        else:
+            chosen[word] = False
+            continue
+        for name in found:
+            chosen.setdefault(name, True)
+    if not chosen:
+        raise UsageError(f"{verb}: {' '.join(words) or '--all'} stands for no package now")
+    return tuple(chosen), frozenset(name for name, pattern in chosen.items() if pattern)
+
+
+def _status(context: Context, word: str) -> tuple[str, ...]:
+    if word not in _STATES:
+        raise UsageError(f"status:{word}: want one of {', '.join(_STATES)}", hint=nearest(word, _STATES))
+    journal = Journal(context.masterdir, context.ui.warn)
+    if word == State.SKIPPED:
+        found = {job.name for run in journal.runs(1) for job in run.jobs if job.state is State.SKIPPED}
+    else:
+        found = {name for name, job in journal.last().items() if job.state == word}
+    return tuple(name for name in all_names(context.tree) if name in found)
+
+
+def _git(context: Context, word: str) -> tuple[str, ...]:
+    old, dots, new = word.partition("..")
+    if not old or not dots:
+        raise UsageError(f"git:{word}: want REV.. or REV..REV", hint="git:HEAD.. is what is not committed yet")
+    folder = context.tree.templates
+    ask = ("git", "-C", str(folder), "-c", "core.quotepath=off")
+    said = [
+        _asked((*ask, "diff", "--name-only", "--relative", "--no-renames", old, *((new,) if new else ()), "--", "."))
+    ]
+    if not new:  # what git does not know yet is new as well
+        said.append(_asked((*ask, "ls-files", "--others", "--exclude-standard", ".")))
+    touched = {line.partition("/")[0] for text in said for line in text.splitlines()}
+    return tuple(name for name in all_names(context.tree) if name in touched)
+
+
+def _asked(words: tuple[str, ...]) -> str:
+    result = capture(Command(words, {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}))
+    if result.code:
+        raise UsageError(f"{' '.join(words[5:])}: git says: {result.err.strip() or result.out.strip()}")
+    return result.out
+
+
+def _needing(context: Context, name: str) -> tuple[str, ...]:
+    known = all_names(context.tree)
+    if name not in known:
+        raise UsageError(f"needs:{name}: no such template", hint=nearest(name, known))
+    return all_dependents([name], context.read_closure(known))
+
+
+_KINDS: Mapping[str, Callable[[Context, str], tuple[str, ...]]] = {"status": _status, "git": _git, "needs": _needing}
