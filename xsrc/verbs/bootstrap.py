@@ -56,9 +56,8 @@ class Bootstrap(Verb):
                 bases.sweep(context.bases)
                 return self.change(context)
         except OSError as error:
-            raise HostError(
-                f"{error.filename or context.bases}: {error.strerror}", hint="xsrc doctor; or choose another basedir"
-            ) from error
+            hint = "set basedir to another place, or choose one with -m DIR" if self.bring is None else None
+            raise HostError(f"{error.filename or context.bases}: {error.strerror}", hint=hint) from error
 
     def change(self, context: Context) -> int:
         """What changes which bases there are; the lock of their folder is held."""
@@ -182,7 +181,7 @@ def bring_debs(context: Context, wish: Wish, found: Iterable[Deb]) -> None:
                 hint="xsrc bootstrap again; if it stays so, do not trust this mirror",
             ) from error
 
-    _in_threads(_FETCHERS, bring, found, lambda done: context.ui.progress(f"{done} of {len(found)}"))
+    _in_threads(_FETCHERS, bring, found, lambda done: context.ui.detail(f"{done} of {len(found)}"))
 
 
 def unpack_debs(context: Context, new: Path, found: Iterable[Deb]) -> None:
