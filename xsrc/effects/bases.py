@@ -28,7 +28,7 @@ NEW = ".new"
 """Where a base grows until it is sealed; what is there when a command begins was cut off."""
 
 _GOING = ".going-"
-_LEVEL = 10
+_LEVEL = 6
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -158,7 +158,9 @@ def finish(bases: Path, name: str, arch: str, release: str, packages: Mapping[st
 
 
 def _bring(new: Path, final: Path) -> None:
-    seal(new, max(int((new / path).stat().st_mtime) for path in paths(new) if path not in (RECORD, FILES)))
+    newest = max((int((new / path).stat().st_mtime) for path in paths(new) if path not in (RECORD, FILES)), default=0)
+    seal(new, newest)
+    os.utime(new, (newest, newest))
     close(new)
     former = _locked(final, fcntl.LOCK_EX) if final.exists() else None
     replace_tree(new, final)
