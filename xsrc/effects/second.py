@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from xsrc.effects.destdir import remove_tree
+from xsrc.effects.workers import memory_free
 
 SUFFIX = "_second"
 """What the name of a second build's folder below pkg-builddir/ ends in; no version holds a `_`."""
@@ -61,12 +62,13 @@ def _fits(other: Path, folder: Path, need: int) -> bool:
     except OSError:
         return False
     # what is written to a tmpfs takes memory, whatever its size says
-    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = memory_free()
     return (
         status.st_dev != folder.stat().st_dev
         and os.access(other, os.W_OK | os.X_OK)
         and not room.f_flag & os.ST_NOEXEC
-        and min(room.f_bavail * room.f_frsize, memory) >= need
+        and room.f_bavail * room.f_frsize >= need
+        and (memory is None or memory >= 2 * need)
     )
 
 
