@@ -23,7 +23,7 @@ from xsrc.model.settings import SITES
 from xsrc.styles.install import install_script
 
 TREE = Path(__file__).resolve().parent.parent
-PURE = ("model", "plan", "styles", "lint")
+PURE = ("model", "plan", "styles", "lint", "report")
 SOURCES = sorted(path.relative_to(TREE).as_posix() for path in (TREE / "xsrc").rglob("*.py"))
 
 
@@ -83,9 +83,10 @@ LAYERS = {
     "styles": {"errors", "model"},
     "plan": {"errors", "model", "styles"},
     "lint": {"errors", "model", "styles"},
+    "report": {"errors", "model"},
     "effects": {"errors", "model"},
     "ui": {"errors", "model"},
-    "verbs": {"errors", "model", "styles", "plan", "lint", "effects", "ui"},
+    "verbs": {"errors", "model", "styles", "plan", "lint", "report", "effects", "ui"},
     "cli": {"errors", "model", "ui", "verbs"},
     "__main__": {"errors", "ui", "cli"},
     "__init__": set[str](),

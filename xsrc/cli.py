@@ -45,6 +45,7 @@ VERBS = {
     "chroot": "chroot.Chroot",
     "shell": "chroot.Shell",
     "log": "log.Log",
+    "report": "report.Report",
     "clean": "clean.Clean",
     "doctor": "doctor.Doctor",
     "bootstrap": "bootstrap.Bootstrap",

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from xsrc.effects.lock import locked_folder
 from xsrc.model.layout import Masterdir
-from xsrc.model.run import Expected, JobRecord, Run, State
+from xsrc.model.run import Expected, JobRecord, Run, State, Tally
 
 T = TypeVar("T")
 _VERSION = 1
@@ -117,6 +117,40 @@ class Journal:
                 if len(newest := builds.setdefault(name, [])) < _MEMORY:
                     newest.append((took, peak))
             return {name: Expected.of(rows) for name, rows in builds.items()}
+
+        return self._read(work, {})
+
+    def tallies(self, limit: int) -> tuple[Tally, ...]:
+        """The newest runs without their jobs, newest first; one that was killed stands as interrupted."""
+
+        def work(db: sqlite3.Connection) -> tuple[Tally, ...]:
+            found = []
+            rows = db.execute(f"{_RUNS} ORDER BY number DESC LIMIT ?", (limit,)).fetchall()
+            for number, began, ended, command, workers, state in rows:
+                counts = db.execute("SELECT state, count(*) FROM job WHERE run = ? GROUP BY state", (number,))
+                tally = {State(of): count for of, count in counts}
+                stands = State(state)
+                if not stands.over and not self._claimed(number):
+                    stands = State.INTERRUPTED
+                found.append(Tally(number, began, ended, command, workers, stands, tally))
+            return tuple(found)
+
+        return self._read(work, tuple[Tally, ...]())
+
+    def history(self, names: Iterable[str] | None = None) -> dict[str, list[tuple[int, JobRecord]]]:
+        """By name, every record of a build that was done or failed with the number of its run, newest first.
+
+        Of all packages where none are named.
+        """
+        wanted = "" if names is None else "AND name IN (SELECT value FROM json_each(?))"
+        values = () if names is None else (json.dumps(list(names)),)
+        query = f"SELECT run, {_COLUMNS} FROM job WHERE state IN ('built', 'failed') {wanted} ORDER BY name, run DESC"
+
+        def work(db: sqlite3.Connection) -> dict[str, list[tuple[int, JobRecord]]]:
+            found: dict[str, list[tuple[int, JobRecord]]] = {}
+            for run, *row in db.execute(query, values):
+                found.setdefault(row[0], []).append((run, _job(tuple(row))))
+            return found
 
         return self._read(work, {})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -76,6 +77,24 @@ class Run:
         times = [at for job in self.jobs for at in (job.began, job.ended) if at is not None]
         jobs = (replace(job, state=State.INTERRUPTED) if job.state is State.RUNNING else job for job in self.jobs)
         return replace(self, state=State.INTERRUPTED, ended=max(times, default=self.began), jobs=tuple(jobs))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A run without its jobs: how many there are of each state."""
+
+    number: int
+    began: float
+    ended: float | None
+    command: str
+    workers: int
+    state: State
+    counts: Mapping[State, int]
+
+    @classmethod
+    def of(cls, run: Run) -> Tally:
+        counts = Counter(job.state for job in run.jobs)
+        return cls(run.number, run.began, run.ended, run.command, run.workers, run.state, counts)
 
 
 @dataclass(frozen=True)
