@@ -21,6 +21,7 @@ _ELSEWHERE = "elsewhere"
 _PREFIX = "xsrc-second-"
 _OTHERS = (Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - below it a folder of its own is made, 0700
 _MINUTE = 60
+_LITTLE, _FEW = 64 << 20, 1000
 
 
 def places(folder: Path) -> list[Path]:
@@ -80,10 +81,10 @@ def end_place(folder: Path) -> None:
         remove_tree(folder / name)
 
 
-def is_full(folder: Path) -> bool:
-    """Whether next to nothing can be written there any more."""
-    room = os.statvfs(folder)
-    return room.f_bavail * room.f_frsize < 16 << 20 or (room.f_files > 0 and room.f_favail < 64)
+def is_full(place: Path) -> bool:
+    """Whether so little can be written there that a build may have failed for it."""
+    room = os.statvfs(place)
+    return room.f_bavail * room.f_frsize < _LITTLE or (room.f_files > 0 and room.f_favail < _FEW)
 
 
 def reorder(top: Path) -> None:

@@ -149,11 +149,11 @@ def _build(context: Context, job: Job, wish: Wish, folder: Path, makejobs: int) 
     place = second.make_place(folder, need)
     try:
         return _attempt(context, job, wish, _Second(context.masterdir.root, folder, place), other, makejobs)
-    except (HostError, BuildFailed) as error:
-        varied = place != folder or other != context.helpers
-        if not varied or (isinstance(error, BuildFailed) and not second.is_full(place)):
+    except (HostError, BuildFailed, OSError) as error:
+        usual = place == folder and other == context.helpers
+        if usual or not (isinstance(error, HostError) or second.is_full(place)):
             raise
-        context.ui.note(f"{job.package.pkgver}: built again in its usual place and mode, for: {error.message}")
+        context.ui.note(f"{job.package.pkgver}: built again in its usual place and mode, for: {error}")
     place = second.make_place(folder, sys.maxsize)
     return _attempt(context, job, wish, _Second(context.masterdir.root, folder, place), context.helpers, makejobs)
 
