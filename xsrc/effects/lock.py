@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xsrc.errors import HostError
+
+_MOMENT = 0.5
+"""Seconds of waiting that nobody has to be told of."""
 
 
 @contextlib.contextmanager
@@ -22,22 +26,28 @@ def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool =
     except OSError as error:
         raise HostError(f"cannot make the lock {path}: {error.strerror}", hint="xsrc doctor") from error
     try:
-        waited = False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        waited = not _tried(descriptor)
+        if waited and not wait:
+            yield None
+            return
+        if waited and not any(_tried(descriptor) for _ in map(time.sleep, [_MOMENT / 25] * 25)):
             holder = os.pread(descriptor, 4096, 0).decode(errors="replace").strip() or "another process"
-            if not wait:
-                yield None
-                return
             say(f"waiting for {holder}")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            waited = True
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} ({purpose})\n".encode(), 0)
         yield waited
     finally:
         os.close(descriptor)
+
+
+def _tried(descriptor: int) -> bool:
+    """Whether the lock could be had at once; then it is held."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -38,6 +38,8 @@ class Request:
     force: bool = False
     keep: bool = False
     keep_going: bool = False
+    reproduce: bool = False
+    """Whether what is built is built once more, and compared."""
     plan_only: bool = False
     options: tuple[str, ...] = ()
 
@@ -56,11 +58,18 @@ def build(context: Context, request: Request) -> int:
     # only what follows fetch needs what a package depends on
     todo = tuple(step for step in plan.todo if request.to is not Phase.FETCH or step.name in request.names)
     code, failed = carry_out(context, request, plan, todo, options) if todo else (0, frozenset())
-    if request.to is not Phase.INSTALL or (code and not request.keep_going):
+    there = tuple(name for name in request.names if name not in failed)
+    if request.to is not Phase.INSTALL or not there or (code and not request.keep_going):
         return code
     versions = {name: job.package.pkgver for name, job in planned.items()}
-    there = replace(request, names=tuple(name for name in request.names if name not in failed))
-    return (finish(context, plan, there, versions) if there.names else 0) or code
+    if request.reproduce:
+        from xsrc.effects.journal import Journal
+        from xsrc.verbs.reproduce import reproduce
+
+        last = Journal(context.masterdir, context.ui.warn).last()
+        makejobs = {name: last[name].makejobs for name in there if name in last}
+        return reproduce(context, (planned[name] for name in there), versions, options, makejobs) or code
+    return finish(context, plan, replace(request, names=there), versions) or code
 
 
 def leave_out(context: Context, request: Request, planned: Mapping[str, Job]) -> Request:
@@ -81,7 +90,7 @@ def carry_out(
     """Build the packages of a plan; gives the exit code and what is not there now. Raises TemplateError first."""
     # imported here: with nothing to do, as most often, what fetches and builds is not even read
     from xsrc.verbs.job import Wish
-    from xsrc.verbs.run import Orders, Run
+    from xsrc.verbs.run import Orders, Runner
 
     bad = refused(context, (step.job for step in todo))
     if bad and not request.keep_going:
@@ -108,7 +117,7 @@ def carry_out(
         return reason
 
     orders = Orders(context.jobs, wish, again, bad, request.keep_going, request.to is Phase.FETCH, context.command)
-    result = Run(context, plan, todo, orders).go()
+    result = Runner(context, plan, todo, orders).go()
     return result.code, result.failed
 
 
@@ -213,11 +222,18 @@ class _BuildVerb(Verb):
         return build(context, self.request(context))
 
 
+_REPRODUCE = """build each named package once more and compare: in another directory, on another file system where one \
+has room, with entries of directories in another order, a minute later at least, with MAKEJOBS=1 (all, where it was \
+1), on one processor, in the other mode of isolation where both work, with another umask and other limits, without its \
+checks; nothing is stowed, exit code 1 where something differs"""
+
+
 class Build(_BuildVerb):
     """Fetch, build and install packages and all that they need, then stow them"""
 
     keep = cli.Flag(["-K", "--keep"], help="keep the work directory of what succeeds")
     no_stow = cli.Flag(["--no-stow"], help="stop before stowing")
+    reproduce = cli.Flag(["--check-reproducible"], excludes=["--to"], help=_REPRODUCE)
     to = cli.SwitchAttr(
         ["--to"], cli.Set(*(phase.value for phase in Phase)), argname="PHASE", help="stop after this phase"
     )
@@ -226,7 +242,8 @@ class Build(_BuildVerb):
         """What is asked for, with how far to go and what to keep."""
         base = super().request(context)
         to = Phase(self.to) if self.to else Phase.INSTALL
-        return replace(base, keep=self.keep, stow=not self.no_stow, to=to)
+        stow = not self.no_stow and not self.reproduce
+        return replace(base, keep=self.keep, stow=stow, to=to, reproduce=self.reproduce)
 
 
 class _PhaseVerb(_BuildVerb):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xsrc.effects import bases, machine, tree
 from xsrc.effects.destdir import remove_tree
@@ -28,11 +29,15 @@ from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.schema import nearest
 from xsrc.model.settings import Settings
 from xsrc.model.template import Template
-from xsrc.plan.graph import Needs
-from xsrc.plan.jobs import World
 from xsrc.plan.resolve import resolve
 from xsrc.styles.expand import Style, parse_styles
 from xsrc.ui import Ui
+
+if TYPE_CHECKING:
+    from xsrc.effects.index import Index
+
+_FEW = 64
+"""Templates that are read in the time in which the index is."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,17 @@ class Context:
     @cached_property
     def styles(self) -> dict[str, Style]:
         return parse_styles(tree.style_texts())
+
+    @cached_property
+    def index(self) -> Index:
+        """What was read of the tree; kept with the masterdir, in the user's cache where that is not to be written."""
+        from xsrc.effects.index import Index  # with little to read, as most often, it is not even imported
+
+        tree = hashlib.sha256(bytes(self.tree.root)).hexdigest()[:16]
+        if self.exists and os.access(self.masterdir.db, os.W_OK):
+            return Index.open(self.tree, self.masterdir.db / "index" / tree)
+        home = Path(self.host.env.get("HOME", "/nonexistent"))
+        return Index.open(self.tree, Path(self.host.env.get("XDG_CACHE_HOME") or home / ".cache") / "xsrc" / tree)
 
     @cached_property
     def helpers(self) -> Helpers:
@@ -232,29 +248,23 @@ class Context:
         """The packages of `names` and of everything that they need, to build and to run."""
         packages: dict[str, Package] = {}
         queue: list[tuple[Pattern, Template | None, str]] = [(Pattern(name), None, "") for name in names]
-        while queue:
-            pattern, wanted_by, kind = queue.pop(0)
+        for pattern, wanted_by, kind in queue:
             name = pattern.name
             if name not in packages:
-                package = self.package(load(self.tree, name, wanted_by, kind), options or {})
+                read = partial(load, self.tree) if len(packages) < _FEW else self.index.template
+                package = self.package(read(name, wanted_by, kind), options or {})
                 packages[name] = package
                 for dep in Dep:
                     queue += [(need, package.template, dep.value) for need in package.depends[dep]]
             has = packages[name].pkgver
             if wanted_by is not None and not pattern.matches(has):
                 raise wanted_by.error(wanted_by.need(kind, name), f"{kind}: want {pattern}, the tree has {has}")
+        if len(packages) > _FEW:
+            self.index.save()
         for name in options or {}:
             if name not in packages:
                 raise UsageError(f"-o {name}.…: {name} is no part of this build", hint=nearest(name, packages))
         return packages
-
-    def read_graph(self, names: Iterable[str]) -> Mapping[str, Needs]:
-        """The packages of `names` and of everything that they need, as far as a graph is concerned."""
-        return self.read_closure(names)
-
-    def recipes(self, packages: Mapping[str, Needs], world: World) -> Mapping[str, str]:
-        """The recipe of each package."""
-        return {name: world.recipe(self.package(load(self.tree, name), {})) for name in packages}
 
     def remove(self, path: Path) -> None:
         """Remove a tree of the masterdir."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from plumbum import cli
 
-from xsrc.effects.tree import load, names
 from xsrc.model.arch import Dep
 from xsrc.model.package import Package
 from xsrc.plan.graph import dependents, order
@@ -47,17 +46,18 @@ class Deps(Verb):
 
     def show_reverse(self, context: Context, asked: tuple[str, ...]) -> int:
         """Print what needs the packages of `asked`, of all that the tree has."""
-        packages = {name: context.package(load(context.tree, name), {}) for name in names(context.tree)}
-        for name in asked:
-            if name not in packages:
-                load(context.tree, name)
-        table = {name: dependents(name, packages) for name in asked}
+        from xsrc.verbs.leaves import leaves  # only this looks at the whole tree
+
+        with context.index:
+            found = leaves(context)
+            known = {name: found[name] for name in (*asked, *found)}
+        table = {name: dependents(name, known) for name in asked}
         if self.json:
             context.ui.output(dumps(table))
         else:
-            for found in table.values():
-                for other in found:
-                    context.ui.output(str(packages[other].pkgver))
+            for others in table.values():
+                for other in others:
+                    context.ui.output(str(known[other].pkgver))
         return 0
 
 

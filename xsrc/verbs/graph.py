@@ -10,7 +10,7 @@ from xsrc.model.arch import Dep
 from xsrc.plan.graph import Cycle, Needs, cycle_of, groups
 from xsrc.plan.keys import keyed
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import world
+from xsrc.verbs.leaves import leaves
 from xsrc.verbs.select import select
 from xsrc.verbs.verb import Verb, dumps
 
@@ -25,14 +25,14 @@ class Graph(Verb):
 
     def go(self, context: Context) -> int:
         names, _ = select(context, self.given, "graph", every=not self.given and context.here() is None)
-        packages = context.read_graph(names)
-        ordered, cycles = sort(names, packages)
+        with context.index:
+            packages = leaves(context)
+            ordered, cycles = sort(names, packages)
         if self.dot:
             for line in dot(ordered, packages):
                 context.ui.output(line)
         elif self.json:
-            recipes = context.recipes(packages, world(context))
-            keys = keyed(names, packages, recipes.__getitem__)
+            keys = keyed(names, packages, lambda name: packages[name].recipe)
             table = {
                 name: {
                     "pkgver": str(packages[name].pkgver),

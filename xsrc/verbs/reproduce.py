@@ -36,10 +36,6 @@ from xsrc.verbs.job import Builder, Wish
 
 RULE = "reproducible"
 """The name under which `[lint] ignore` gives the reason why a package is not."""
-HELP = """build each named package once more and compare: in another directory, on another file system where one has \
-room, with entries of directories in another order, a minute later at least, with MAKEJOBS=1 (all, where it was 1), \
-on one processor, in the other mode of isolation where both work, with another umask and other limits, without its \
-checks; nothing is stowed, exit code 1 where something differs"""
 _UNPACKED = 64
 """How many times its distfiles a build may take on the disk; more is not asked for."""
 _LEAST = 512 << 20

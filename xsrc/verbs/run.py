@@ -13,7 +13,7 @@ from xsrc.effects.journal import Journal
 from xsrc.effects.workers import END, End, Event, Say, Workers, memory_free
 from xsrc.errors import Interrupted, XsrcError
 from xsrc.model.arch import Dep
-from xsrc.model.run import JobRecord, State
+from xsrc.model.run import JobRecord, Run, State
 from xsrc.plan.build import BuildPlan, Step
 from xsrc.plan.schedule import Schedule
 from xsrc.plan.tasks import tasks
@@ -23,6 +23,10 @@ from xsrc.verbs.job import Wish, build_job
 
 _PATIENCE = 0.25
 """Seconds between two drawings of the table."""
+_SELDOM = 5.0
+"""Seconds between two writings of the report, at least."""
+_SHARE = 0.02
+"""The part of its time that a run gives to its report."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,15 @@ class Result:
     failed: frozenset[str] = frozenset()
 
 
-class Run:
+class Runner:
     """The state of a run; `go` is the story."""
 
     def __init__(self, context: Context, plan: BuildPlan, todo: tuple[Step, ...], orders: Orders) -> None:
         self.context, self.orders, self.ui = context, orders, context.ui
         self.journal = Journal(context.masterdir, context.ui.warn)
         self.steps = {step.name: step for step in todo}
-        self.tasks = {t.name: t for t in tasks(plan, todo, self.journal.expected(), fetch=orders.fetch)}
-        self.schedule = Schedule(self.tasks.values(), orders.workers, memory_free())
+        self.expected = self.journal.expected()
+        self.schedule = Schedule(tasks(plan, todo, self.expected, fetch=orders.fetch), orders.workers, memory_free())
         self.workers = Workers()
         self.records = {
             step.name: JobRecord(
@@ -76,13 +80,17 @@ class Run:
         self.code = 0
         self.stopping = False
         self.number = 0
+        self.begun = 0.0
+        self.reported: Run | None = None
+        self.next_report = 0.0
 
     def go(self) -> Result:
         """Build all of it; gives the exit code of the first failure. Raises Interrupted."""
-        begun = time.time()
+        self.begun = time.time()
         if not self.orders.fetch:  # found once, for all workers
             _ = self.context.helpers, self.context.cgroups
-        self.number = self.journal.begin(self.orders.command, self.orders.workers, begun, self.records.values())
+        self.number = self.journal.begin(self.orders.command, self.orders.workers, self.begun, self.records.values())
+        self.reported = self.run(State.RUNNING)
         state = State.INTERRUPTED
         try:
             self.loop()
@@ -92,10 +100,11 @@ class Run:
         finally:
             self.ui.run(None)
             self.journal.end(self.number, time.time(), state)
-        if len(self.records) > 1:
-            counts = Counter(record.state for record in self.records.values())
-            words = ", ".join(f"{counts[s]} {s}" for s in State if counts[s])
-            self.ui.note(f"{words} in {seconds(time.time() - begun)}")
+            if not self.alone:
+                counts = Counter(record.state for record in self.records.values())
+                words = ", ".join(f"{counts[s]} {s}" for s in State if counts[s])
+                self.ui.note(f"{words} in {seconds(time.time() - self.begun)}")
+            self.report(state)
         failed = (State.FAILED, State.SKIPPED, State.WAITING)
         return Result(self.code, frozenset(name for name, r in self.records.items() if r.state in failed))
 
@@ -109,6 +118,36 @@ class Run:
                 return
             for event in self.workers.events(_PATIENCE):
                 self.heed(event)
+            if time.monotonic() >= self.next_report:
+                self.report(State.RUNNING)
+
+    def run(self, state: State) -> Run:
+        """The run as it stands now."""
+        ended = time.time() if state.over else None
+        words, jobs = self.orders.command, tuple(self.records.values())
+        return Run(self.number, self.begun, ended, words, self.orders.workers, state, jobs)
+
+    def report(self, state: State) -> None:
+        """Bring the report up to date; of a single package there is none but on request."""
+        if self.alone or not self.number or self.reported is None:
+            return
+        from xsrc.verbs.report import write_report
+
+        begun, run = time.monotonic(), self.run(state)
+        try:
+            expected = self.expected if state is State.RUNNING else None
+            path = write_report(
+                self.context.masterdir, self.journal, run, time.time(), expected=expected, since=self.reported
+            )
+        except OSError as error:
+            self.ui.warn(f"the report cannot be written: {error}")
+            self.reported = None
+            return
+        if state.over:
+            self.ui.note(f"report: {path}")
+        self.reported = run
+        now = time.monotonic()
+        self.next_report = now + max(_SELDOM, (now - begun) / _SHARE)
 
     def admit(self) -> None:
         """Begin what is ready; what turns out to be up to date makes room for more."""

@@ -14,6 +14,7 @@ from xsrc.model.run import State
 from xsrc.model.schema import nearest
 from xsrc.plan.graph import all_dependents
 from xsrc.verbs.context import Context
+from xsrc.verbs.leaves import leaves
 
 _STATES = (State.FAILED, State.SKIPPED, State.BUILT)
 
@@ -85,7 +86,8 @@ def _needing(context: Context, name: str) -> tuple[str, ...]:
     known = all_names(context.tree)
     if name not in known:
         raise UsageError(f"needs:{name}: no such template", hint=nearest(name, known))
-    return all_dependents([name], context.read_closure(known))
+    with context.index:
+        return all_dependents([name], leaves(context))
 
 
 _KINDS: Mapping[str, Callable[[Context, str], tuple[str, ...]]] = {"status": _status, "git": _git, "needs": _needing}

@@ -108,6 +108,9 @@ _PASSING = (
     "pkg-destdir/.",
     "var/db/xsrc/logs/",
     "var/db/xsrc/farm.",
+    "var/db/xsrc/journal.",
+    "var/db/xsrc/index/",
+    "var/db/xsrc/report/",
     "var/db/xsrc/generations/",
 )
 """What a build that fails may leave: work directories, unfinished destdirs, logs, locks, distfiles, the
