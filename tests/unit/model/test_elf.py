@@ -103,7 +103,8 @@ def exported(path: Path) -> tuple[tuple[str, ...], str]:
     """What pyelftools reads of a library by its section headers: the names it needs, the digest of what it exports."""
     with path.open("rb") as stream:
         file: Any = ELFFile(stream)
-        tags = list(next(s for s in file.iter_segments() if isinstance(s, DynamicSegment)).iter_tags())
+        dynamic: Any = next(s for s in file.iter_segments() if isinstance(s, DynamicSegment))
+        tags = list(dynamic.iter_tags())
         needed = tuple(tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED")
         versions: dict[int, str] = {}
         marks = file.get_section_by_name(".gnu.version")
@@ -114,7 +115,7 @@ def exported(path: Path) -> tuple[tuple[str, ...], str]:
             seen = symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
             if symbol["st_shndx"] == "SHN_UNDEF" or symbol["st_info"]["bind"] == "STB_LOCAL" or not seen:
                 continue
-            mark = marks.get_symbol(number)["ndx"] if marks is not None else 1
+            mark: Any = marks.get_symbol(number)["ndx"] if marks is not None else 1
             mark = {"VER_NDX_LOCAL": 0, "VER_NDX_GLOBAL": 1}.get(mark, mark)
             kind = KINDS[symbol["st_info"]["type"]]
             name = f"{symbol.name}{'@' if mark & 0x8000 else '@@'}{versions.get(mark & 0x7FFF, '')}"
