@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import DASH, Dash
 from tests.e2e.kit import look, people
+from tests.e2e.kit.double import double
 from tests.e2e.kit.land import Land
 from tests.e2e.kit.people import Result
 from tests.e2e.kit.server import Server
@@ -19,6 +20,8 @@ from tests.e2e.kit.site import Site
 
 CHECK = ("build", "--check-reproducible")
 TIMEOUT = 900.0
+SECOND = '[ "$(ulimit -s)" = 20480 ]'
+"""Whether a script is part of the second build, in sh."""
 SHARE = "mkdir -p $DESTDIR/usr/share\n"
 MANY = "for n in one two three four five six seven eight nine ten eleven; do : >$n; done\n"
 DIFFERING = {
@@ -29,13 +32,13 @@ DIFFERING = {
     "found": (f"{SHARE}find . -type f >$DESTDIR/usr/share/found\n", "content /usr/share/found"),
     "stack": (f"{SHARE}ulimit -s >$DESTDIR/usr/share/stack\n", "content /usr/share/stack: "),
     "mode": (
-        f"{SHARE}[ $MAKEJOBS = 2 ] || umask 077; : >$DESTDIR/usr/share/mode\n",
+        f"{SHARE}! {SECOND} || umask 077; : >$DESTDIR/usr/share/mode\n",
         "mode /usr/share/mode: 0644, then 0600",
     ),
-    "target": (f"{SHARE}ln -s $MAKEJOBS $DESTDIR/usr/share/target\n", "target /usr/share/target: 2, then 1"),
+    "target": (f"{SHARE}ln -s $(ulimit -s) $DESTDIR/usr/share/target\n", ", then 20480\n"),
     "names": (
-        f"{SHARE}: >$DESTDIR/usr/share/$MAKEJOBS\n",
-        "only in the second /usr/share/1\n only in the first /usr/share/2",
+        f"{SHARE}: >$DESTDIR/usr/share/$({SECOND} && echo b || echo a)\n",
+        "only in the first /usr/share/a\n only in the second /usr/share/b\n",
     ),
 }
 """Packages that come out differently, each with what is said of it."""
@@ -89,10 +92,10 @@ def checked(land: Land, server: Server) -> Checked:
     site.script("above", copied, top='hostmakedepends = ["below"]\n')
     site.script("known", DIFFERING["jobs"][0].replace("share/jobs", "share/known"), tables=REASON)
     site.script("cured", tables=REASON)
-    site.script("alone", do_build="[ $MAKEJOBS = 2 ] || { echo cannot; exit 3; }\n")
+    site.script("alone", do_build=f"! {SECOND} || {{ echo cannot; exit 3; }}\n")
     site.script("diffoscope", INSTALL_DIFFOSCOPE)
     site.write("templates/diffoscope/files/diffoscope", DIFFOSCOPE, executable=True)
-    looked = f"{SHARE}echo $MAKEJOBS >$DESTDIR/usr/share/looked\n"
+    looked = f"{SHARE}ulimit -s >$DESTDIR/usr/share/looked\n"
     site.script("looked", looked, top='hostmakedepends = ["diffoscope"]\n')
     names = ("alone", *DIFFERING, "fine", "above", "known", "cured", "looked")
     site.build("-j2", "--no-stow", *names)
@@ -127,7 +130,7 @@ def test_each_cause_is_found_and_named_with_its_file(checked: Checked, name: str
 def test_what_is_the_same_is_said_with_what_was_different(checked: Checked) -> None:
     told = checked.said("fine")
     assert told.startswith("fine-1.0_1: reproducible (3 files; different: path, ")
-    for word in ("order of entries", "time", "MAKEJOBS 1", "umask", "limits"):
+    for word in ("order of entries", "time", "MAKEJOBS ", "umask", "limits"):
         assert f", {word}" in told
     if all(reason is None for reason in checked.site.land.modes.values()):
         assert ", by user namespace" in told
@@ -152,7 +155,7 @@ def test_reason_of_a_template_counts(checked: Checked) -> None:
 def test_diffoscope_of_the_build_root_says_why(checked: Checked) -> None:
     told = checked.said("looked")
     assert " | looked at --text - /first/usr/share/looked /second/usr/share/looked\n" in told
-    assert " | it is \ufffd now 1\n" in told, "without what a terminal would obey"
+    assert " | it is \ufffd now 20480\n" in told, "without what a terminal would obey"
 
 
 def test_second_build_that_fails_is_said_and_the_next_begins(checked: Checked) -> None:
@@ -173,7 +176,7 @@ def test_what_is_kept_is_cleaned(checked: Checked) -> None:
 
 def test_what_is_interrupted_is_cleaned(site: Site) -> None:
     word = "94718273645"
-    site.script("sleeper", do_build=f"[ $MAKEJOBS = 2 ] || sleep {word}\n")
+    site.script("sleeper", do_build=f"! {SECOND} || sleep {word}\n")
     site.build("-j2", "sleeper")
     before = site.farm()
     for number in (signal.SIGINT, signal.SIGKILL):
@@ -188,6 +191,24 @@ def test_what_is_interrupted_is_cleaned(site: Site) -> None:
         assert leftovers(site) == []
         assert site.farm() == before
     site.build("sleeper").ok("up to date")
+
+
+def test_where_it_cannot_be_otherwise_it_is_as_usual(site: Site, as_root: Land) -> None:
+    """On a machine whose other file system is too small for the build, and whose /proc allows no user namespace."""
+    if any(as_root.modes.values()):
+        pytest.skip("needs both modes of isolation")
+    site.script("greedy", do_build='[ "$(stat -fc %T .)" != tmpfs ] || cat /dev/zero >zeros\n')
+    with double(site) as machine:
+        machine.root("mount -t tmpfs -o size=520M,mode=1777 tmpfs /dev/shm").ok()
+        machine.xsrc("build", "--no-stow", "greedy").ok()
+        full = machine.xsrc(*CHECK, "greedy").ok("greedy-1.0_1: built again in its usual place and mode, for: ")
+        assert "greedy-1.0_1: reproducible (1 files; different: path, order of entries, " in full.out
+        machine.root("mount -t tmpfs -o size=1M tmpfs /dev/shm; mount -t tmpfs tmpfs /proc/irq").ok()
+        masked = machine.xsrc(*CHECK, "greedy").ok("place and mode, for: the sandbox could not be entered")
+        assert "greedy-1.0_1: reproducible (" in masked.out
+        for result in (full, masked):
+            assert "user namespace" not in result.out
+    assert leftovers(site) == []
 
 
 def test_real_package(dash: Dash) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO
 
 from xsrc.effects import destdir, enter, second
@@ -21,6 +20,7 @@ from xsrc.effects.builds import read_build
 from xsrc.effects.cgroup import Group
 from xsrc.effects.enter import Helpers, find_helpers
 from xsrc.effects.fetch import path_of
+from xsrc.effects.journal import Journal
 from xsrc.effects.lock import locked
 from xsrc.effects.proc import LimitReached, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, HostError
@@ -94,22 +94,24 @@ def reproduce(
     jobs: Iterable[Job],
     planned: Mapping[str, PkgVer],
     options: Mapping[str, tuple[str, ...]],
-    makejobs: Mapping[str, int] = MappingProxyType({}),
 ) -> int:
     """Build each of `jobs`, which are all built, once more, and say whether the same came out; gives the exit code.
 
-    `makejobs` says with how many jobs each was built, where that is known. Raises HostError, or the FetchFailed,
-    ChecksumError or ArchiveError of a second build; that one fails in itself is said, and the next one begins.
+    Raises HostError, or the FetchFailed, ChecksumError or ArchiveError of a second build; that one fails in itself is
+    said, and the next one begins.
     """
     adopt_orphans()
+    builds = Journal(context.masterdir, context.ui.warn).last()
     passed = []
     for job in jobs:
-        wish = Wish(planned, force=True, keep=True, check=False, options=options.get(job.name, ()))
-        passed.append(_check(context, job, wish, makejobs.get(job.name) or context.jobs))
+        alone = job.name in builds and builds[job.name].makejobs == 1
+        makejobs = max(2, context.host.cpus) if alone else 1
+        wish = Wish(planned, force=True, keep=True, check=False, options=options.get(job.name, ()), makejobs=makejobs)
+        passed.append(_check(context, job, wish))
     return 0 if all(passed) else 1
 
 
-def _check(context: Context, job: Job, wish: Wish, makejobs: int) -> bool:
+def _check(context: Context, job: Job, wish: Wish) -> bool:
     """Whether a package passes: the same came out, or its template says why not."""
     pkgver = job.package.pkgver
     folder = context.masterdir.builddir / f"{pkgver.work}{second.SUFFIX}"
@@ -125,7 +127,7 @@ def _check(context: Context, job: Job, wish: Wish, makejobs: int) -> bool:
         passed = False
         context.ui.note(f"{pkgver}: built once more, to compare")
         try:
-            again = _build(context, job, wish, folder, 1 if makejobs > 1 else max(2, context.host.cpus))
+            again = _build(context, job, wish, folder)
             context.ui.step("", "")
             passed = _say(context, again, props, manifest)
         except BuildFailed as error:
@@ -137,27 +139,26 @@ def _check(context: Context, job: Job, wish: Wish, makejobs: int) -> bool:
         return passed
 
 
-def _build(context: Context, job: Job, wish: Wish, folder: Path, makejobs: int) -> _Again:
+def _build(context: Context, job: Job, wish: Wish, folder: Path) -> _Again:
     """Build a package in conditions as different as they can be here."""
     archives = (path_of(distfile, context.srcdistdir) for distfile in job.package.distfiles)
     need = max(_LEAST, _UNPACKED * sum(path.stat().st_size for path in archives if path.exists()))
     other = _other_mode(context)
     place = second.make_place(folder, need)
     try:
-        return _attempt(context, job, wish, _Second(context.masterdir.root, folder, place), other, makejobs)
+        return _attempt(context, job, wish, _Second(context.masterdir.root, folder, place), other)
     except (HostError, BuildFailed, OSError) as error:
         usual = place == folder and other == context.helpers
         if usual or not (isinstance(error, HostError) or second.is_full(place)):
             raise
         context.ui.note(f"{job.package.pkgver}: built again in its usual place and mode, for: {error}")
     place = second.make_place(folder, sys.maxsize)
-    return _attempt(context, job, wish, _Second(context.masterdir.root, folder, place), context.helpers, makejobs)
+    return _attempt(context, job, wish, _Second(context.masterdir.root, folder, place), context.helpers)
 
 
-def _attempt(context: Context, job: Job, wish: Wish, masterdir: _Second, helpers: Helpers, makejobs: int) -> _Again:
+def _attempt(context: Context, job: Job, wish: Wish, masterdir: _Second, helpers: Helpers) -> _Again:
     other = copy.copy(context)
     other.masterdir, other.helpers = masterdir, helpers
-    other.settings = replace(context.settings, jobs=makejobs)
     again = _Again(other, job, wish)
     again.go()
     return again
@@ -183,7 +184,7 @@ def _conditions(context: Context, again: _Again, props: Props) -> str:
         "file system": elsewhere,
         "order of entries": True,
         "time": True,
-        f"MAKEJOBS {other.jobs}": package.parallel and "MAKEJOBS" not in package.env,
+        f"MAKEJOBS {again.wish.makejobs}": package.parallel and "MAKEJOBS" not in package.env,
         f"1 of {context.host.cpus} processors": context.host.cpus > 1,
         f"by {other.helpers.mode}": other.helpers != context.helpers,
         "umask": True,
