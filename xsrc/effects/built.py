@@ -7,6 +7,7 @@ import errno
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from xsrc.effects.tables import SCHEMA, VERSION
@@ -82,7 +83,9 @@ class Built:
         else:
             query = "SELECT pkgver, saw FROM json_each(?) JOIN package ON pkgver = value AND current"
             rows = self.db.execute(query, (json.dumps(list(pkgvers)),))
-        return {pkgver: {n: Outcome.parse(t) for n, t in json.loads(text).items()} for pkgver, text in rows}
+        # most of them were seen by many
+        parse = cache(Outcome.parse)
+        return {pkgver: {n: parse(outcome) for n, outcome in json.loads(text).items()} for pkgver, text in rows}
 
     def builds(self) -> dict[tuple[str, str], bool]:
         """Every build that there is, by pkgver and build, and whether it is in its place."""
