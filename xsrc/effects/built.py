@@ -249,7 +249,7 @@ class Built:
 
 def _origin(props: Props) -> tuple[str, str, str, str, bytes]:
     """What may be another when the same is built again."""
-    saw = json.dumps({name: str(outcome) for name, outcome in props.saw.items()})
+    saw = json.dumps({name: str(outcome) for name, outcome in props.saw.items()}, sort_keys=True)
     return props.key, props.recipe, str(props.outcome), saw, props.render()
 
 
