@@ -3,7 +3,8 @@
 A row is believed when each file and folder that it was made of has the stat that it had, as git does it, and else when
 the contents have the same digest. A stat says nothing of a file that was touched just before it was read: it may change
 once more within the same tick of the clock. Such rows are kept without their stats, so that contents decide next time.
-Files that cannot be read, are damaged, or were written by another program than this one are as if they were not there.
+What is new of a few templates is stored beside the large file, with the name of the one that it goes with. Files that
+cannot be read, are damaged, or were written by another program than this one are as if they were not there.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +33,8 @@ from xsrc.model.pkgver import NAME, PkgVer
 from xsrc.model.template import Template
 
 _FORMAT = 1
+_FEW = 400
+"""Rows that are stored beside the large file; with more it is written anew."""
 _SLACK = 2 * 10**9
 """The coarsest clock of a file system that is in use, in nanoseconds (FAT)."""
 
@@ -46,8 +49,8 @@ class _Row:
     start: int = 0
     length: int = 0
     check: str = ""
-    body: bytes = b""
-    """The JSON itself where it is not in the stored file."""
+    body: str = ""
+    """The JSON itself where it is not in the large file."""
 
 
 class Index:
@@ -55,9 +58,11 @@ class Index:
 
     def __init__(self, tree: Tree, folder: Path | None) -> None:
         self._tree = tree
+        self._top = str(tree.templates)
         self._folder = folder
         self._begun = time.time_ns()
         self._sure: dict[str, _Row] = {}
+        self._later: dict[str, None] = {}
         self._changed = False
         self._leaves: Leaves | None = None
 
@@ -108,8 +113,12 @@ class Index:
 
         `world` is a digest of all that `package` and `recipe` go by, other than the template and the program itself.
         """
-        self._leaves = Leaves(self, world, package, recipe, _stored(self._path("leaves")))
+        self._leaves = Leaves(self, world, package, recipe, self._path("leaves"))
         return self._leaves
+
+    def remembers(self, name: str) -> bool:
+        """Whether there is a row of that name, be it out of date."""
+        return name in self._rows
 
     def digest(self, name: str) -> str | None:
         """What tells whether a template is as it was; None where it has never been read without an error."""
@@ -118,16 +127,16 @@ class Index:
 
     def save(self) -> None:
         """Store what is new. Where it cannot be stored, or another process stores at this moment, it is not."""
-        changed = self._changed, self._leaves is not None and self._leaves.changed
-        if self._folder is None or not any(changed):
+        leaves = self._leaves if self._leaves is not None and self._leaves.changed else None
+        if self._folder is None or not (self._changed or leaves):
             return
         with contextlib.suppress(OSError, HostError):
             self._folder.mkdir(parents=True, exist_ok=True)
             with locked(self._folder / "index.lock", "storing what it read", lambda _: None, wait=False) as free:
-                if free is not None and changed[0]:
-                    _store(self._path("templates"), *self._stored_form())
-                if free is not None and changed[1] and self._leaves is not None:
-                    _store(self._path("leaves"), self._leaves.stored_form(), b"")
+                if free is not None and self._changed:
+                    self._store()
+                if free is not None and leaves:
+                    leaves.store()
         self._changed = False
 
     def _path(self, name: str) -> Path | None:
@@ -139,7 +148,8 @@ class Index:
 
     @cached_property
     def _rows(self) -> dict[str, _Row]:
-        return {name: _Row(*row) for name, row in self._file.table.items()}
+        self._later.update(dict.fromkeys(self._file.later))
+        return {name: _Row(*row) for name, row in {**self._file.table, **self._file.later}.items()}
 
     def _row(self, name: str) -> _Row | None:
         """The row of a template, if it holds; looked at once in a command."""
@@ -152,15 +162,20 @@ class Index:
             source = self._source(name)
             if source is None or _digest(source) != row.digest:
                 del self._rows[name]
-                self._changed = True
                 return None
-            row.stats = self._stats(source)
-            self._changed = self._changed or bool(row.stats)
-        self._sure[name] = row
-        return row
+            if stats := self._stats(source):
+                self._keep(name, replace(row, stats=stats))
+        self._sure[name] = self._rows[name]
+        return self._rows[name]
+
+    def _keep(self, name: str, row: _Row) -> None:
+        """Take a row that is to be stored."""
+        self._rows[name] = row
+        self._later[name] = None
+        self._changed = True
 
     def _holds(self, name: str, row: _Row) -> bool:
-        top = f"{self._tree.templates}/{name}/"
+        top = f"{self._top}/{name}/"
         try:
             return bool(row.stats) and all(stat_of(top + path) == stat for path, stat in row.stats.items())
         except OSError:
@@ -182,26 +197,34 @@ class Index:
     def _learn(self, name: str, source: Source) -> Template:
         template = parse_source(self._tree, name, source)
         text = hashlib.sha256(source.text).hexdigest()
-        body = json.dumps([text, dict(template.patches), dict(template.files), dict(template.raw)]).encode()
-        row = _Row(self._stats(source), _digest(source), 0, len(body), _sha(body), body)
-        self._rows[name] = self._sure[name] = row
-        self._changed = True
+        body = json.dumps([text, dict(template.patches), dict(template.files), dict(template.raw)])
+        self._keep(name, _Row(self._stats(source), _digest(source), body=body))
+        self._sure[name] = self._rows[name]
         return template
 
-    def _body(self, row: _Row) -> bytes | None:
+    def _body(self, row: _Row) -> str | None:
         """The JSON of a row, if it is whole."""
-        body = row.body or self._file.blob[row.start : row.start + row.length]
-        return body if row.body or _sha(body) == row.check else None
+        if row.body:
+            return row.body
+        body = self._file.blob[row.start : row.start + row.length]
+        return body.decode() if _sha(body) == row.check else None
 
-    def _stored_form(self) -> tuple[Any, bytes]:
-        table, bodies, start = {}, [], 0
-        present = set(os.listdir(self._tree.templates))
+    def _store(self) -> None:
+        path = self._path("templates")
+        bodies = {name: body for name in self._later if name in self._rows and (body := self._body(self._rows[name]))}
+        if path is not None and self._file.name and len(bodies) < _FEW:
+            rows = {n: [self._rows[n].stats, self._rows[n].digest, 0, 0, "", body] for n, body in bodies.items()}
+            _store(path.with_suffix(".more"), rows, base=self._file.name)
+            return
+        table: dict[str, Any] = {}
+        parts, start = [], 0
+        present = set(os.listdir(self._top))
         for name, row in self._rows.items():
             if name in present and (body := self._body(row)) is not None:
-                table[name] = [row.stats, row.digest, start, len(body), row.check]
-                bodies.append(body)
-                start += len(body)
-        return table, b"".join(bodies)
+                parts.append(body.encode())
+                table[name] = [row.stats, row.digest, start, len(parts[-1]), _sha(parts[-1])]
+                start += len(parts[-1])
+        _store(path, table, b"".join(parts))
 
 
 class Leaves(Mapping[str, Leaf]):
@@ -213,15 +236,19 @@ class Leaves(Mapping[str, Leaf]):
         world: str,
         package: Callable[[Template], Package],
         recipe: Callable[[Package], str],
-        stored: _Stored,
+        path: Path | None,
     ) -> None:
         self._index = index
         self._world = world
         self._package = package
         self._recipe = recipe
-        known, self._rows = stored.table.get("world"), stored.table.get("rows", {})
-        if known != world:
-            self._rows = {}
+        self._path = path
+        self._file = _stored(path)
+        self._later: dict[str, None] = {}
+        self._rows: dict[str, Any] = {}
+        if self._file.table.get("world") == world:
+            self._later = dict.fromkeys(self._file.later)
+            self._rows = {**self._file.table["rows"], **self._file.later}
         self._made: dict[str, Leaf] = {}
         self.changed = False
 
@@ -245,49 +272,66 @@ class Leaves(Mapping[str, Leaf]):
         row = self._rows.get(name)
         if row is None or digest is None or row[0] != digest:
             package = self._package(self._index.template(name))
-            wants = {kind.value: [str(need) for need in needs] for kind, needs in package.depends.items() if needs}
-            pkgver = package.pkgver
-            row = [self._index.digest(name), pkgver.version, pkgver.revision, self._recipe(package), wants]
+            pkgver, recipe = package.pkgver, self._recipe(package)
+            names = {kind.value: package.needs(kind) for kind in package.depends if package.depends[kind]}
+            texts = {kind.value: tuple(map(str, needs)) for kind, needs in package.depends.items() if needs}
+            bounded = {kind: found for kind, found in texts.items() if found != names[kind]}
+            row = [self._index.digest(name), pkgver.version, pkgver.revision, recipe, names, bounded]
             self._rows[name] = row
+            self._later[name] = None
             self.changed = True
-        _, version, revision, recipe, wants = row
-        return Leaf(PkgVer(name, version, revision), {kind: tuple(texts) for kind, texts in wants.items()}, recipe)
+        _, version, revision, recipe, names, bounded = row
+        return Leaf(PkgVer(name, version, revision), _frozen(names), _frozen(bounded), recipe)
 
-    def stored_form(self) -> Any:
-        """The table that is stored."""
-        return {"world": self._world, "rows": {name: row for name, row in self._rows.items() if name in self._index}}
+    def store(self) -> None:
+        """Store what is new. Raises OSError."""
+        self.changed = False
+        if self._path is not None and self._file.table.get("world") == self._world and len(self._later) < _FEW:
+            rows = {name: self._rows[name] for name in self._later}
+            _store(self._path.with_suffix(".more"), rows, base=self._file.name)
+        else:
+            rows = {name: row for name, row in self._rows.items() if self._index.remembers(name)}
+            _store(self._path, {"world": self._world, "rows": rows})
+
+
+def _frozen(table: Mapping[str, Iterable[str]]) -> Mapping[str, tuple[str, ...]]:
+    return {key: tuple(texts) for key, texts in table.items()}
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """A stored file: its table, and the bytes after it."""
+    """A stored file: its table, the bytes after it, its name, and what came later, which stands in another file."""
 
-    table: dict[str, Any]
-    blob: bytes
+    table: dict[str, Any] = field(default_factory=dict)
+    blob: bytes = b""
+    name: str = ""
+    later: dict[str, Any] = field(default_factory=dict)
 
 
-def _stored(path: Path | None) -> _Stored:
-    """What a file of an index holds: nothing where it is not whole, or not of this program."""
+def _stored(path: Path | None, base: str = "") -> _Stored:
+    """What a file of an index holds: nothing where it is not whole, not of this program, or goes with another."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         if path is not None:
             with path.open("rb") as file:
                 about = json.loads(file.readline())
-                table = file.read(about["length"])
-                if about == _head(table):
-                    return _Stored(json.loads(table), file.read())
-    return _Stored({}, b"")
+                text = file.read(about["length"])
+                if about == _head(text, base):
+                    table, name = json.loads(text), _sha(text)
+                    later = {} if base else _stored(path.with_suffix(".more"), name).table
+                    return _Stored(table, file.read(), name, later)
+    return _Stored()
 
 
-def _store(path: Path | None, table: Any, blob: bytes) -> None:
+def _store(path: Path | None, table: Any, blob: bytes = b"", base: str = "") -> None:
     assert path is not None
     text = json.dumps(table, separators=(",", ":")).encode()
-    new = path.with_suffix(".new")
-    new.write_bytes(b"\n".join([json.dumps(_head(text)).encode(), text + blob]))
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(b"\n".join([json.dumps(_head(text, base)).encode(), text + blob]))
     new.rename(path)
 
 
-def _head(table: bytes) -> dict[str, Any]:
-    return {"format": _FORMAT, "program": _program(), "length": len(table), "sha256": _sha(table)}
+def _head(text: bytes, base: str) -> dict[str, Any]:
+    return {"format": _FORMAT, "program": _program(), "base": base, "length": len(text), "sha256": _sha(text)}
 
 
 @cache

@@ -34,12 +34,13 @@ def find_tree(start: Path) -> Tree:
 
 def names(tree: Tree, known: Callable[[str], bool] = lambda name: False) -> tuple[str, ...]:
     """The names of all templates, in order; `known` says of which ones that is known already."""
+    top = str(tree.templates)
     try:
-        with os.scandir(tree.templates) as entries:
+        with os.scandir(top) as entries:
             found = [entry.name for entry in entries if entry.is_dir()]
     except FileNotFoundError:
         return ()
-    return tuple(sorted(n for n in found if known(n) or tree.template(n).is_file()))
+    return tuple(sorted(n for n in found if known(n) or os.path.isfile(f"{top}/{n}/template.toml")))  # noqa: PTH113
 
 
 def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:

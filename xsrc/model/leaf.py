@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xsrc.model.arch import Dep
 from xsrc.model.pkgver import Pattern, PkgVer
 
-_BOUND = re.compile("[<>=]")
+Texts = Mapping[str, tuple[str, ...]]
+"""Texts by the key of a template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,10 @@ class Leaf:
     """A package without what builds it; names and needs are asked for as of a Package."""
 
     pkgver: PkgVer
-    wants: Mapping[str, tuple[str, ...]]
-    """Its patterns as text, by the key of the template; keys without any are left out."""
+    names: Texts
+    """The names that it needs, each once; keys without any are left out."""
+    bounded: Texts
+    """Its patterns, of those keys where a name has a bound on its version."""
     recipe: str
     """The digest of all its own inputs."""
 
@@ -29,11 +31,14 @@ class Leaf:
     @property
     def depends(self) -> dict[Dep, tuple[Pattern, ...]]:
         """Its patterns by kind, as those of a Package."""
-        return {kind: tuple(map(Pattern.parse, self.wants.get(kind.value, ()))) for kind in Dep}
+        return {
+            kind: tuple(map(Pattern.parse, self.bounded.get(kind.value) or self.names.get(kind.value, ())))
+            for kind in Dep
+        }
 
     def needs(self, *kinds: Dep) -> tuple[str, ...]:
         """The names that it declares, of the given kinds, each once, in the order of the template."""
-        wants = (text for kind in kinds for text in self.wants.get(kind.value, ()))
-        return tuple(
-            dict.fromkeys(text if (hit := _BOUND.search(text)) is None else text[: hit.start()] for text in wants)
-        )
+        found = [names for kind in kinds if (names := self.names.get(kind.value))]
+        if len(found) < 2:
+            return found[0] if found else ()
+        return tuple(dict.fromkeys(name for names in found for name in names))
