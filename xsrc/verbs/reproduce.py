@@ -20,7 +20,6 @@ from xsrc.effects.builds import read_build
 from xsrc.effects.cgroup import Group
 from xsrc.effects.enter import Helpers, find_helpers
 from xsrc.effects.fetch import path_of
-from xsrc.effects.journal import Journal
 from xsrc.effects.lock import locked
 from xsrc.effects.proc import LimitReached, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, HostError
@@ -94,19 +93,18 @@ def reproduce(
     jobs: Iterable[Job],
     planned: Mapping[str, PkgVer],
     options: Mapping[str, tuple[str, ...]],
+    makejobs: Mapping[str, int],
 ) -> int:
     """Build each of `jobs`, which are all built, once more, and say whether the same came out; gives the exit code.
 
-    Raises HostError, or the FetchFailed, ChecksumError or ArchiveError of a second build; that one fails in itself is
-    said, and the next one begins.
+    `makejobs` says how many jobs the first builds had, where that is known. Raises HostError, or the FetchFailed,
+    ChecksumError or ArchiveError of a second build; that one fails in itself is said, and the next one begins.
     """
     adopt_orphans()
-    builds = Journal(context.masterdir, context.ui.warn).last()
     passed = []
     for job in jobs:
-        alone = job.name in builds and builds[job.name].makejobs == 1
-        makejobs = max(2, context.host.cpus) if alone else 1
-        wish = Wish(planned, force=True, keep=True, check=False, options=options.get(job.name, ()), makejobs=makejobs)
+        other = max(2, context.host.cpus) if makejobs.get(job.name) == 1 else 1
+        wish = Wish(planned, force=True, keep=True, check=False, options=options.get(job.name, ()), makejobs=other)
         passed.append(_check(context, job, wish))
     return 0 if all(passed) else 1
 
