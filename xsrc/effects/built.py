@@ -265,6 +265,7 @@ def _quoted(path: Path) -> str:
 
 
 def read_entry(row: tuple[str, str, int, int, str, str, int]) -> Entry:
+    """The entry that a row holds."""
     path, kind, mode, size, sha256, target, inode = row
     return Entry(path, _KINDS[kind], mode, size, sha256, target, inode)
 
