@@ -103,7 +103,7 @@ class Bootstrap(Verb):
         if not self.force and self.is_there(context, wish.name):
             return 0
         ui, new = context.ui, context.bases / bases.NEW
-        ui.step(self.origin or "", "resolve")
+        ui.note(f"{self.origin}: resolve")
         new.mkdir()
         apt = Apt(new / ".apt", context.host.env)
         site = context.settings.sites.get("DEBIAN_SITE", debian.SITE).rstrip("/").removesuffix("/pool")
@@ -121,13 +121,12 @@ class Bootstrap(Verb):
                 ui.output(f"{what} {deb.name} {deb.version} {deb.size >> 10} KiB")
             return 0
         bring_debs(context, wish, found)
-        ui.step(wish.name, "unpack")
+        ui.note(f"{wish.name}: unpack")
         shutil.rmtree(apt.folder)
         unpack_debs(context, new, found)
-        ui.step(wish.name, "seal")
+        ui.note(f"{wish.name}: seal")
         packages = {deb.name: deb.version for deb in found}
         record = bases.finish(context.bases, wish.name, context.arch.name, release, packages)
-        ui.step("", "")
         ui.note(f"{told(record)}: made in {time.monotonic() - begun:.0f} s; xsrc build --base debian NAME builds on it")
         return 0
 
@@ -169,7 +168,7 @@ def bring_debs(context: Context, wish: Wish, found: Iterable[Deb]) -> None:
     srcdistdir = context.srcdistdir
     srcdistdir.mkdir(parents=True, exist_ok=True)
     todo = sum(deb.size for deb in found if not present(_distfile(deb), srcdistdir))
-    context.ui.step(wish.name, f"fetch {len(found)} packages, {todo >> 20} MiB of them missing")
+    context.ui.note(f"{wish.name}: fetch {len(found)} packages, {todo >> 20} MiB of them missing")
 
     def bring(deb: Deb) -> None:
         try:
@@ -181,7 +180,7 @@ def bring_debs(context: Context, wish: Wish, found: Iterable[Deb]) -> None:
                 hint="xsrc bootstrap again; if it stays so, do not trust this mirror",
             ) from error
 
-    _in_threads(_FETCHERS, bring, found, lambda done: context.ui.detail(f"{done} of {len(found)}"))
+    _in_threads(_FETCHERS, bring, found)
 
 
 def unpack_debs(context: Context, new: Path, found: Iterable[Deb]) -> None:
@@ -196,19 +195,18 @@ def unpack_debs(context: Context, new: Path, found: Iterable[Deb]) -> None:
         choices.extend(debian.alternatives(deb.name, postinst(path, limits)))
 
     # the largest first, so that none is left to one thread at the end
-    _in_threads(min(context.host.cpus, 4), unpack, sorted(found, key=lambda deb: -deb.size), lambda done: None)
+    _in_threads(min(context.host.cpus, 4), unpack, sorted(found, key=lambda deb: -deb.size))
     present = {*links, *bases.paths(new)}
     bases.link(new, {**debian.links(choices, present), **links})
 
 
-def _in_threads(count: int, work: Callable[[Deb], None], found: Iterable[Deb], told: Callable[[int], None]) -> None:
+def _in_threads(count: int, work: Callable[[Deb], None], found: Iterable[Deb]) -> None:
     """Do the work of each package, `count` at a time; the first that fails ends them all."""
     with ThreadPoolExecutor(count) as pool:
         jobs = [pool.submit(work, deb) for deb in found]
         try:
-            for done, job in enumerate(jobs, 1):
+            for job in jobs:
                 job.result()
-                told(done)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
