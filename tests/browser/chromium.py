@@ -79,7 +79,9 @@ class Chromium:
                 return result
             self.events.append(message)
 
-    def page(self, address: str, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True) -> Page:
+    def page(
+        self, address: str, *, width: int = 1280, height: int = 900, dark: bool = False, script: bool = True
+    ) -> Page:
         """A new tab that shows an address."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         page = Page(self, self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
@@ -152,8 +154,8 @@ class Page:
     def click(self, selector: str) -> None:
         """Click on what a selector names, with the mouse."""
         box = self.ask(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            " const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
+            f"(() => {{ const e=document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+            "const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)

@@ -119,6 +119,7 @@ addEventListener("DOMContentLoaded", () => {
     button.type = "button";
     button.append(...li.childNodes);
     li.append(button);
+    li.className = "filter";
     chips.set(li.dataset.state, button);
     button.addEventListener("click", () => {
       if (!chosen.states.delete(li.dataset.state)) chosen.states.add(li.dataset.state);

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 from xsrc.model.run import JobRecord, Run, State
 
 BEGAN = 1_763_725_500.0
 EVIL = "<script>alert('x')</script>\"&amp;' --> ]]>"
+GTK = "build: exit 2: ninja: error: 'gdk/<x11>.c', needed by \"gdk.so\""
 
 
 def small(number: int = 7, *, over: bool = True) -> Run:
     """A run of ten packages, some of which could not be built."""
     at = BEGAN + 100000 * number
 
-    def job(name: str, state: State, start: float = 0, took: float = 0, **more: object) -> JobRecord:
+    def job(name: str, state: State, start: float = 0, took: float = 0, **more: Any) -> JobRecord:
         times = {"fetch": took * 0.05, "configure": took * 0.2, "build": took * 0.6, "install": took * 0.15}
         began, ended = (at + start, at + start + took) if took else (None, None)
         known = JobRecord(name, f"{name}-1.{len(name)}_1", state, "install" if took else "", began, ended)
-        return replace(known, seconds=times if took else {}, makejobs=2, **more)  # type: ignore[arg-type]
+        return replace(known, seconds=times if took else {}, makejobs=2, **more)
 
-    jobs = (
+    jobs: tuple[JobRecord, ...] = (
         job("zlib", State.BUILT, 0, 21.5, peak=90 << 20, reason="distfile changed"),
         job("libpng", State.BUILT, 21.5, 40.25, peak=160 << 20, reason="zlib: its outcome changed", needs=("zlib",)),
         job("cmake", State.BUILT, 0, 65, peak=2200 << 20, reason="output missing"),
@@ -58,9 +60,10 @@ def large(count: int = 9635, workers: int = 32) -> Run:
     """A run of a whole tree, with times as builds have them."""
     dice = random.Random(5)
     free = [BEGAN] * workers
-    jobs = []
+    jobs: list[JobRecord] = []
     for i in range(count):
-        name = f"{dice.choice(('lib', 'python3-', 'perl-', 'xf86-', 'go-', ''))}{dice.choice(('audio', 'net', 'png', 'crypt', 'term'))}{i}"
+        first = dice.choice(("lib", "python3-", "perl-", "xf86-", "go-", ""))
+        name = f"{first}{dice.choice(('audio', 'net', 'png', 'crypt', 'term'))}{i}"
         state = dice.choices((State.BUILT, State.FAILED, State.SKIPPED, State.KEPT), (90, 2, 5, 3))[0]
         record = JobRecord(name, f"{name}-{i % 9}.{i % 37}_1", state, reason="revision changed from 1 to 2")
         if state in (State.BUILT, State.FAILED):
