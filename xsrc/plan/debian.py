@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote
 
-SITE = "https://deb.debian.org/debian"
-"""The archive of Debian itself, for a machine whose own apt knows no mirror."""
-
 PACKAGES = ("?essential", "build-essential")
 """What a base is made of, with all that it depends on; apt-patterns(7)."""
 

@@ -106,10 +106,8 @@ class Bootstrap(Verb):
         ui.note(f"{self.origin}: resolve")
         new.mkdir()
         apt = Apt(new / ".apt", context.host.env)
-        site = context.settings.sites.get("DEBIAN_SITE", debian.SITE).rstrip("/").removesuffix("/pool")
-        listed = apt.update(
-            debian.sources(site, wish.suite, str(keyring())), debian.configuration(str(apt.folder), wish.arch)
-        )
+        text = debian.sources(read_mirror(context), wish.suite, str(keyring()))
+        listed = apt.update(text, debian.configuration(str(apt.folder), wish.arch))
         name, release = debian.release(listed)
         wish = Wish(name or wish.suite, wish.arch)
         if not self.force and self.is_there(context, wish.name):  # where stable was asked for
@@ -156,6 +154,17 @@ def read_wish(context: Context, text: str) -> Wish:
     if wish.arch != native:
         raise HostError(f"this machine runs {native}, not {wish.arch}", hint=f"--from debian:{wish.suite}/{native}")
     return wish
+
+
+def read_mirror(context: Context) -> str:
+    """The address of Debian's archive; raises HostError where neither the machine's apt nor the user named one."""
+    site = context.settings.sites.get("DEBIAN_SITE")
+    if site is None:
+        raise HostError(
+            "no mirror of Debian is known: this machine's apt names none",
+            hint="set one in ~/.config/xsrc/config.toml: [sites] DEBIAN_SITE, an address that ends in /debian/pool",
+        )
+    return site.rstrip("/").removesuffix("/pool")
 
 
 def _distfile(deb: Deb) -> Distfile:
