@@ -54,7 +54,10 @@ class Bootstrap(Verb):
             context.bases.mkdir(parents=True, exist_ok=True)
             with locked(context.bases / ".lock", "xsrc bootstrap", context.ui.note):
                 bases.sweep(context.bases)
-                return self.change(context)
+                try:
+                    return self.change(context)
+                finally:
+                    bases.sweep(context.bases)
         except OSError as error:
             hint = "set basedir to another place, or choose one with -m DIR" if self.bring is None else None
             raise HostError(f"{error.filename or context.bases}: {error.strerror}", hint=hint) from error
