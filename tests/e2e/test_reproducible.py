@@ -35,7 +35,7 @@ DIFFERING = {
         f"{SHARE}! {SECOND} || umask 077; : >$DESTDIR/usr/share/mode\n",
         "mode /usr/share/mode: 0644, then 0600",
     ),
-    "target": (f"{SHARE}ln -s $(ulimit -s) $DESTDIR/usr/share/target\n", ", then 20480\n"),
+    "target": (f"{SHARE}ln -s $(ulimit -s) $DESTDIR/usr/share/target\n", "target /usr/share/target: "),
     "names": (
         f"{SHARE}: >$DESTDIR/usr/share/$({SECOND} && echo b || echo a)\n",
         "only in the first /usr/share/a\n only in the second /usr/share/b\n",
