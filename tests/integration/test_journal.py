@@ -16,7 +16,7 @@ import pytest
 
 from xsrc.effects.journal import Journal
 from xsrc.model.layout import Masterdir
-from xsrc.model.run import Expected, JobRecord, Run, State
+from xsrc.model.run import Expected, JobRecord, Run, State, Tally
 
 ZLIB = JobRecord("zlib", "zlib-1.3.1_1", State.WAITING, reason="asked for")
 PNG = JobRecord("libpng", "libpng-1.6.43_1", State.WAITING, reason="zlib: key changed", needs=("zlib", "cmake"))
@@ -73,8 +73,33 @@ def test_the_newest_runs_come_first(journal: Journal) -> None:
     assert all(run.jobs == (ZLIB,) for run in journal.runs(3))
 
 
+def test_runs_are_counted_without_their_jobs(journal: Journal, masterdir: Masterdir) -> None:
+    journal.end(journal.begin("build a", 1, 1.0, (BUILT, FAILED)), 2.0, State.FAILED)
+    going = journal.begin("build b", 2, 3.0, (BUILT, PNG, replace(ZLIB, name="more")))
+    counts = {State.BUILT: 1, State.WAITING: 2}
+    assert journal.tallies(9) == (
+        Tally(going, 3.0, None, "build b", 2, State.RUNNING, counts),
+        Tally(1, 1.0, 2.0, "build a", 1, State.FAILED, {State.BUILT: 1, State.FAILED: 1}),
+    )
+    assert journal.tallies(1) == tuple(map(Tally.of, journal.runs(1)))
+    for claim in journal._claims.values():
+        os.close(claim)  # as if its process were gone
+    assert journal.tallies(1)[0].state is State.INTERRUPTED
+
+
+def test_builds_of_a_package(journal: Journal) -> None:
+    for error in "abc":
+        journal.begin("build", 1, 1.0, (BUILT, replace(FAILED, error=error), replace(ZLIB, name="never")))
+    history = journal.history()
+    assert history.keys() == {"zlib", "libpng"}
+    assert [(run, job.error) for run, job in history["libpng"]] == [(3, "c"), (2, "b"), (1, "a")]
+    assert journal.history(["zlib", "never", "unknown"]) == {"zlib": history["zlib"]}
+    assert journal.history([]) == {}
+
+
 def test_nothing_is_made_for_a_look(journal: Journal, masterdir: Masterdir) -> None:
     assert (journal.runs(9), journal.run(1), journal.last(), journal.expected()) == ((), None, {}, {})
+    assert (journal.tallies(9), journal.history()) == ((), {})
     assert list(masterdir.db.iterdir()) == []
 
 
