@@ -43,11 +43,12 @@ def library(
 ) -> None:
     archive = "cc -c one.c && ar rcD $DESTDIR/usr/lib/libone.a one.o\n" if static else ""
     text = LIB.format(code=code, soname=soname, header=header, man=man, archive=archive)
-    site.script("one", text, tables=tables)
+    keep = '[install]\nkeep = ["static"]\n' if static else ""
+    site.script("one", text, tables=tables + keep)
 
 
 def family(site: Site) -> None:
-    """A library, what is linked with it, and what is linked with nothing of that but runs it."""
+    """A library, what is linked with it, and what is built with that."""
     library(site)
     site.script("two", USER.format(how="-lone"), top='makedepends = ["one"]')
     site.script("three", top='makedepends = ["two"]')
@@ -63,10 +64,10 @@ def built(site: Site, *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("change", "soname", "interface", "exact"),
     [
-        ({"man": "prose"}, ["one"], [], ["two"]),
-        ({"code": "int one(void) { return 2; }"}, ["one"], [], ["two"]),
-        ({"code": f"{ONE} int more(void) {{ return 0; }}"}, ["one"], ["two"], []),
-        ({"header": " int more(void);"}, ["one"], ["two"], []),
+        ({"man": "prose"}, ["one"], [], ["two", "three"]),
+        ({"code": "int one(void) { return 2; }"}, ["one"], [], ["two", "three"]),
+        ({"code": f"{ONE} int more(void) {{ return 0; }}"}, ["one"], ["two", "three"], []),
+        ({"header": " int more(void);"}, ["one"], ["two", "three"], []),
         ({"soname": 2}, ["one", "two", "three"], [], []),
     ],
     ids=["man page", "body", "symbol", "header", "soname"],
@@ -74,7 +75,10 @@ def built(site: Site, *words: str) -> list[str]:
 def test_the_wave_stops_where_a_rung_says(
     site: Site, change: dict[str, object], soname: list[str], interface: list[str], exact: list[str]
 ) -> None:
-    """From the rung that lets most through to the one that lets least: each goes on where the one before it stopped."""
+    """From the rung that lets most through to the one that lets least: each goes on where the one before it stopped.
+
+    The library stands in the build root of three as well, for what three is built with needs it to run.
+    """
     family(site)
     library(site, **change)  # type: ignore[arg-type]
     plan = site.xsrc("plan", "--cutoff", "soname", "three").ok().out
@@ -106,10 +110,10 @@ def test_a_tool_is_cut_off_by_the_same_bytes_only(site: Site) -> None:
 
 def test_a_setting_names_the_rung(site: Site) -> None:
     family(site)
-    site.settings('cutoff = "interface"\n')
+    site.write(".xsrc.toml", 'cutoff = "interface"\n')
     library(site, man="prose")
     assert built(site, "two") == ["one"]
-    site.settings('cutoff = "none"\n')
+    site.write(".xsrc.toml", 'cutoff = "none"\n')
     site.xsrc("build", "two").ended(3, "cutoff: want one of exact, interface, soname")
 
 

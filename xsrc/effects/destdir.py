@@ -22,7 +22,7 @@ from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest
 
 _LEAKS = (b"/pkg-destdir/",)
 _OURS = (
-    *("pkg-destdir/", "pkg-builddir/", "pkg-srcdistdir/", "pkg-binpkgs/", "pkg-template/", "var/db/xsrc/"),
+    *("pkg-destdir/", "pkg-builddir/", "pkg-srcdistdir/", "pkg-binpkgs/", "pkg-base/", "pkg-template/", "var/db/xsrc/"),
     *(f"{FILES}/", f"{PROPS}/", f".{PROPS}/"),  # written next, and a link there would lead the writer away
 )
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")

@@ -204,5 +204,8 @@ def copy_template(tree: Tree, name: str, root: Path) -> None:
         source = tree.templates / name / part
         if source.is_dir():
             shutil.copytree(source, target / part)
+            for path in (target / part).rglob("*"):  # of modes a key knows one bit; the rest is the checkout's umask
+                if not path.is_symlink():
+                    path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
         else:
             (target / part).mkdir(parents=True)

@@ -125,11 +125,16 @@ def _kernel(context: Context) -> Iterator[Finding]:
     """What the kernel has to have for a build root."""
     known = Path("/proc/filesystems").read_text()
     yield finding("overlay", inspect.overlays(known), "the kernel has it")
-    tops = {path for paths in context.base.layers.values() for path in paths}
+    try:
+        base = context.base
+    except XsrcError as error:
+        yield finding("base", Trouble(error.message, error.hint or "xsrc bootstrap --list"), "")
+        return
+    tops = {path for paths in base.layers.values() for path in paths}
     over = sorted({mount.point for mount in inspect.below(tops, inspect.mount_table())}, reverse=True)
     found = f"{', '.join(over)} is mounted below a layer of every build root"
     trouble = Trouble(found, f"umount {' '.join(map(shlex.quote, over))}  # as root") if over else None
-    yield finding("base", trouble, f"{context.base.name}: {', '.join(sorted(map(str, tops)))}")
+    yield finding("base", trouble, f"{base.name}: {', '.join(sorted(map(str, tops)))}")
 
 
 def _limits() -> Finding:
@@ -166,7 +171,7 @@ def _masterdir(context: Context) -> Iterator[Finding]:
 def _sandboxes(context: Context, modes: _Modes) -> Iterator[Finding]:
     """The proof of all of it: a sandbox over the base, entered in each mode that there are helpers for."""
     try:
-        helpers = context.helpers
+        helpers, _ = context.helpers, context.base
     except XsrcError as error:
         yield Finding("sandbox", False, error.message, error.hint or _setup())
         return

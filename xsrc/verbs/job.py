@@ -103,6 +103,9 @@ class Builder:
 
     def go(self) -> bool:
         self.resume()
+        if self.wish.to is Phase.FETCH:  # asked for by name: the template may have come to name other addresses
+            done = tuple(phase for phase in self.state.done if phase != Phase.FETCH.value)
+            self.state = replace(self.state, done=done)
         if Phase.FETCH.value not in self.state.done:
             self.phase(Phase.FETCH)
         todo = remaining(self.state.done, self.wish.to)
@@ -172,7 +175,8 @@ class Builder:
                 {Phase.FETCH: self.fetch, Phase.EXTRACT: self.extract}.get(phase, self.scripts)(phase, log)
         except BuildFailed:
             self.state = replace(self.state, running="", failed=phase.value)
-            work.write_state(self.work, self.state)
+            with contextlib.suppress(OSError):  # a full disk is not the news
+                work.write_state(self.work, self.state)
             raise
         except OSError as error:
             raise _host(error, self.work.path) from error

@@ -146,6 +146,6 @@ class Site:
         return (self.masterdir / "var/db/xsrc/logs" / pkgver / f"{phase}.log").read_text(errors="replace")
 
     def distfiles(self) -> list[str]:
-        """The names of files in the folder of distfiles, locks left out."""
+        """The names of files in the folder of distfiles, without locks and notes of addresses."""
         top = self.masterdir / "pkg-srcdistdir"
-        return sorted(path.name for path in top.rglob("*") if path.is_file() and path.name != ".lock")
+        return sorted(path.name for path in top.rglob("*") if path.is_file() and not path.name.endswith((".lock", ".named")))
