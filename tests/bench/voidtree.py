@@ -11,7 +11,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,12 +19,13 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
+from xsrc.model.arch import Dep
 from xsrc.model.pkgver import NAME, VERSION, Pattern, PkgVer
+from xsrc.plan.graph import BUILD, Node, groups
 
 FACTS = Path(__file__).resolve().parent.parent / "data/void/graph.tsv.xz"
 KINDS = ("hostmakedepends", "makedepends", "depends", "checkdepends")
 """The kinds of needs, in the order of the columns."""
-RUN = "depends"
 STYLES = {"gnu-configure": "gnu-configure", "configure": "gnu-configure", "cmake": "cmake", "meson": "meson"}
 """Which build style of ours stands for one of Void's; all others are gnu-makefile with scripts of their own."""
 
@@ -55,7 +56,7 @@ class Source:
 
     pkgver: PkgVer
     style: str
-    needs: Mapping[str, tuple[str, ...]]
+    wants: Mapping[str, tuple[str, ...]]
     """By kind."""
     subpackages: tuple[str, ...]
 
@@ -65,7 +66,11 @@ class Source:
 
     def texts(self, *kinds: str) -> Iterator[str]:
         """What it needs, of the given kinds."""
-        return (text for kind in kinds for text in self.needs[kind])
+        return (text for kind in kinds for text in self.wants[kind])
+
+    def needs(self, *kinds: Dep) -> tuple[str, ...]:
+        """The names of that, as the graph asks a package."""
+        return tuple(dict.fromkeys(_name(text) for text in self.texts(*(kind.value for kind in kinds))))
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Void:
     @cached_property
     def cycles(self) -> tuple[frozenset[str], ...]:
         """The sets of packages each of which needs, to be built, the others built before: the larger first."""
-        found = (frozenset(name for name, built in knot if built) for knot in _knots(self.sources))
+        found = (frozenset(node.name for node in knot if not node.usable) for knot in _knots(self.sources))
         return tuple(sorted(found, key=lambda names: (-len(names), sorted(names))))
 
     def ordered(self) -> Void:
@@ -88,22 +93,19 @@ class Void:
         while knots := _knots(sources):
             for knot in knots:
                 lost = {
-                    name: {text for text in sources[name].texts(*kinds) if (_name(text), False) in knot}
-                    for name, built in sorted(knot)
-                    if built
+                    name: {text for text in sources[name].texts(*kinds) if Node(_name(text), True) in knot}
+                    for name, usable in sorted(knot)
+                    if not usable
                 }
                 # of checks all; then those of the package that loses least
                 least = min((name for name in lost if lost[name]), key=lambda name: len(lost[name]), default="")
                 for name in lost if kinds == ("checkdepends",) else [least]:
-                    needs = sources[name].needs
-                    kept = {kind: tuple(text for text in needs[kind] if text not in lost[name]) for kind in kinds}
-                    cut += sum(len(needs[kind]) - len(kept[kind]) for kind in kinds)
-                    sources[name] = replace(sources[name], needs={**needs, **kept})
-            kinds = _BUILD
+                    wants = sources[name].wants
+                    kept = {kind: tuple(text for text in wants[kind] if text not in lost[name]) for kind in kinds}
+                    cut += sum(len(wants[kind]) - len(kept[kind]) for kind in kinds)
+                    sources[name] = replace(sources[name], wants={**wants, **kept})
+            kinds = tuple(kind.value for kind in BUILD)
         return Void(sources, {**self.left_out, "closes a cycle": cut})
-
-
-_BUILD = tuple(kind for kind in KINDS if kind != RUN)
 
 
 def read_void(file: Path | None = None) -> Void:
@@ -113,7 +115,8 @@ def read_void(file: Path | None = None) -> Void:
     rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
     if refused := [row[0] for row in rows if not (re.fullmatch(NAME, row[0]) and re.fullmatch(VERSION, row[1]))]:
         raise ValueError(f"no names or versions of ours: {', '.join(refused)}")
-    pkgvers = {row[0]: PkgVer(row[0], row[1], int(row[2])) for row in rows}
+    # a metapackage of Void may have revision 0
+    pkgvers = {row[0]: PkgVer(row[0], row[1], max(1, int(row[2]))) for row in rows}
     owner = {sub: row[0] for row in rows for sub in row[8].split()} | {name: name for name in pkgvers}
     left: Counter[str] = Counter()
     sources = {}
@@ -151,52 +154,13 @@ def _taken(
 
 
 def _knots(sources: Mapping[str, Source]) -> list[set[Node]]:
-    """Sets of packages none of which can be built before the others.
-
-    To build A needs B in its root, which needs B built, and in the root all that B needs to run.
-    """
-    below: dict[Node, list[Node]] = {}
-    for name, source in sources.items():
-        below[name, True] = [(_name(text), False) for text in source.texts(*_BUILD)]
-        below[name, False] = [(name, True), *((_name(text), False) for text in source.texts(RUN))]
-    return [knot for knot in map(set, components(below)) if len(knot) > 1 and any(built for _, built in knot)]
+    """Sets of builds, and of what must be usable for them, none of which can be done before the others."""
+    found = (set(group) for group in groups(sources, sources) if len(group) > 1)
+    return [knot for knot in found if any(not node.usable for node in knot)]
 
 
 def _name(text: str) -> str:
     return re.split("[<>=]", text, maxsplit=1)[0]
-
-
-Node = tuple[str, bool]
-"""A package, and whether it is to be built or only to be in a root."""
-
-
-def components(below: Mapping[Node, Sequence[Node]]) -> Iterator[list[Node]]:
-    """The strongly connected components of a graph, as Tarjan finds them, with a stack of our own."""
-    number: dict[Node, int] = {}
-    low: dict[Node, int] = {}
-    open_: dict[Node, None] = {}
-    for first in below:
-        work = [] if first in number else [(first, 0)]
-        while work:
-            node, at = work.pop()
-            if at == 0:
-                number[node] = low[node] = len(number)
-                open_[node] = None
-            elif (kid := below[node][at - 1]) in open_:
-                low[node] = min(low[node], low[kid])
-            for index in range(at, len(below[node])):
-                kid = below[node][index]
-                if kid not in number:
-                    work += [(node, index + 1), (kid, 0)]
-                    break
-                if kid in open_:
-                    low[node] = min(low[node], number[kid])
-            else:
-                if low[node] == number[node]:
-                    found = [open_.popitem()[0]]
-                    while found[-1] != node:
-                        found.append(open_.popitem()[0])
-                    yield found
 
 
 def write_void(folder: Path, void: Void) -> None:
@@ -226,7 +190,7 @@ def _template(source: Source, chance: random.Random) -> Iterator[str]:
     if chance.random() < 0.4:
         yield f'changelog = "https://www.example.org/{name}/NEWS"'
     yield f'build_style = "{source.style}"'
-    for kind, needs in source.needs.items():
+    for kind, needs in source.wants.items():
         if needs:
             row = ", ".join(f'"{need}"' for need in needs)
             yield f"{kind} = [{row}]" if len(row) < 100 else f"{kind} = [\n  " + row.replace(", ", ",\n  ") + ",\n]"
@@ -260,7 +224,7 @@ def main(folder: Path) -> None:
     void = read_void()
     folder.mkdir(parents=True, exist_ok=True)
     write_void(folder, void)
-    edges = Counter({kind: sum(len(source.needs[kind]) for source in void.sources.values()) for kind in KINDS})
+    edges = Counter({kind: sum(len(source.wants[kind]) for source in void.sources.values()) for kind in KINDS})
     print(f"{len(void.sources)} templates;", ", ".join(f"{number} {kind}" for kind, number in edges.items()))
     print("left out:", ", ".join(f"{number} of {why}" for why, number in void.left_out.items()))
     print(f"{len(void.cycles)} cycles among builds, of {', '.join(str(len(knot)) for knot in void.cycles)} packages")
