@@ -153,8 +153,8 @@ class Context:
 
     @property
     def command(self) -> str:
-        """The command line, as a shell would read it."""
-        return shlex.join(("xsrc", *self.host.argv))
+        """The command line after `xsrc`, as a shell would read it."""
+        return shlex.join(self.host.argv)
 
     def override(self, **settings: object) -> None:
         """Settings that the command line gives; those that are None are not given."""

@@ -354,7 +354,7 @@ class Builder:
         limits = self.context.settings.limits
         for limit, value, signs in (
             ("processes", limits.processes, ("Cannot fork", "fork: Resource temporarily unavailable", "can't fork")),
-            ("memory_mib", limits.memory_mib, ("Cannot allocate memory", "virtual memory exhausted", "out of memory")),
+            ("memory_mib", limits.memory_mib, ("Cannot allocate memory", "memory exhausted", "out of memory")),
         ):
             if value and f"limits.{limit}" not in how and any(sign in line for line in tail for sign in signs):
                 how += f" (limits.{limit} = {value})"

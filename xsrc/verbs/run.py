@@ -43,7 +43,7 @@ class Orders:
     keep_going: bool = False
     fetch: bool = False
     """Whether nothing is to be done but fetching, so that none waits for another."""
-    command: str = "xsrc build"
+    command: str = "build"
 
 
 @dataclass(frozen=True)
