@@ -35,7 +35,7 @@ def needs() -> Mapping[str, frozenset[str]]:
     """For each package what has to be built before: what it needs to build, and what that needs to run."""
     sources = read_void().ordered().sources
     named = {
-        (name, kind): tuple(Pattern.parse(text).name for text in source.needs[kind])
+        (name, kind): tuple(Pattern.parse(text).name for text in source.texts(kind))
         for name, source in sources.items()
         for kind in KINDS
     }

@@ -26,6 +26,7 @@ from xsrc.plan.graph import BUILD, Node, groups
 FACTS = Path(__file__).resolve().parent.parent / "data/void/graph.tsv.xz"
 KINDS = ("hostmakedepends", "makedepends", "depends", "checkdepends")
 """The kinds of needs, in the order of the columns."""
+RUN = Dep.RUN.value
 STYLES = {"gnu-configure": "gnu-configure", "configure": "gnu-configure", "cmake": "cmake", "meson": "meson"}
 """Which build style of ours stands for one of Void's; all others are gnu-makefile with scripts of their own."""
 
