@@ -155,6 +155,8 @@ def interpolate(value: Any, names: Mapping[str, str]) -> Any:
     """
     match value:
         case str():
+            if "{" not in value and "}" not in value:
+                return value
             return _BRACES.sub(lambda hit: hit[0][0] if hit[1] is None else names.get(hit[1], hit[0]), value)
         case list():
             return [interpolate(item, names) for item in value]
