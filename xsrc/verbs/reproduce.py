@@ -126,7 +126,6 @@ def _check(context: Context, job: Job, wish: Wish) -> bool:
         context.ui.note(f"{pkgver}: built once more, to compare")
         try:
             again = _build(context, job, wish, folder)
-            context.ui.step("", "")
             passed = _say(context, again, props, manifest)
         except BuildFailed as error:
             context.ui.error(BuildFailed(f"second build: {error.message}", detail=error.detail).render())
