@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.bench.measure import Figure
-from tests.bench.rows import build, enter, farm, read, schedule, start, stow
+from tests.bench.rows import build, enter, farm, scale, schedule, start, stow
 from tests.bench.world import World
 
 ROWS: Mapping[str, tuple[str, Callable[[World], list[Figure]]]] = {
     "start": ("xsrc --help against importing plumbum.cli in the same interpreter", start.start),
     "nothing": ("xsrc build dash with nothing to do against importing plumbum.cli", start.nothing),
     "enter": ("entering a sandbox, in either mode, against bwrap with the same mounts", enter.enter),
-    "read": ("reading 2,000 templates, nothing kept, against tomllib alone on the same files", read.cold),
+    "read": ("reading 9,635 templates, nothing kept, against tomllib alone on the same files", scale.cold),
+    "again": ("the same tree read again with its index, against nothing kept; after one change", scale.again),
+    "whole": ("order and keys of that tree, the plan of its deepest package, and their memory", scale.whole),
     "stow": ("stowing and unstowing 20,000 files against GNU stow and a bare loop of symlink(2)", stow.stow),
     "farm": ("the farm at size: names of real packages, 100,000 files to plan, one package beside 200,000", farm.farm),
     "schedule": (
