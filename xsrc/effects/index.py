@@ -102,7 +102,7 @@ class Index:
         return Template(
             name,
             MappingProxyType(raw),
-            shown(self._tree, file),
+            shown(self._tree, name),
             text,
             MappingProxyType(patches),
             MappingProxyType(files),

@@ -89,8 +89,9 @@ def read_source(tree: Tree, name: str) -> Source:
     with open(f"{top}/template.toml", "rb") as file:  # noqa: PTH123
         text = file.read()
     loose: list[str] = []
-    patches = _digests(top, "patches", stats, loose, suffix=".patch")
-    files = _digests(top, "files", stats, loose)
+    beside = os.listdir(top)
+    patches = _digests(top, "patches", stats, loose, suffix=".patch") if "patches" in beside else {}
+    files = _digests(top, "files", stats, loose) if "files" in beside else {}
     return Source(text, patches, files, stats, not loose)
 
 
@@ -110,7 +111,7 @@ def _digests(
             with os.scandir(f"{top}/{here}") as opened:
                 entries = list(opened)
         except (FileNotFoundError, NotADirectoryError):
-            loose += [here] if os.path.lexists(f"{top}/{here}") else []
+            loose.append(here)
             continue
         stats[here] = seen
         for entry in entries:
@@ -132,20 +133,18 @@ def _digests(
 
 def parse_source(tree: Tree, name: str, source: Source) -> Template:
     """The template that was read. Raises TemplateError with every problem of it."""
-    file = tree.template(name)
+    file = shown(tree, name)
     try:
         text = source.text.decode()
     except UnicodeDecodeError as error:
-        problem = Diagnostic(
-            Span(shown(tree, file)), f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}"
-        )
+        problem = Diagnostic(Span(file), f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}")
         raise TemplateError([problem]) from error
-    return parse(name, text, shown(tree, file), source.patches, source.files)
+    return parse(name, text, file, source.patches, source.files)
 
 
-def shown(tree: Tree, file: Path) -> str:
-    """A path of the tree as messages give it."""
-    return str(file.relative_to(tree.root))
+def shown(tree: Tree, name: str) -> str:
+    """The path of a template as messages give it."""
+    return f"{tree.templates.name}/{name}/template.toml"
 
 
 def style_texts() -> dict[str, str]:

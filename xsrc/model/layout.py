@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from xsrc.model.pkgver import PkgVer
@@ -17,7 +18,7 @@ class Tree:
 
     root: Path
 
-    @property
+    @cached_property
     def templates(self) -> Path:
         return self.root / "templates"
 
