@@ -42,6 +42,7 @@ VERBS = {
     "graph": "graph.Graph",
     "show": "show.Show",
     "deps": "deps.Deps",
+    "check-deps": "checkdeps.CheckDeps",
     "chroot": "chroot.Chroot",
     "shell": "chroot.Shell",
     "log": "log.Log",
