@@ -14,7 +14,16 @@ from pathlib import Path
 from xsrc.effects.destdir import remove_tree
 
 USERS = ("xbuild", "nobody")
-PARTS = ("xsrc", "templates", "helpers", "masterdir-skel", "tests/bench", "tests/data/void", "pyproject.toml")
+PARTS = (
+    "xsrc",
+    "templates",
+    "helpers",
+    "masterdir-skel",
+    "tests/bench",
+    "tests/data/void",
+    "tests/e2e/kit",
+    "pyproject.toml",
+)
 _CODE = shutil.ignore_patterns("__pycache__")
 
 

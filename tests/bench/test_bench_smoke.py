@@ -23,7 +23,20 @@ def test_list_names_every_row() -> None:
     done = run("--list")
     assert (done.returncode, done.stderr) == (0, "")
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert names == ["start", "nothing", "enter", "read", "again", "whole", "stow", "farm", "schedule", "memory", "overhead"]
+    assert names == [
+        "start",
+        "nothing",
+        "enter",
+        "read",
+        "again",
+        "whole",
+        "stow",
+        "farm",
+        "schedule",
+        "parallel",
+        "memory",
+        "overhead",
+    ]
 
 
 def test_an_unknown_row_is_a_usage_error() -> None:

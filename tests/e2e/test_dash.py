@@ -92,7 +92,10 @@ def test_props_plist_says_how_it_was_built(dash: Dash) -> None:
     assert props["architecture"].startswith(os.uname().machine)
     assert props["license"] == "BSD-3-Clause"
     assert len(props["build-key"]) == 64
-    assert props["build-key"] == sha256(props["preimage"].encode()).hexdigest()
+    lines = [line for line in props["preimage"].splitlines(keepends=True) if not line.startswith('"depends"')]
+    assert props["build-inputs"] == sha256("".join(lines).encode()).hexdigest()
+    made_of = json.dumps([props["build-inputs"], json.loads(props["preimage"])["depends"]])
+    assert props["build-key"] == sha256(made_of.encode()).hexdigest()
     assert props["build-options"] == {"libedit": False}
     assert props["build"]["base"] == "host"
     total = sum(f["size"] for f in plistlib.loads((dash.destdir / "files.plist").read_bytes())["files"])

@@ -50,7 +50,7 @@ def rows(site: Site) -> dict[str, tuple[Any, ...]]:
     """What the database knows of the builds in their places."""
     copy = sqlite3.connect(":memory:")
     copy.deserialize((site.masterdir / "var/db/xsrc/farm.sqlite").read_bytes())
-    query = "SELECT pkgver, build, key, recipe, outcome, saw, props FROM package WHERE current"
+    query = "SELECT pkgver, build, key, inputs, outcome, saw, props FROM package WHERE current"
     found = {pkgver: tuple(rest) for pkgver, *rest in copy.execute(query)}
     copy.close()
     return found

@@ -31,9 +31,7 @@ def test_file_builds_zlib_first_and_uses_it(dash: Dash) -> None:
     result = dash.xsrc("build", "file").ok()
     lines = result.lines
     done = [line.partition("-")[0] for line in lines if ": built (" in line]
-    assert "zlib" in done and done.index("zlib") < done.index("file")
-    order = [line.split(": ")[0].partition("-")[0] for line in lines if line.endswith(": configure")]
-    assert order == done
+    assert done == ["zlib", "file"]
     said = dash.xsrc("chroot", "file", "--version").ok().out
     assert said.startswith("file-5.") and "magic file from /" in said
     assert "ELF 64-bit" in dash.xsrc("chroot", "file", "-L", "/usr/bin/file").ok().out

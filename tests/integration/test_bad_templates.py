@@ -182,7 +182,7 @@ def with_settings(site: Site, text: str | bytes) -> dict[str, str]:
         ("jobs = 0\n", ("config.toml:1:1: error: jobs: want a whole number from 1 on, got 0",)),
         ("[sites]\n\nGNU = 'x'\n", ("config.toml:3:", "sites.GNU")),
         ("jbos = 1\n", ("jbos: unknown key", "did you mean jobs?")),
-        ("base = 'debian'\nnonsense = 1\n", ("base: want one of host", "nonsense: unknown key")),
+        ("base = 'De bian'\nnonsense = 1\n", ("base: want host, or a base such as", "nonsense: unknown key")),
         ("jobs = \n", ("not valid TOML", "config.toml:1:")),
         (b"jobs = '\xff'\n", ("not UTF-8",)),
         ("[options]\ndash = 'x'\n", ("options.dash: want a list",)),

@@ -383,13 +383,13 @@ def test_what_another_program_stored_is_not_read(tmp_path: Path) -> None:
 def leaves_of(tree: Tree, folder: Path, world: str, asked: list[str] | None = None) -> dict[str, Any]:
     """The leaves of a tree; `asked` gets the names of those that were made."""
 
-    def recipe(package: Package) -> str:
+    def inputs(package: Package) -> str:
         if asked is not None:
             asked.append(package.name)
         return f"{world} {package.raw} {package.template.patches} {package.template.files}"
 
     with Index.open(tree, folder) as index:
-        leaves = index.leaves(world, lambda template: resolve(template, X86_64), recipe)
+        leaves = index.leaves(world, lambda template: resolve(template, X86_64), inputs)
         return {name: leaves[name] for name in leaves}
 
 
@@ -402,9 +402,9 @@ def test_a_leaf_is_made_once_for_each_world_and_content(tmp_path: Path) -> None:
     file_may_run(tree)
     asked.clear()
     second = leaves_of(tree, folder, "one", asked)
-    assert asked == ["foo"] and second["foo"].recipe != first["foo"].recipe and second["bar"] == first["bar"]
+    assert asked == ["foo"] and second["foo"].inputs != first["foo"].inputs and second["bar"] == first["bar"]
     asked.clear()
-    assert leaves_of(tree, folder, "two", asked)["bar"].recipe != first["bar"].recipe
+    assert leaves_of(tree, folder, "two", asked)["bar"].inputs != first["bar"].inputs
     assert asked == ["bar", "baz", "foo"]
     template_removed(tree)
     assert set(leaves_of(tree, folder, "two", asked)) == {"baz", "foo"}

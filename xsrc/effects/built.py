@@ -66,9 +66,9 @@ class Built:
         """The key of each sealed destdir that is in its place, by pkgver."""
         return dict(self.db.execute("SELECT pkgver, key FROM package WHERE current"))
 
-    def recipes(self) -> dict[str, str]:
+    def inputs(self) -> dict[str, str]:
         """The digest of each one's own inputs, by pkgver, of the builds in their places."""
-        return dict(self.db.execute("SELECT pkgver, recipe FROM package WHERE current"))
+        return dict(self.db.execute("SELECT pkgver, inputs FROM package WHERE current"))
 
     def outcomes(self) -> dict[str, Outcome]:
         """What each build in its place came out as, by pkgver."""
@@ -138,7 +138,7 @@ class Built:
         self.db.execute("DELETE FROM package WHERE pkgver = ? AND build = ? AND NOT current", (pkgver, build))
         row = self.db.execute(
             "INSERT INTO package (name, pkgver, build, current, public, source, run_depends, rules, "
-            "key, recipe, outcome, saw, props) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "key, inputs, outcome, saw, props) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 props.pkgver.name,
                 pkgver,
@@ -163,7 +163,7 @@ class Built:
         """Note how the build that is in its place would come to be now: it was built again, and came out the same."""
         with self._transaction():
             self.db.execute(
-                "UPDATE package SET key = ?, recipe = ?, outcome = ?, saw = ?, props = ? WHERE pkgver = ? AND current",
+                "UPDATE package SET key = ?, inputs = ?, outcome = ?, saw = ?, props = ? WHERE pkgver = ? AND current",
                 (*_origin(props), str(props.pkgver)),
             )
             self.note_build(props, seconds)
@@ -250,7 +250,7 @@ class Built:
 def _origin(props: Props) -> tuple[str, str, str, str, bytes]:
     """What may be another when the same is built again."""
     saw = json.dumps({name: str(outcome) for name, outcome in props.saw.items()}, sort_keys=True)
-    return props.key, props.recipe, str(props.outcome), saw, props.render()
+    return props.key, props.inputs, str(props.outcome), saw, props.render()
 
 
 def read_rules(text: str) -> Rules:

@@ -108,12 +108,12 @@ class Index:
             MappingProxyType(files),
         )
 
-    def leaves(self, world: str, package: Callable[[Template], Package], recipe: Callable[[Package], str]) -> Leaves:
+    def leaves(self, world: str, package: Callable[[Template], Package], inputs: Callable[[Package], str]) -> Leaves:
         """The leaf of every template, by its name, each made when it is asked for.
 
-        `world` is a digest of all that `package` and `recipe` go by, other than the template and the program itself.
+        `world` is a digest of all that `package` and `inputs` go by, other than the template and the program itself.
         """
-        self._leaves = Leaves(self, world, package, recipe, self._path("leaves"))
+        self._leaves = Leaves(self, world, package, inputs, self._path("leaves"))
         return self._leaves
 
     def remembers(self, name: str) -> bool:
@@ -235,13 +235,13 @@ class Leaves(Mapping[str, Leaf]):
         index: Index,
         world: str,
         package: Callable[[Template], Package],
-        recipe: Callable[[Package], str],
+        inputs: Callable[[Package], str],
         path: Path | None,
     ) -> None:
         self._index = index
         self._world = world
         self._package = package
-        self._recipe = recipe
+        self._inputs = inputs
         self._path = path
         self._file = _stored(path)
         self._later: dict[str, None] = {}
@@ -272,16 +272,16 @@ class Leaves(Mapping[str, Leaf]):
         row = self._rows.get(name)
         if row is None or digest is None or row[0] != digest:
             package = self._package(self._index.template(name))
-            pkgver, recipe = package.pkgver, self._recipe(package)
+            pkgver, inputs = package.pkgver, self._inputs(package)
             names = {kind.value: package.needs(kind) for kind in package.depends if package.depends[kind]}
             texts = {kind.value: tuple(map(str, needs)) for kind, needs in package.depends.items() if needs}
             bounded = {kind: found for kind, found in texts.items() if found != names[kind]}
-            row = [self._index.digest(name), pkgver.version, pkgver.revision, recipe, names, bounded]
+            row = [self._index.digest(name), pkgver.version, pkgver.revision, inputs, names, bounded]
             self._rows[name] = row
             self._later[name] = None
             self.changed = True
-        _, version, revision, recipe, names, bounded = row
-        return Leaf(PkgVer(name, version, revision), _frozen(names), _frozen(bounded), recipe)
+        _, version, revision, inputs, names, bounded = row
+        return Leaf(PkgVer(name, version, revision), _frozen(names), _frozen(bounded), inputs)
 
     def store(self) -> None:
         """Store what is new. Raises OSError."""

@@ -13,6 +13,8 @@ from xsrc.errors import HostError
 
 _MOMENT = 0.5
 """Seconds of waiting that nobody has to be told of."""
+_COMMAND = os.getpid()
+"""The process that a person started, in the workers that it forks too."""
 
 
 @contextlib.contextmanager
@@ -35,7 +37,7 @@ def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool =
             say(f"waiting for {holder}")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} ({purpose})\n".encode(), 0)
+        os.pwrite(descriptor, f"process {_COMMAND} ({purpose})\n".encode(), 0)
         yield waited
     finally:
         os.close(descriptor)

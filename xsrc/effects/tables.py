@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-VERSION = 6
+VERSION = 7
 SCHEMA = f"""
 CREATE TABLE package (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL, build TEXT NOT NULL, key TEXT NOT NULL,
-  recipe TEXT NOT NULL, outcome TEXT NOT NULL, current INTEGER NOT NULL, public INTEGER NOT NULL, source TEXT NOT NULL,
+  inputs TEXT NOT NULL, outcome TEXT NOT NULL, current INTEGER NOT NULL, public INTEGER NOT NULL, source TEXT NOT NULL,
   run_depends TEXT NOT NULL, rules TEXT NOT NULL, saw TEXT NOT NULL, props BLOB NOT NULL,
   UNIQUE (pkgver, build)
 );

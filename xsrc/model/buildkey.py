@@ -19,7 +19,7 @@ def preimage(parts: Mapping[str, Any]) -> str:
 
 
 DEPENDS = "depends"
-"""The part of a pre-image that is of others: for each direct need of the build a digest. All else is the recipe."""
+"""The part of a pre-image that is of others: for each direct need of the build a digest. All else is its own inputs."""
 
 
 def difference(old: str, new: str) -> tuple[tuple[str, Any, Any], ...]:
@@ -44,10 +44,10 @@ def _differing(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, A
 
 
 def digest(text: str) -> str:
-    """The digest of a text, of a recipe's pre-image above all: 64 hex digits."""
+    """The digest of a text, above all of the pre-image of inputs: 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def key_of(recipe: str, depends: Mapping[str, str]) -> str:
-    """The key of a package: the digest of its recipe's digest and of those of its needs."""
-    return digest(json.dumps([recipe, dict(depends)], sort_keys=True))
+def key_of(inputs: str, depends: Mapping[str, str]) -> str:
+    """The key of a package: the digest of the digest of its inputs and of those of its needs."""
+    return digest(json.dumps([inputs, dict(depends)], sort_keys=True))

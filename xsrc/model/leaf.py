@@ -21,7 +21,7 @@ class Leaf:
     """The names that it needs, each once; keys without any are left out."""
     bounded: Texts
     """Its patterns, of those keys where a name has a bound on its version."""
-    recipe: str
+    inputs: str
     """The digest of all its own inputs."""
 
     @property

@@ -124,7 +124,7 @@ class Props:
     arch: str
     key: str
     """The build key; its pre-image stands in the farm's database and below `preimage`."""
-    recipe: str = ""
+    inputs: str = ""
     """The digest of the package's own inputs, without what it depends on."""
     outcome: Outcome = UNKNOWN
     """What the build came out as."""
@@ -149,7 +149,7 @@ class Props:
     preimage: str = field(default="", repr=False)
 
     _LISTS = ("run_depends", "shlib_requires", "shlib_provides")
-    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "recipe", "preimage")
+    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "inputs", "preimage")
 
     def render(self) -> bytes:
         """The text of props.plist."""
@@ -198,7 +198,7 @@ class Props:
 
 _XBPS = ("conf_files", "provides", "conflicts", "replaces")
 """Rules that xbps knows by the same names."""
-_PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides", "recipe": "build-recipe"}
+_PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides", "inputs": "build-inputs"}
 
 
 def identity(props: Props, files: bytes) -> str:

@@ -22,9 +22,9 @@ class Built:
     """The keys of sealed destdirs."""
     lost: frozenset[str] = frozenset()
     """What was built, and has no destdir any more."""
-    recipes: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
     preimages: Mapping[str, str] = field(default_factory=dict)
-    """What recipes were made of, where they differ from those of the plan."""
+    """What inputs were made of, where they differ from those of the plan."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     saw: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
     """What stood in the build root of each, by name, and as what it had come out."""
@@ -58,7 +58,7 @@ class BuildPlan:
 
 
 def changed(old: str, new: str) -> str:
-    """The reason of a build whose recipe differs, from both pre-images.
+    """The reason of a build whose inputs differ, from both pre-images.
 
     >>> changed('{"env": {"CC": "a"}, "arch": "x"}', '{"env": {"CC": "b"}, "arch": "x"}')
     'changed: env.CC'
@@ -80,8 +80,8 @@ def plan_build(
 ) -> BuildPlan:
     """Which of the jobs (in build order) are to do; what nothing unfinished needs to build is not in the plan.
 
-    A package is up to date when its recipe is what it was and everything that stood in its build root has come out, at
-    `rung` of the ladder, as it was then. Where that is to be built first, it *may* be built.
+    A package is up to date when its inputs are what they were and everything that stood in its build root has come
+    out, at `rung` of the ladder, as it was then. Where that is to be built first, it *may* be built.
     `force` builds the requested ones again, whatever there is.
     """
     packages = {name: job.package for name, job in jobs.items()}
@@ -122,7 +122,7 @@ def _own(job: Job, built: Built, *, forced: bool) -> str | None:
         return "output missing" if text in built.lost else "not built yet"
     if forced:
         return "forced"
-    if key == job.key or built.recipes.get(text) == job.recipe:
+    if key == job.key or built.inputs.get(text) == job.inputs:
         return None
     return changed(built.preimages.get(text, ""), job.preimage)
 

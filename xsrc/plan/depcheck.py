@@ -280,7 +280,8 @@ def _guesses(need: Need) -> Iterator[str]:
     match need.want:
         case Want.SONAME:
             stem = name.partition(".so")[0]
-            yield from (stem, stem.removeprefix("lib"), stem.rstrip("0123456789.-"))
+            bare = stem.removeprefix("lib")
+            yield from (stem, bare, f"{bare}lib", stem.rstrip("0123456789.-"), bare.rstrip("0123456789.-"))
         case Want.PROGRAM:
             stem = name.rstrip("0123456789.")
             yield from (name, stem, f"{stem}3")

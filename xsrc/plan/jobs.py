@@ -1,4 +1,4 @@
-"""What every package of a plan is made of: scripts, environment, recipe and key."""
+"""What every package of a plan is made of: scripts, environment, inputs and key."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Job:
     package: Package
     scripts: Mapping[str, tuple[Script, ...]]
     env: Mapping[str, str]
-    recipe: str
+    inputs: str
     """The digest of all that is its own."""
     key: str
     preimage: str
-    """What the key is made of: the parts of the recipe, and for each direct need of the build a digest."""
+    """What the key is made of: its own inputs, and for each direct need of the build a digest."""
 
     @property
     def name(self) -> str:
@@ -58,15 +58,15 @@ class World:
     arch: Arch
 
     def identity(self) -> str:
-        """A digest of it: while it is the same, the recipe of an unchanged template is."""
+        """A digest of it: while that is the same, the inputs of an unchanged template are."""
         settings = {"flags": dict(self.settings.flags), "options": dict(self.settings.options)}
         styles = {name: repr(style) for name, style in self.styles.items()}
         base = [self.base.name, dict(self.base.identity), dict(self.base.flags), dict(self.base.env)]
         return digest(preimage({"styles": styles, "tidy": self.tidy, "base": base, "arch": self.arch.name} | settings))
 
-    def recipe(self, package: Package) -> str:
+    def inputs(self, package: Package) -> str:
         """The digest of all that a package is made of itself, without what it needs."""
-        return digest(preimage(self.recipe_parts(package, *self.build_of(package))))
+        return digest(preimage(self.input_parts(package, *self.build_of(package))))
 
     def build_of(self, package: Package) -> tuple[dict[str, tuple[Script, ...]], dict[str, str]]:
         """The scripts of every phase, and their environment."""
@@ -74,10 +74,10 @@ class World:
         env = environment(package, style, self.settings, self.base, self.arch)
         return scripts(package, style, self.tidy), env
 
-    def recipe_parts(
+    def input_parts(
         self, package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[str, str]
     ) -> dict[str, Any]:
-        """The parts of the recipe of a package, by name."""
+        """The inputs of a package, by name."""
         base = {"name": self.base.name, **self.base.identity}
         return {**parts(package, run, env), "arch": self.arch.name, "base": base, "sandbox": SANDBOX}
 
@@ -86,11 +86,11 @@ def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) ->
     """The jobs of `names` and of all that they need, in build order, with their keys; raises TemplateError."""
     ordered = order(names, packages)
     builds = {name: world.build_of(packages[name]) for name in ordered}
-    recipes = {name: world.recipe_parts(packages[name], *builds[name]) for name in ordered}
-    digests = {name: digest(preimage(recipes[name])) for name in ordered}
+    inputs = {name: world.input_parts(packages[name], *builds[name]) for name in ordered}
+    digests = {name: digest(preimage(inputs[name])) for name in ordered}
     result = {}
     for name, key in keyed(ordered, packages, digests.__getitem__).items():
-        text = preimage({**recipes[name], DEPENDS: dict(key.depends)})
+        text = preimage({**inputs[name], DEPENDS: dict(key.depends)})
         result[name] = Job(packages[name], *builds[name], digests[name], key.key, text)
     return result
 

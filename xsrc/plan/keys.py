@@ -1,4 +1,4 @@
-"""Keys of packages: what each is made of itself (its recipe), and with that the keys of all that it needs."""
+"""Keys of packages: what each is made of itself (its inputs), and with that the keys of all that it needs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Keyed:
     depends: Mapping[str, str]
 
 
-def keyed(names: Iterable[str], packages: Mapping[str, Needs], recipe: Callable[[str], str]) -> dict[str, Keyed]:
-    """The keys of `names` and of all that they need, in build order; `recipe` gives the digest of its own parts.
+def keyed(names: Iterable[str], packages: Mapping[str, Needs], inputs: Callable[[str], str]) -> dict[str, Keyed]:
+    """The keys of `names` and of all that they need, in build order; `inputs` gives the digest of its own.
 
     A need counts with its own key and with the keys of all that it needs to run. Packages of a cycle share what the
     others of it are made of.
@@ -30,11 +30,11 @@ def keyed(names: Iterable[str], packages: Mapping[str, Needs], recipe: Callable[
         built = [node.name for node in group if not node.usable]
         usable = [node.name for node in group if node.usable]
         inside = set(usable) if built else set()
-        others = {n: key_of(recipe(n), {}) for n in sorted(built)} if len(group) > 1 and built else {}
+        others = {n: key_of(inputs(n), {}) for n in sorted(built)} if len(group) > 1 and built else {}
         for name in built:
             needs = packages[name].needs(*BUILD)
             depends = {need: reach[need] for need in needs if need not in inside} | others
-            result[name] = Keyed(key_of(recipe(name), depends), depends)
+            result[name] = Keyed(key_of(inputs(name), depends), depends)
         parts = {name: result[name].key for name in usable if name in result}
         for name in usable:
             parts |= {need: reach[need] for need in packages[name].needs(Dep.RUN) if need in reach}

@@ -45,15 +45,15 @@ def what_is_built(context: Context, farm: Farm, planned: Mapping[str, Job], *, l
         text = str(job.package.pkgver)
         if keys.get(text) != job.key and adopt(context, farm, job, note=not look):
             keys[text] = job.key
-    recipes = farm.recipes()
+    inputs = farm.inputs()
     preimages = {}
     for job in planned.values():
         text = str(job.package.pkgver)
-        if text in keys and keys[text] != job.key and recipes.get(text) != job.recipe:
+        if text in keys and keys[text] != job.key and inputs.get(text) != job.inputs:
             props = farm.props(job.package.pkgver)
             preimages[text] = props.preimage if props else ""
     saw = farm.saw(str(job.package.pkgver) for job in planned.values())
-    return Built(keys, frozenset(lost), recipes, preimages, farm.outcomes(), saw)
+    return Built(keys, frozenset(lost), inputs, preimages, farm.outcomes(), saw)
 
 
 def adopt(context: Context, farm: Farm, job: Job, *, note: bool) -> bool:

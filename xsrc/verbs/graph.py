@@ -32,7 +32,7 @@ class Graph(Verb):
             for line in dot(ordered, packages):
                 context.ui.output(line)
         elif self.json:
-            keys = keyed(names, packages, lambda name: packages[name].recipe)
+            keys = keyed(names, packages, lambda name: packages[name].inputs)
             table = {
                 name: {
                     "pkgver": str(packages[name].pkgver),

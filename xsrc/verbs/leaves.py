@@ -13,4 +13,4 @@ def leaves(context: Context) -> Leaves:
     Options of the command line are not in force here: they are of single packages.
     """
     same = world(context)
-    return context.index.leaves(same.identity(), lambda template: context.package(template, {}), same.recipe)
+    return context.index.leaves(same.identity(), lambda template: context.package(template, {}), same.inputs)

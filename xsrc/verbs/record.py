@@ -141,7 +141,7 @@ def _props(context: Context, job: Job, state: State, needs: Closure, found: dest
         pkgver=package.pkgver,
         arch=context.arch.name,
         key=job.key,
-        recipe=job.recipe,
+        inputs=job.inputs,
         outcome=outcome(manifest, elves, rules.table(), depends, found.requires, found.provides),
         saw=weighed(state.saw, needs, found),
         short_desc=package.raw.get("short_desc", ""),

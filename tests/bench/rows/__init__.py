@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.bench.measure import Figure
-from tests.bench.rows import build, enter, farm, scale, schedule, start, stow
+from tests.bench.rows import build, enter, farm, parallel, scale, schedule, start, stow
 from tests.bench.world import World
 
 ROWS: Mapping[str, tuple[str, Callable[[World], list[Figure]]]] = {
@@ -20,6 +20,10 @@ ROWS: Mapping[str, tuple[str, Callable[[World], list[Figure]]]] = {
     "schedule": (
         "simulated runs of all packages of a distribution against the shortest that can be",
         schedule.schedule,
+    ),
+    "parallel": (
+        "a run of 40 small packages with -j2 against the shortest that its own times allow",
+        parallel.parallel,
     ),
     "memory": ("peak memory of xsrc itself in xsrc build dash", build.memory),
     "overhead": ("xsrc build dash from a fetched distfile against the same commands by hand", build.overhead),

@@ -148,4 +148,6 @@ class Site:
     def distfiles(self) -> list[str]:
         """The names of files in the folder of distfiles, without locks and notes of addresses."""
         top = self.masterdir / "pkg-srcdistdir"
-        return sorted(path.name for path in top.rglob("*") if path.is_file() and not path.name.endswith((".lock", ".named")))
+        return sorted(
+            path.name for path in top.rglob("*") if path.is_file() and not path.name.endswith((".lock", ".named"))
+        )

@@ -80,7 +80,7 @@ def whole_props() -> Props:
         options={"libedit": True, "x": False},
         build={"base": {"name": "host"}, "seconds": 3},
         preimage='{"format": 1}',
-        recipe="e" * 64,
+        inputs="e" * 64,
         outcome=Outcome("1" * 32, "2" * 32, ""),
         saw={"libedit": Outcome("3" * 32, "4" * 32, "5" * 32), "make": Outcome("6" * 32)},
     )
@@ -172,7 +172,7 @@ def test_one_build_is_told_from_another() -> None:
     least = Props(PkgVer("dash", "0.5.12", 1), "x86_64", "f" * 64)
     history = {
         "key",
-        "recipe",
+        "inputs",
         "preimage",
         "options",
         "saw",

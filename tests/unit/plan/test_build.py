@@ -291,8 +291,8 @@ def test_a_preimage_is_what_the_key_is_made_of() -> None:
         "dash"
     ]
     parts = json.loads(job.preimage)
-    recipe = {name: part for name, part in parts.items() if name not in ("format", "depends")}
-    assert key_of(digest(preimage(recipe)), parts["depends"]) == job.key
+    inputs = {name: part for name, part in parts.items() if name not in ("format", "depends")}
+    assert key_of(digest(preimage(inputs)), parts["depends"]) == job.key
     assert parts["pkgver"] == "dash-0.5.12_1"
     assert parts["distfiles"] == [{"sha256": SHA, "dest": "", "strip": 1}]
     assert list(parts["depends"]) == ["a"]
