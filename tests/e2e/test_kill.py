@@ -61,6 +61,35 @@ def test_interrupt_in_each_phase(site: Site, phase: str) -> None:
     after(site, word, before)
 
 
+MAKEFILE = r"""
+all: one two
+one:
+	date +%s%N >one
+two: one
+	$(DULL)echo half >two; [ "$(MAKEJOBS)" = 1 ] || { touch asleep; sleep 600; }; echo whole >two
+"""
+
+
+@pytest.mark.parametrize("dull", [False, True], ids=["ends", "does-not-end"])
+def test_what_an_interrupt_leaves_half_written_is_not_taken_for_whole(site: Site, dull: bool) -> None:
+    """make(1) takes it away, and goes on from there; what does not end is killed, and the build begins anew."""
+    share = "mkdir -p $DESTDIR/usr/share; cp one two $DESTDIR/usr/share\n"
+    site.script("half", share, do_build="cp -n $FILESDIR/Makefile .; make\n")
+    site.write("templates/half/files/Makefile", MAKEFILE.replace("$(DULL)", "trap '' INT; " if dull else ""))
+    wrksrc = site.work("half-1.0") / "wrksrc"
+    with people.ended(site.start("build", "-j2", "half")) as running:
+        look.until(lambda: (wrksrc / "asleep").exists() or running.process.poll() is not None, "it sleeps")
+        if running.process.poll() is not None:
+            raise AssertionError(str(running.wait()))
+        first = (wrksrc / "one").read_text()
+        running.signal(signal.SIGINT)
+        running.wait().ended(130, "half-1.0_1: interrupted in build")
+    assert (wrksrc / "two").exists() is dull
+    site.build("-j1", "half")
+    assert (site.masterdir / "usr/share/two").read_text() == "whole\n"
+    assert ((site.masterdir / "usr/share/one").read_text() == first) is not dull
+
+
 def test_interrupt_in_fetch(site: Site) -> None:
     site.hello()
     path = f"/{site.root.name}/hello-1.0.tar.gz"

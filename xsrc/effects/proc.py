@@ -17,6 +17,7 @@ import prctl
 from plumbum import local
 from plumbum.machines.local import LocalCommand
 
+from xsrc.effects.family import families
 from xsrc.errors import HostError
 from xsrc.model.command import Command
 
@@ -55,6 +56,12 @@ def _started(command: Command, **streams: Any) -> Iterator[Process]:
     process = spawn(command, start_new_session=True, **streams)
     try:
         yield process
+    except KeyboardInterrupt as error:
+        quiet = _interrupt(process)
+        end(process)
+        if quiet:
+            raise Quiet from error
+        raise
     except BaseException:
         end(process)
         raise
@@ -77,6 +84,41 @@ def end(process: Process) -> None:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-process.pid, 0)[0]:  # orphans that were adopted; they have been killed
             pass
+
+
+class Quiet(KeyboardInterrupt):
+    """An interrupt, after which all that a sandbox ran but its first command has ended of its own."""
+
+
+_QUIET = 2.0
+"""Seconds for those who are interrupted to take away what they have half written."""
+
+
+def _interrupt(process: Process) -> bool:
+    """Let programs in a helper's sandbox end as Ctrl-C would: make(1) and cc(1) remove then what is not finished.
+
+    The command itself is stopped meanwhile: it is to start nothing more, and all the others are killed when it ends.
+    """
+    family = families([process.pid])[0]
+    inits = {seen.pid for seen in family if seen.parent == process.pid}
+    firsts = {seen.pid for seen in family if seen.parent in inits}
+    for pid in firsts:
+        _signal(pid, signal.SIGSTOP)
+    ends = time.monotonic() + _QUIET
+    asked: set[int] = set()
+    while True:
+        left = {seen.pid for seen in families([process.pid])[0] if seen.alive} - {process.pid} - inits - firsts
+        for pid in left - asked:
+            _signal(pid, signal.SIGINT)
+        asked |= left
+        if not left or time.monotonic() > ends:
+            return bool(firsts) and not left
+        time.sleep(0.01)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def adopt_orphans() -> None:

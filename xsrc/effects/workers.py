@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import prctl
 
+from xsrc.effects.family import families
+
 Say = Callable[[str, Any], None]
 """Sends a word and a value of JSON to the process that began the worker."""
 
@@ -136,36 +138,14 @@ class Workers:
         if not self._workers or time.monotonic() - self._looked < _SAMPLE:
             return
         self._looked = time.monotonic()
-        for worker, size in zip(self._workers.values(), resident(w.pid for w in self._workers.values()), strict=True):
-            worker.peak = max(worker.peak, size)
+        for worker, family in zip(self._workers.values(), families(w.pid for w in self._workers.values()), strict=True):
+            worker.peak = max(worker.peak, sum(seen.resident for seen in family))  # what they share counts for each
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """Send a signal to every worker itself; what it runs is its own to end."""
         for worker in self._workers.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, number)
-
-
-def resident(roots: Iterable[int]) -> list[int]:
-    """The bytes in memory of each process with all its descendants (what they share is counted for each)."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    children: dict[int, list[int]] = {}
-    sizes: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - many, and often
-                fields = file.read().rpartition(b")")[2].split()
-                children.setdefault(int(fields[1]), []).append(int(name))
-                sizes[int(name)] = int(fields[21]) * page
-    totals = []
-    for root in roots:
-        queue, total = [root], 0
-        while queue:
-            pid = queue.pop()
-            total += sizes.get(pid, 0)
-            queue += children.get(pid, ())
-        totals.append(total)
-    return totals
 
 
 def memory_free() -> int | None:

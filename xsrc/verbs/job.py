@@ -17,7 +17,7 @@ from xsrc.effects.cgroup import Group, limited_group
 from xsrc.effects.enter import run
 from xsrc.effects.fetch import fetch, path_of, present, verify
 from xsrc.effects.lock import locked
-from xsrc.effects.proc import LimitReached, Sink, Watch, adopt_orphans
+from xsrc.effects.proc import LimitReached, Quiet, Sink, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.model.arch import Dep
 from xsrc.model.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
@@ -174,19 +174,25 @@ class Builder:
             with self.context.masterdir.log(self.pkgver, phase.value).open("wb") as log:
                 {Phase.FETCH: self.fetch, Phase.EXTRACT: self.extract}.get(phase, self.scripts)(phase, log)
         except BuildFailed:
-            self.state = replace(self.state, running="", failed=phase.value)
-            with contextlib.suppress(OSError):  # a full disk is not the news
-                work.write_state(self.work, self.state)
+            self.stopped(phase)
             raise
         except OSError as error:
             raise _host(error, self.work.path) from error
         except KeyboardInterrupt as error:
+            if isinstance(error, Quiet):  # else half a file may lie there, which make(1) would take for a whole one
+                self.stopped(phase)
             raise Interrupted(
                 f"{self.pkgver}: interrupted in {phase}", hint=f"xsrc build {self.pkgver.name}"
             ) from error
         took = (*self.state.seconds, (phase.value, round(time.monotonic() - begun, 3)))
         self.state = replace(self.state, running="", done=(*self.state.done, phase.value), seconds=took)
         work.write_state(self.work, self.state)
+
+    def stopped(self, phase: Phase) -> None:
+        """Note that a phase has not come to its end, and that it can go on from what it left."""
+        self.state = replace(self.state, running="", failed=phase.value)
+        with contextlib.suppress(OSError):  # a full disk is not the news
+            work.write_state(self.work, self.state)
 
     def fetch(self, phase: Phase, log: IO[bytes]) -> None:
         """Bring and verify the distfiles; the one phase that has the network, and runs nothing of the package's."""
