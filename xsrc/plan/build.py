@@ -57,15 +57,16 @@ class BuildPlan:
         return tuple(step for step in self.steps if step.reason)
 
 
-def changed(old: str, new: str) -> str:
-    """The reason of a build whose inputs differ, from both pre-images.
+def changed(old: str, new: str) -> str | None:
+    """The reason of a build whose inputs differ, from both pre-images; None where they differ in dependencies only.
 
     >>> changed('{"env": {"CC": "a"}, "arch": "x"}', '{"env": {"CC": "b"}, "arch": "x"}')
     'changed: env.CC'
     """
     paths = [path.removeprefix("template.") for path, _, _ in difference(old, new) if not path.startswith(DEPENDS)]
     # what a template's key makes of the scripts is told by that key
-    told = [path for path in paths if not path.startswith("scripts.")] or paths
+    if not (told := [path for path in paths if not path.startswith("scripts.")] or paths):
+        return None
     more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     return f"changed: {', '.join(told[:_SHOWN])}{more}"
 

@@ -89,7 +89,7 @@ def _refusal(context: Context, job: Job) -> TemplateError | None:
     for name, text in package.phases.items():
         # the shell only reads; it runs nothing (sh -n)
         result = capture(Command(("/bin/sh", "-n")), text)
-        if result.code:
+        if 0 < result.code < 128:  # one that was killed has said nothing of the text
             words = result.err.strip().splitlines()[0] if result.err.strip() else "no sh text"
             span = package.template.span("phases", name)
             message = words.split(": ", 1)[-1]
