@@ -45,6 +45,7 @@ VERBS = {
     "check-deps": "checkdeps.CheckDeps",
     "chroot": "chroot.Chroot",
     "shell": "chroot.Shell",
+    "test": "test.Test",
     "log": "log.Log",
     "report": "report.Report",
     "clean": "clean.Clean",

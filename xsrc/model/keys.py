@@ -164,6 +164,7 @@ KEYS: dict[str, Kind] = {
     "options": Map(_OPTION, _WORD),
     "when": List(),  # filled in below: it may hold any key of the template
     "phases": Table({f"{part}_{phase}": Text("sh text") for phase in PHASES for part in ("pre", "do", "post")}),
+    "test": Text("sh text"),
     "install": _INSTALL,
     "stow": Table({"hardlink": _GLOBS, "copy": _GLOBS, "ignore": _GLOBS, "protect": Flag()}),
     "subpackages": Map(_SUBPACKAGE, _NAME),
@@ -205,6 +206,7 @@ NEUTRAL: Mapping[str, str] = {
     "changelog": "prose",
     "update": "where to look for newer versions",
     "lint": "what a checker says",
+    "test": "what is tried when it is built",
     "archs": "where it may be built, not how",
     "broken": "whether it may be built, not how",
     "restricted": "whether it may be given away",

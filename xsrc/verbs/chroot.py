@@ -21,6 +21,15 @@ from xsrc.verbs.verb import Verb
 
 _SHELL = "/bin/sh"
 
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",
+    "HOME": "/root",
+    "SHELL": _SHELL,
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+}
+"""What programs in the stowed root find."""
+
 
 def _session(command: tuple[str, ...], terminal: bool) -> tuple[str, ...]:
     """A command that owns the terminal it is given, where the base has a program for that."""
@@ -36,10 +45,7 @@ class Chroot(Verb):
         context.make_mount_points()
         command = self.given or (_SHELL, "-i")
         env = {
-            "PATH": "/usr/bin:/usr/sbin:/bin:/sbin",
-            "HOME": "/root",
-            "SHELL": _SHELL,
-            "LANG": "C.UTF-8",
+            **ENVIRONMENT,
             "TERM": context.host.env.get("TERM", "dumb"),
             "PS1": "(xsrc chroot) \\w \\$ " if "bash" in command[0] else "(xsrc chroot) $ ",
         }

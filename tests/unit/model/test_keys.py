@@ -88,6 +88,7 @@ EVERY: dict[str, Any] = {
         }
     ],
     "phases": {f"{part}_{phase}": "true" for phase in PHASES for part in ("pre", "do", "post")},
+    "test": "true",
     "install": {
         "license": ["COPYING"],
         "bin": ["dash"],
