@@ -29,9 +29,9 @@ TOOL = "mkdir -p $DESTDIR/usr/bin; printf '#!/bin/sh\\n' >$DESTDIR/usr/bin/{0}; 
 FILE = "templates/one/template.toml"
 
 
-def one(top: str) -> dict[str, str]:
-    """The arguments of the package that is looked at, with these dependencies."""
-    return {"name": "one", "install": INSTALL_PROGRAM, "do_build": PROGRAM, "top": top}
+def write_one(site: Site, top: str, tables: str = "") -> None:
+    """The package that is looked at, with these dependencies."""
+    site.script("one", INSTALL_PROGRAM, do_build=PROGRAM, top=top, tables=tables)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def built(site: Site) -> Site:
         site.script(name, INSTALL_LIBRARY.format(name), do_build=LIBRARY.format(name))
     for name in ("tool", "idle"):
         site.script(name, TOOL.format(name))
-    site.script(**one('hostmakedepends = ["q"]\nmakedepends = ["r"]\ndepends = ["idle"]'))
+    write_one(site, 'hostmakedepends = ["q"]\nmakedepends = ["r"]\ndepends = ["idle"]')
     site.build("one", "tool")
     return site
 
@@ -85,19 +85,13 @@ or say why it may be: [lint] ignore = {{ undeclared-far = "…" }}
     assert (rows[1]["path"], rows[1]["needs"]) == ("/usr/bin/one", ["library libq.so.1"])
 
     # the template as it stands now counts, so mending it takes no build
-    site.script(
-        **one('makedepends = ["q"]\ndepends = ["tool"]'), tables='[lint.ignore]\nundeclared-nobody = "a joke"\n'
-    )
+    mended, reasons = 'makedepends = ["q"]\ndepends = ["tool"]', '[lint.ignore]\nundeclared-nobody = "a joke"\n'
+    write_one(site, mended, reasons)
     (row,) = json.loads(site.xsrc("check-deps", "--json", "one").ended(1, "undeclared-nobody, for: a joke").out)
     assert row["code"] == "undeclared-far"
-    site.script(
-        **one('makedepends = ["q"]\ndepends = ["tool"]'),
-        tables='[lint.ignore]\nundeclared-nobody = "a joke"\nundeclared-far = "another"\nunused-q = "stale"\n',
-    )
-    result = site.xsrc("check-deps", cwd=site.root / "templates/one").ok(
-        "another", "remove unused-q from [lint] ignore"
-    )
-    assert result.out == ""
+    write_one(site, mended, f'{reasons}undeclared-far = "another"\nunused-q = "stale"\n')
+    result = site.xsrc("check-deps", cwd=site.root / "templates/one")
+    assert result.ok("another", "remove unused-q from [lint] ignore").out == ""
 
 
 def test_what_cannot_be_looked_at(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path as Folder
 
 from plumbum import cli
 
@@ -73,7 +74,7 @@ class CheckDeps(Verb):
         if package.pkgver != props.pkgver:
             context.ui.note(f"{props.pkgver} is what is built; its template is now {package.pkgver}")
         one = Checked(tuple(_parts(context, farm, package, built)), package.depends[Dep.LIB])
-        for finding in findings(context, props.pkgver, one, offers):
+        for finding in findings(context, one, built, offers):
             if reason := reasons.pop(finding.code, None):
                 context.ui.note(f"{props.pkgver}: {finding.code}, for: {reason}")
                 continue
@@ -87,14 +88,12 @@ class CheckDeps(Verb):
                 context.ui.note(f"{props.pkgver}: remove {code} from [lint] ignore: it is found no more")
 
 
-def findings(context: Context, pkgver: PkgVer, one: Checked, offers: Offers) -> Iterator[Finding]:
+def findings(context: Context, one: Checked, built: Mapping[str, Props], offers: Offers) -> Iterator[Finding]:
     """What is to be said of what was built of one template. Raises BuildFailed, OSError for what cannot be read."""
     yield from undeclared(one, offers, all_names(context.tree))
     doubtful = list(suspects(one, offers))
     words = frozenset(word for suspect in doubtful for word in suspect.words)
-    found = {
-        part.name: named(context.masterdir.destdir(pkgver), part.files, words) if words else set() for part in one.parts
-    }
+    found = {part.name: named(_folder(context, built[part.name]), part.files, words) for part in one.parts if words}
     for suspect in doubtful:
         if all(suspect.words.isdisjoint(found[part.name]) for part in suspect.parts):
             yield unused(suspect)
@@ -116,16 +115,19 @@ def _offer(farm: Farm, props: Props) -> Offer:
 
 def _parts(context: Context, farm: Farm, package: Package, built: Mapping[str, Props]) -> Iterator[Part]:
     """What came of the newest build of one template: the package, then the subpackages that it still has."""
-    main = built[package.name].pkgver
-    folder = context.masterdir.destdir(main)
+    main = str(built[package.name].pkgver)
     declared: dict[str, tuple[tuple[Pattern, ...], Path]] = {package.name: (package.depends[Dep.RUN], (Dep.RUN.value,))}
     for name, body in package.raw.get("subpackages", {}).items():
         key: Path = ("subpackages", name, Dep.RUN.value)
         declared[name] = tuple(map(Pattern.parse, body.get(Dep.RUN.value, ()))), key
     for name, (depends, key) in declared.items():
-        if name == package.name or (name in built and built[name].source == str(main)):
+        if name == package.name or (name in built and built[name].source == main):
             files = frozenset(e.path for e in farm.entries(built[name].pkgver) if e.kind is Kind.FILE)
-            yield Part(name, needs(folder, files), files, depends, key)
+            yield Part(name, needs(_folder(context, built[name]), files), files, depends, key)
+
+
+def _folder(context: Context, props: Props) -> Folder:
+    return context.masterdir.destdir(props.pkgver)
 
 
 def _place(template: Template, finding: Finding) -> Span:
