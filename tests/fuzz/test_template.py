@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.builders import a_package, style_texts, text_of, toml
+from tests.unit.builders import a_package, style_programs, style_texts, text_of, toml
 from tests.unit.model.test_keys import EVERY
 from tests.unit.plan.test_build import leaves
 from xsrc.errors import Diagnostic, SettingsError, TemplateError, UsageError
@@ -22,7 +22,7 @@ from xsrc.model.template import Template, parse
 from xsrc.plan.resolve import resolve
 from xsrc.styles.expand import parse_styles, scripts, style_of
 
-STYLES = parse_styles(style_texts())
+STYLES = parse_styles(style_texts(), style_programs())
 PACKAGE = a_package(configure_args=["--x"], make_build_args=["V=1"])
 MACHINES = [Arch.named(name) for name in ("x86_64", "i686-musl", "s390x")]
 VALID = text_of(**EVERY)
@@ -308,7 +308,7 @@ def test_whatever_stands_in_settings(at: int, gone: int, piece: str) -> None:
 def test_whatever_stands_in_a_style(at: int, gone: int, piece: str, word: str) -> None:
     text = damaged(STYLE_TEXT.replace('"x"', f'"{word}"'), at, gone, piece)
     try:
-        styles = parse_styles({**style_texts(), "one": text})
+        styles = parse_styles({**style_texts(), "one": text}, style_programs())
     except TemplateError as error:
         assert error.diagnostics
         for diagnostic in error.diagnostics:

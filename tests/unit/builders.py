@@ -106,6 +106,12 @@ def style_texts() -> dict[str, str]:
     return {file.name.removesuffix(".toml"): file.read_text() for file in folder.iterdir() if ".toml" in file.name}
 
 
+def style_programs() -> dict[str, str]:
+    """The programs that they run in a build root."""
+    folder = resources.files("xsrc.styles") / "programs"
+    return {file.name: file.read_text() for file in folder.iterdir() if file.is_file()}
+
+
 def tidy_text() -> str:
     """The script that ends an install phase."""
     return (resources.files("xsrc.styles") / "tidy.sh").read_text()

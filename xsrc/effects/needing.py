@@ -6,7 +6,6 @@ A build can leave any bytes: what is damaged asks for nothing, and what is beyon
 from __future__ import annotations
 
 import ast
-import io
 import os
 import re
 import stat
@@ -14,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import IO
 
 from xsrc.effects.walk import Item, Walk, held
 from xsrc.errors import BuildFailed
@@ -30,7 +30,7 @@ SEARCHED = 256 << 20
 
 _CHUNK = 1 << 20
 _LONGEST = 256
-"""Bytes of a name that is looked for."""
+"""Of a name: characters that are told, bytes that are looked for."""
 _PROSE = re.compile(r"usr/share/(?:man|info|doc|gtk-doc|help|locale|licenses)/")
 _EXAMPLE = re.compile(r"(?:^|/)(?:tests?|testing|examples?|demos?)/")
 _PYTHON_FOLDER = re.compile(r"usr/lib(?:64)?/python3[^/]*/")
@@ -44,13 +44,13 @@ def needs(destdir: Path, paths: Collection[str]) -> Needs:
     static = False
     for item, data, file in _files(destdir, paths):
         if data[:4] == elf.MAGIC:
-            read = elf.read(io.BufferedReader(file))
+            read = elf.read(file)
             asked = [(Want.SONAME, name) for name in read.needed] if read else []
             static |= bool(read and read.role is Role.PROGRAM and not read.needed and not read.interpreter)
         else:
             asked = list(_text_needs(item, data, file))
         for want, name in dict.fromkeys(asked):
-            key = want, "".join(c if c.isprintable() else "?" for c in name)
+            key = want, "".join(c if c.isprintable() else "?" for c in name[:_LONGEST])
             one = found.get(key) or Need(*key, item.path, 0)
             found[key] = one._replace(files=one.files + 1)
         if len(found) > MOST:
@@ -79,7 +79,7 @@ def named(destdir: Path, paths: Collection[str], words: Collection[str]) -> set[
     return found
 
 
-def _files(destdir: Path, paths: Collection[str]) -> Iterator[tuple[Item, bytes, io.FileIO]]:
+def _files(destdir: Path, paths: Collection[str]) -> Iterator[tuple[Item, bytes, IO[bytes]]]:
     """Each regular file at `paths` that is no prose, with how it begins, open; one that nobody may read is left out."""
     with Walk(destdir) as at:
         for item in at.items():
@@ -88,11 +88,11 @@ def _files(destdir: Path, paths: Collection[str]) -> Iterator[tuple[Item, bytes,
             with held(item.name, item.parent) as (thing, status):
                 if not os.path.samestat(status, item.status) or not os.access(thing, os.R_OK):
                     continue
-                with io.FileIO(os.open(thing, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
+                with os.fdopen(os.open(thing, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                     yield item, file.read(4096), file
 
 
-def _text_needs(item: Item, data: bytes, file: io.FileIO) -> Iterator[tuple[Want, str]]:
+def _text_needs(item: Item, data: bytes, file: IO[bytes]) -> Iterator[tuple[Want, str]]:
     """What a text asks for."""
     path = item.path
     program = _interpreter(data) if data[:2] == b"#!" and item.status.st_mode & 0o111 else ""
@@ -161,15 +161,15 @@ def _perl(data: bytes) -> Iterator[tuple[Want, str]]:
             yield Want.PERL, hit[1]
 
 
-_REQUIRES = re.compile(r"^Requires(?:\.private)?[ \t]*:(.*(?:\\\n.*)*)", re.MULTILINE)
+_REQUIRES = re.compile(r"^Requires(?:\.private)?[ \t]*:(.*)", re.MULTILINE)
 _VARIABLE = re.compile(r"^([A-Za-z0-9_.]+)[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 
 
 def _pkg_config(data: bytes) -> Iterator[tuple[Want, str]]:
     """The modules of Requires and Requires.private, without the versions that they want."""
-    text = data.decode(errors="replace")
-    variables = dict(_VARIABLE.findall(text))
+    text = data.decode(errors="replace").replace("\\\n", " ")
+    variables = {name: value[:_LONGEST] for name, value in _VARIABLE.findall(text)}
     for line in _REQUIRES.findall(text):
-        plain = re.sub(r"\$\{([^}]*)\}", lambda hit: variables.get(hit[1], "")[:_LONGEST], line.replace("\\\n", " "))
+        plain = re.sub(r"\$\{([^}]*)\}", lambda hit: variables.get(hit[1], ""), line)[:LIMIT]
         for name in re.sub(r"[<>=!]+\s*[^\s,]+", " ", plain).replace(",", " ").split():
             yield Want.PC, name

@@ -152,6 +152,11 @@ def style_texts() -> dict[str, str]:
     return {path.stem: path.read_text() for path in sorted((PROGRAM / "styles").glob("*.toml"))}
 
 
+def style_programs() -> dict[str, str]:
+    """The text of every program that a build style may run in a build root, by the name of its file."""
+    return {path.name: path.read_text() for path in sorted((PROGRAM / "styles" / "programs").glob("*.*"))}
+
+
 def trigger_texts() -> dict[str, str]:
     """The text of every trigger, by name."""
     return {path.stem: path.read_text() for path in sorted((PROGRAM / "triggers").glob("*.toml"))}

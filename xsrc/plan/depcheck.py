@@ -1,4 +1,4 @@
-"""Holds what the files of a built package ask for against what its template declares.
+"""Holds what the files of built packages ask for against what their template declares.
 
 Reported is what no declared package gives though a file asks for it, and what is declared though nothing can be seen
 to use it. Nothing is said where use leaves no trace: of tools, of headers, of static archives, of data.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xsrc.model.arch import Dep
 from xsrc.model.manifest import Entry, Kind
 from xsrc.model.need import Need, Needs, Want
 from xsrc.model.pkgver import Pattern
+from xsrc.model.tomlspan import Path
 
-UNDECLARED, UNUSED = "undeclared-dependency", "unused-dependency"
-"""Names under which `[lint] ignore` gives the reason why a finding is none."""
+UNDECLARED, UNUSED = "undeclared", "unused"
+"""What codes of findings begin with; a `-` and the name of the other package follow."""
 
 _BASE_PROGRAMS = frozenset(("awk", "bc", "cat", "cc", "ed", "env", "false", "make", "sed", "sh", "test", "true"))
 _BASE_LIBRARIES = re.compile(
@@ -37,6 +38,7 @@ _SHARED_FOLDERS = re.compile(
     r"applications|bash-completion|zsh|fish|vala|gir-1\.0|girepository-1\.0|mime|metainfo|debug)(?:/|$)"
 )
 """Folders that packages share without a thought of each other."""
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class Offer:
     """Whether it only gathers others."""
     virtual: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    """Names of what it needs at run time."""
+    """Patterns of what it needs at run time."""
+    source: str = ""
+    """What it was built with: equal for all packages of one template."""
 
     def gives(self, want: Want, name: str) -> bool:
         """Whether it has what a file asks for."""
@@ -69,8 +73,7 @@ class Offer:
             case Want.SONAME:
                 return name in self.sonames
             case Want.PROGRAM:
-                command = _COMMANDS.fullmatch(name.lstrip("/"))
-                return (command[1] if command else name) in self.programs or name.lstrip("/") in self.paths
+                return _command(name) in self.programs or name.lstrip("/") in self.paths
             case Want.PC:
                 return name in self.modules
             case Want.PYTHON:
@@ -90,6 +93,7 @@ def offer(
     sonames: Iterable[str] = (),
     virtual: Iterable[str] = (),
     needs: Iterable[str] = (),
+    source: str = "",
 ) -> Offer:
     """What a package gives, by its manifest, the sonames that it provides, and its property list."""
     found: dict[str, set[str]] = {
@@ -132,126 +136,195 @@ def offer(
         empty=empty,
         virtual=tuple(virtual),
         needs=tuple(needs),
+        source=source,
     )
 
 
+Offers = Mapping[str, Offer]
+"""Of every built package, by its name."""
+
+
 @dataclass(frozen=True)
-class Checked:
-    """One built package that is looked at."""
+class Part:
+    """The package of a template, or one of its subpackages, as it was built."""
 
     name: str
     needs: Needs
     files: frozenset[str]
-    declared: Mapping[Dep, tuple[Pattern, ...]]
-    """By its template as it stands now."""
-    run_depends: tuple[str, ...] = ()
-    """Patterns: the declared ones when it was built, and the packages whose libraries were found to be needed."""
-    meta: bool = False
+    depends: tuple[Pattern, ...] = ()
+    """By the template as it stands now."""
+    key: Path = (Dep.RUN.value,)
+    """Where the template declares these."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """All that was built of one template, the package itself first."""
+
+    parts: tuple[Part, ...]
+    makedepends: tuple[Pattern, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(part.name for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A declared package of which no file asks for anything."""
+
+    name: str
+    key: Path
+    words: frozenset[str]
+    """Names by which a file may use it all the same."""
+    parts: tuple[Part, ...]
+    """Whose files."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that its template should say, or should not."""
+    """One thing that a template should declare, or should not."""
 
-    rule: str
-    text: str
-    path: str = ""
-    needs: str = ""
+    code: str
+    """The name under which `[lint] ignore` gives the reason why it is none."""
+    key: Path
+    """The key that is meant."""
+    message: str
+    hint: str
     provider: str = ""
-    key: str = ""
-    """The key of the template that is meant."""
-    more: tuple[str, ...] = field(default=(), compare=False)
+    """The other package; "" where it is not known."""
+    path: str = ""
+    """The first file that asks."""
+    needs: tuple[str, ...] = ()
+    """All that is asked for."""
 
 
-def undeclared(one: Checked, offers: Mapping[str, Offer], templates: Collection[str]) -> Iterator[Finding]:
+def undeclared(one: Checked, offers: Offers, templates: Collection[str]) -> Iterator[Finding]:
     """What a file asks for and no declared package gives; `templates` are the names of the tree, for a guess."""
-    known = {key: _provided(one, offers, key) for key in (Dep.LIB, Dep.RUN)}
-    own = {path.rpartition("/")[2].partition(".so")[0] for path in one.files if ".so" in path}
-    own |= {part.removesuffix(".py") for path in one.files for part in path.split("/")}
+    files = [path for part in one.parts for path in part.files]
+    own = {path.rpartition("/")[2].partition(".so")[0] for path in files if ".so" in path}
+    own |= {word.removesuffix(".py") for path in files for word in path.split("/")}
     has_perl = any(offer.gives(Want.PROGRAM, "perl") for offer in offers.values())
-    wanted: dict[tuple[str, str, str], list[Need]] = {}
-    for need in one.needs.needs:
-        key = Dep.LIB if need.want is Want.SONAME else Dep.RUN
-        givers = sorted(offer.name for offer in offers.values() if offer.gives(need.want, need.name))
-        if _of_base(need) or not known[key].isdisjoint(givers) or _by_itself(need, own):
-            continue
-        guess = (*givers, *(name for name in _guesses(need) if name in templates))
-        if guess and guess[0] in known[key]:
-            continue  # built before it gave that, or not built
-        if not guess and need.want is Want.PERL and not has_perl:
-            continue  # which modules come with a perl is known by one that is built
-        provider = guess[0] if guess else ""
-        wanted.setdefault((key.value, provider, provider or need.name), []).append(need)
-    for (where, provider, _), needs in wanted.items():
-        yield _undeclared(where, provider, needs)
+    linked = one.names | _meant(one.makedepends, offers)
+    for part in one.parts:
+        declared = _meant(part.depends, offers)
+        known = {Dep.LIB: linked | declared, Dep.RUN: {part.name} | declared | set(_loaded(part, offers))}
+        wanted: dict[tuple[Dep, str, str], list[Need]] = {}
+        for need in part.needs.needs:
+            dep = Dep.LIB if need.want is Want.SONAME else Dep.RUN
+            givers = sorted(offer.name for offer in offers.values() if offer.gives(need.want, need.name))
+            if _of_base(need) or not known[dep].isdisjoint(givers) or _by_itself(need, own):
+                continue
+            guess = (*givers, *(name for name in _guesses(need) if name in templates))
+            if guess and guess[0] in known[dep]:
+                continue  # built before it gave that, or not built
+            if not guess and need.want is Want.PERL and not has_perl:
+                continue  # which modules come with a perl is known by one that is built
+            provider = guess[0] if guess else ""
+            wanted.setdefault((dep, provider, provider or need.name), []).append(need)
+        for (dep, provider, _), needs in wanted.items():
+            yield _undeclared((dep.value,) if dep is Dep.LIB else part.key, provider, needs)
 
 
-def _undeclared(key: str, provider: str, needs: list[Need]) -> Finding:
+def _undeclared(key: Path, provider: str, needs: list[Need]) -> Finding:
     first = needs[0]
-    others = sum(need.files for need in needs) - 1
-    place = f"/{first.path}" + (f" (and {others} more)" if others else "")
-    names = ", ".join(dict.fromkeys(f"{need.name}" for need in needs[:4])) + (", …" if len(needs) > 4 else "")
-    advice = f"declare {provider} in {key}" if provider else "neither a built package nor a template's name gives it"
-    return Finding(
-        UNDECLARED,
-        f"{place}: needs {names} ({first.want}): {advice}",
-        f"/{first.path}",
-        first.name,
-        provider,
-        key,
-        tuple(f"{need.want} {need.name}" for need in needs),
-    )
+    others = max(need.files for need in needs) - 1
+    who = f"/{first.path} " + (f"and {others} more need" if others else "needs")
+    more = [need.name for need in needs[1:4]] + ["…"] * (len(needs) > 4)
+    code, where = f"{UNDECLARED}-{provider or _command(first.name)}", _dotted(key)
+    if provider:
+        giver, hint = f"{provider} gives it, and is not declared", f'add "{provider}" to {where}'
+    else:
+        giver = "it came from the base" if first.want is Want.SONAME else "no built package gives it"
+        hint = f"add what gives it to {where}, or build without it; or say why it may be: {_reason(code)}"
+    message = f"{where}: {who} {', '.join([f'{first.name} ({first.want})', *more])}: {giver}"
+    return Finding(code, key, message, hint, provider, f"/{first.path}", tuple(f"{n.want} {n.name}" for n in needs))
 
 
-def suspects(one: Checked, offers: Mapping[str, Offer]) -> dict[str, tuple[Dep, frozenset[str]]]:
-    """Declared packages that no file asks for, with the names by which a file may use them all the same.
+def suspects(one: Checked, offers: Offers) -> Iterator[Suspect]:
+    """Declared packages that no file asks for.
 
     Not among them is what can be used without a trace: tools, and libraries where something may be linked statically.
     """
-    found: dict[str, tuple[Dep, frozenset[str]]] = {}
-    mine = offers.get(one.name)
-    inside = one.needs.static or bool(mine and mine.static)
-    for kind in (Dep.LIB, Dep.RUN):
-        for pattern in () if one.meta else one.declared.get(kind, ()):
-            other = offers.get(pattern.name)
-            if other is None or other.empty or _used(one, other, mine):
-                continue
-            if kind is Dep.RUN and other.seen:
-                found[other.name] = (kind, other.seen)
-            elif kind is Dep.LIB and other.sonames and not other.static and not inside:
-                found.setdefault(other.name, (kind, other.seen))
-    return found
+    inside = any(part.needs.static or _static(part, offers) for part in one.parts)
+    for pattern in () if inside else one.makedepends:
+        group = _group(pattern.name, offers)
+        if any(other.sonames for other in group) and not any(other.static for other in group):
+            yield from _suspect(one, pattern, (Dep.LIB.value,), group, one.parts, offers)
+    for part in one.parts:
+        for pattern in part.depends if part.files else ():
+            yield from _suspect(one, pattern, part.key, _group(pattern.name, offers), (part,), offers)
 
 
-def unused(name: str, kind: Dep, gives: Iterable[str]) -> Finding:
-    """That nothing uses what `name` gives."""
-    some = sorted(gives)
+def _suspect(
+    one: Checked, pattern: Pattern, key: Path, group: list[Offer], parts: tuple[Part, ...], offers: Offers
+) -> Iterator[Suspect]:
+    words = frozenset(word for other in group for word in other.seen)
+    if pattern.name in one.names or not words or any(other.empty for other in group):
+        return
+    if not any(_used(part, other, offers.get(part.name)) for part in parts for other in group):
+        yield Suspect(pattern.name, key, words, parts)
+
+
+def unused(suspect: Suspect) -> Finding:
+    """That nothing uses what a package gives."""
+    name, where = suspect.name, _dotted(suspect.key)
+    some = sorted(suspect.words)
     names = ", ".join(some[:3]) + (", …" if len(some) > 3 else "")
-    text = f"{kind.value}: nothing of {name} is asked for or named by a file ({names}): leave it out"
-    return Finding(UNUSED, text, provider=name, key=kind.value)
+    code = f"{UNUSED}-{name}"
+    message = f"{where}: no file asks for anything of {name}, or names it ({names})"
+    return Finding(code, suspect.key, message, f"take it out, or say why it stays: {_reason(code)}", name)
 
 
-def _used(one: Checked, other: Offer, mine: Offer | None) -> bool:
+def _used(part: Part, other: Offer, mine: Offer | None) -> bool:
     """Whether a file asks for something of `other`, or stands where only that looks."""
-    if any(other.gives(need.want, need.name) for need in one.needs.needs):
+    if any(other.gives(need.want, need.name) for need in part.needs.needs):
         return True
     return mine is not None and not mine.folders.isdisjoint(other.folders)
 
 
-def _provided(one: Checked, offers: Mapping[str, Offer], key: Dep) -> set[str]:
-    """Names of the packages that it declares, itself among them; for one that only gathers others, these too."""
-    known = {one.name}
-    queue = [*map(Pattern.parse, one.run_depends), *one.declared.get(Dep.RUN, ()), *one.declared.get(key, ())]
-    while queue:
-        pattern = queue.pop()
-        names = {pattern.name} | {
-            name for name, other in offers.items() if any(map(pattern.satisfied_by, other.virtual))
-        }
-        for name in names - known:
-            known.add(name)
-            if name in offers and offers[name].empty:
-                queue += map(Pattern.parse, offers[name].needs)
+def _static(part: Part, offers: Offers) -> bool:
+    return part.name in offers and offers[part.name].static
+
+
+def _loaded(part: Part, offers: Offers) -> Iterator[str]:
+    """The packages that come along without being declared, for their libraries."""
+    for need in part.needs.needs:
+        if need.want is Want.SONAME:
+            yield from (offer.name for offer in offers.values() if need.name in offer.sonames)
+
+
+def _meant(patterns: Iterable[Pattern], offers: Offers) -> set[str]:
+    """Names of the packages that are declared by these patterns."""
+    known: set[str] = set()
+    for pattern in patterns:
+        known |= {pattern.name, *(offer.name for offer in _group(pattern.name, offers))}
+        for name, other in offers.items():
+            if any(map(pattern.satisfied_by, other.virtual)):
+                known.add(name)
     return known
+
+
+def _group(name: str, offers: Offers) -> list[Offer]:
+    """A built package, with what it gathers, and what it needs of those that came of the same build."""
+    found: dict[str, Offer] = {}
+    queue = [name]
+    while queue:
+        other = offers.get(queue.pop())
+        if other is None or other.name in found:
+            continue
+        found[other.name] = other
+        for need in map(Pattern.parse, other.needs):
+            beside = offers.get(need.name)
+            if other.empty or (beside is not None and other.source and beside.source == other.source):
+                queue.append(need.name)
+    return list(found.values())
+
+
+def _command(name: str) -> str:
+    """The name by which a program is looked up, of one that may be given by its path."""
+    hit = _COMMANDS.fullmatch(name.lstrip("/"))
+    return hit[1] if hit else name
 
 
 def _of_base(need: Need) -> bool:
@@ -262,8 +335,7 @@ def _of_base(need: Need) -> bool:
         case Want.PERL:
             return _ELSEWHERE.fullmatch(need.name) is not None
         case Want.PROGRAM:
-            command = _COMMANDS.fullmatch(need.name.lstrip("/"))
-            return (command[1] if command else need.name) in _BASE_PROGRAMS
+            return _command(need.name) in _BASE_PROGRAMS
     return False
 
 
@@ -294,3 +366,13 @@ def _guesses(need: Need) -> Iterator[str]:
         case Want.PERL:
             parts = name.split("::")
             yield from ("perl-" + "-".join(parts[:count]) for count in range(len(parts), 0, -1))
+
+
+def _dotted(key: Path) -> str:
+    return ".".join(map(str, key))
+
+
+def _reason(code: str) -> str:
+    """How a template says that a finding is none."""
+    key = code if _BARE.fullmatch(code) else f'"{code}"'
+    return f'[lint] ignore = {{ {key} = "…" }}'

@@ -17,8 +17,16 @@ from xsrc.model.tomlspan import Path
 from xsrc.styles.install import install_script
 
 _SPLICE = re.compile(r"\{\*([^{}]*)\}")
-_WORD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SHELL = {"jobs": "MAKEJOBS", "destdir": "DESTDIR", "triplet": "HOST_TRIPLET"}
+_WORD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
+_SHELL = {
+    "jobs": "MAKEJOBS",
+    "wrksrc": "WRKSRC",
+    "destdir": "DESTDIR",
+    "triplet": "HOST_TRIPLET",
+    "cc": "CC",
+    "cflags": "CFLAGS",
+    "ldflags": "LDFLAGS",
+}
 _VALUES = (*STYLE_TEXTS, *STYLE_LISTS)
 
 _STYLE = Table(
@@ -41,6 +49,8 @@ class Style:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """The texts of files beside the style that its phases name, such as `{wheel.py}`."""
 
 
 @dataclass(frozen=True)
@@ -51,35 +61,36 @@ class Script:
     text: str
 
 
-def parse_styles(texts: Mapping[str, str]) -> dict[str, Style]:
+def parse_styles(texts: Mapping[str, str], programs: Mapping[str, str] = MappingProxyType({})) -> dict[str, Style]:
     """Read the build styles, each by its name; what one inherits is laid under what it says.
 
+    `programs` are the texts that a word such as `{wheel.py}` stands for.
     Raises TemplateError that holds every problem of every file.
     """
     raws: dict[str, dict[str, Any]] = {}
     problems: list[Diagnostic] = []
     for name, text in texts.items():
         raws[name], bad = read(
-            f"styles/{name}.toml", text, _STYLE, lambda raw, bad: () if bad else _problems(raw, texts)
+            f"styles/{name}.toml", text, _STYLE, lambda raw, bad: () if bad else _problems(raw, texts, programs)
         )
         problems += bad
     problems = problems or _cycles(raws, texts)
     if problems:
         raise TemplateError(problems)
-    return {name: _style(name, raws) for name in raws}
+    return {name: _style(name, raws, programs) for name in raws}
 
 
-def _problems(raw: Mapping[str, Any], styles: Mapping[str, str]) -> Iterator[Problem]:
+def _problems(raw: Mapping[str, Any], styles: Mapping[str, str], programs: Mapping[str, str]) -> Iterator[Problem]:
     parent = raw.get("inherit")
     if parent is not None and parent not in styles:
         yield ("inherit",), f"inherit: no build style {parent!r}", nearest(parent, styles)
     for phase, commands in raw.get("phases", {}).items():
         for index, argv in enumerate(commands):
             for place, word in enumerate(argv):
-                yield from _word_problems(("phases", phase, index, place), word)
+                yield from _word_problems(("phases", phase, index, place), word, programs)
 
 
-def _word_problems(path: Path, word: str) -> Iterator[Problem]:
+def _word_problems(path: Path, word: str, programs: Mapping[str, str]) -> Iterator[Problem]:
     """What nothing can be filled in for."""
     if "{*" in _SPLICE.sub("", word):
         yield path, f"{shown(path)}: want a }} to the {{*, got {found(word)}", None
@@ -87,7 +98,7 @@ def _word_problems(path: Path, word: str) -> Iterator[Problem]:
         if name not in _VALUES or not _SPLICE.fullmatch(word):
             want = f"want {{*NAME}} as a word of its own with one of {', '.join(_VALUES)}"
             yield path, f"{shown(path)}: {want}, got {found(word)}", nearest(name, _VALUES)
-    texts = (*STYLE_TEXTS, *_SHELL)
+    texts = (*STYLE_TEXTS, *_SHELL, *programs)
     for name in _WORD.findall(word):
         if name not in texts:
             yield path, f"{shown(path)}: want one of {', '.join(texts)}, got {name}", nearest(name, texts)
@@ -110,16 +121,19 @@ def _cycles(raws: Mapping[str, dict[str, Any]], texts: Mapping[str, str]) -> lis
     return problems
 
 
-def _style(name: str, raws: Mapping[str, dict[str, Any]]) -> Style:
+def _style(name: str, raws: Mapping[str, dict[str, Any]], programs: Mapping[str, str]) -> Style:
     raw = raws[name]
-    parent = _style(raw["inherit"], raws) if "inherit" in raw else Style(name)
+    parent = _style(raw["inherit"], raws, programs) if "inherit" in raw else Style(name)
     phases = {phase: tuple(tuple(argv) for argv in commands) for phase, commands in raw.get("phases", {}).items()}
+    phases = {**parent.phases, **phases}
+    named = {hit for argvs in phases.values() for argv in argvs for word in argv for hit in _WORD.findall(word)}
     return Style(
         name=name,
         tools=tuple(raw.get("tools", parent.tools)),
         defaults=MappingProxyType({**parent.defaults, **raw.get("defaults", {})}),
         env=MappingProxyType({**parent.env, **raw.get("env", {})}),
-        phases=MappingProxyType({**parent.phases, **phases}),
+        phases=MappingProxyType(phases),
+        programs=MappingProxyType({name: text for name, text in programs.items() if name in named}),
     )
 
 
@@ -137,7 +151,7 @@ def scripts(package: Package, style: Style, tidy: str) -> dict[str, tuple[Script
 
     `tidy` is the text of tidy.sh, which ends the install phase of everything but a metapackage.
     """
-    values = {**{key: [] for key in STYLE_LISTS}, **dict.fromkeys(STYLE_TEXTS, ""), **style.defaults}
+    values = {**{key: [] for key in STYLE_LISTS}, **dict.fromkeys(STYLE_TEXTS, ""), **style.defaults, **style.programs}
     for key, value in package.style.items():
         values[key] = [*values[key], *value] if isinstance(value, list) else value
     result = {}

@@ -115,7 +115,7 @@ class Context:
 
     @cached_property
     def styles(self) -> dict[str, Style]:
-        return parse_styles(tree.style_texts())
+        return parse_styles(tree.style_texts(), tree.style_programs())
 
     @cached_property
     def index(self) -> Index:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.builders import HOST, SHA, X86_64, a_package, a_template, packages, style_texts
+from tests.unit.builders import HOST, SHA, X86_64, a_package, a_template, packages, style_programs, style_texts
 from tests.unit.model.test_keys import EVERY
 from xsrc.model.arch import Arch
 from xsrc.model.base import Base
@@ -24,7 +24,7 @@ from xsrc.plan.jobs import Job, World, environment, jobs
 from xsrc.plan.resolve import resolve
 from xsrc.styles.expand import Style, parse_styles
 
-STYLES = parse_styles(style_texts())
+STYLES = parse_styles(style_texts(), style_programs())
 TIDY = 'cd "$DESTDIR"'
 
 
@@ -256,7 +256,7 @@ def test_scripts_of_xsrc_are_in_the_key() -> None:
     known = {"dash": a_package()}
     plain = made(known)["dash"].key
     assert made(known, tidy="true")["dash"].key != plain
-    styles = parse_styles({**style_texts(), "gnu-makefile": '[phases]\nbuild = [["make", "all"]]\n'})
+    styles = parse_styles({**style_texts(), "gnu-makefile": '[phases]\nbuild = [["make", "all"]]\n'}, style_programs())
     assert made(known, styles=styles)["dash"].key != plain
     meta = {"m": a_package("m", build_style="meta")}
     assert made(meta, tidy="true")["m"].key == made(meta)["m"].key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -9,23 +10,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.builders import a_package, style_texts, tidy_text
+from tests.unit.builders import a_package, style_programs, style_texts, tidy_text
 from xsrc.errors import TemplateError
 from xsrc.model.keys import STYLE_LISTS
 from xsrc.styles.expand import parse_styles, scripts, style_of
 
 TEXTS = style_texts()
-STYLES = parse_styles(TEXTS)
+PROGRAMS = style_programs()
+STYLES = parse_styles(TEXTS, PROGRAMS)
 
 
 def script(build_style: str, /, **keys: Any) -> dict[str, str]:
-    """The one script that a style gives in each phase."""
+    """The one script that a style gives in each phase; a program of xsrc in it is told by its name."""
     package = a_package(build_style=build_style, **keys)
     result = {}
     for phase, parts in scripts(package, STYLES[build_style], "tidy").items():
         for part in parts:
             if part.name == f"{build_style}-{phase}":
                 result[phase] = part.text
+                for name, text in PROGRAMS.items():
+                    result[phase] = result[phase].replace(shlex.quote(text), f"<{name}>")
     return result
 
 
@@ -74,6 +78,42 @@ SNAPSHOTS = {
         "check": "meson test -C build --print-errorlogs T=1",
         "install": 'meson install -C build --no-rebuild --destdir "$DESTDIR" I=1',
     },
+    "configure": {
+        "configure": needs("make", "configure") + "\n./configure --prefix=/usr --with-x",
+        "build": 'make -j"$MAKEJOBS" V=1',
+        "check": 'make -j"$MAKEJOBS" T=1 check',
+        "install": 'make DESTDIR="$DESTDIR" I=1 install',
+    },
+    "perl-module": {
+        "configure": needs("perl", "perl-module")
+        + "\n"
+        + needs("make", "perl-module")
+        + '\nperl Makefile.PL INSTALLDIRS=vendor NO_PACKLIST=1 CC="$CC" LD="$CC" OPTIMIZE="$CFLAGS" '
+        "'LDDLFLAGS=-shared '\"$LDFLAGS\" --with-x",
+        "build": 'make -j"$MAKEJOBS" V=1',
+        "check": 'make -j"$MAKEJOBS" T=1 test',
+        "install": 'make DESTDIR="$DESTDIR" I=1 pure_install',
+    },
+    "python3-pep517": {
+        "build": needs("python3", "python3-pep517") + "\npython3 -P -c <wheel.py> --with-x",
+        "check": "sh -euc 'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(cat .xsrc-wheel/path) exec python3 -P -m \"$@\"' "
+        "check pytest T=1",
+        "install": 'cp -RP .xsrc-wheel/root/. "$DESTDIR"',
+    },
+    "cargo": {
+        "configure": needs("cargo", "cargo") + "\n" + needs("rustc", "cargo") + "\nsh -euc <cargo.sh>",
+        "build": 'cargo build --release --frozen -j"$MAKEJOBS" --with-x V=1',
+        "check": 'cargo test --release --frozen -j"$MAKEJOBS" --with-x T=1',
+        "install": 'cargo install --frozen --no-track -j"$MAKEJOBS" --root "$DESTDIR"/usr --path . --with-x I=1',
+    },
+    "go": {
+        "build": needs("go", "go")
+        + '\nenv GOCACHE="$WRKSRC"/.xsrc-go/cache CGO_CFLAGS="$CFLAGS" CGO_LDFLAGS="$LDFLAGS" '
+        'go build -p "$MAKEJOBS" -o .xsrc-go/bin/ V=1 .',
+        "check": 'env GOCACHE="$WRKSRC"/.xsrc-go/cache CGO_CFLAGS="$CFLAGS" CGO_LDFLAGS="$LDFLAGS" '
+        'go test -p "$MAKEJOBS" T=1 ./...',
+        "install": 'mkdir -p "$DESTDIR"/usr\ncp -R .xsrc-go/bin "$DESTDIR"/usr/',
+    },
     "meta": {},
 }
 ARGS = {
@@ -96,7 +136,7 @@ def test_every_style_that_comes_with_xsrc_has_its_snapshot() -> None:
 def test_every_style_can_be_used_without_arguments() -> None:
     for name in STYLES:
         text = "\n".join(script(name).values())
-        assert "{" not in text.replace("{ echo", ""), f"{name}: something was not filled in"
+        assert not re.search(r"\{\*?[\w.]+\}", text), f"{name}: something was not filled in"
         assert "''" not in text, f"{name}: an empty word"
 
 

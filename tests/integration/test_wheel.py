@@ -1,0 +1,146 @@
+"""The program of the style python3-pep517: what it asks of a backend, and where the files of a wheel come to stand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.unit.builders import style_programs
+
+BACKEND = """
+import json, zipfile
+
+def build_wheel(folder, config_settings=None):
+    name = "a_b-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.writestr("a_b-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: PURE\\n")
+        wheel.writestr("a_b-1.0.dist-info/METADATA", "Name: a-b\\n")
+        wheel.writestr("a_b-1.0.dist-info/RECORD", "")
+        wheel.writestr("a_b-1.0.dist-info/entry_points.txt", ENTRIES)
+        wheel.writestr("a_b/__init__.py", f"SETTINGS = {config_settings!r}\\ndef main():\\n    print('main')\\n")
+        program = zipfile.ZipInfo("a_b/run")
+        program.external_attr = 0o100755 << 16
+        wheel.writestr(program, "#!/bin/sh\\n")
+        wheel.writestr("a_b-1.0.data/scripts/old", "#!python -E\\nprint('old')\\n")
+        wheel.writestr("a_b-1.0.data/scripts/sh", "#!/bin/sh\\n")
+        wheel.writestr("a_b-1.0.data/data/share/man/man1/a.1", ".TH a 1\\n")
+        wheel.writestr("a_b-1.0.data/headers/a.h", "")
+        wheel.writestr("a_b-1.0.data/platlib/a_c.so", "")
+    return name
+
+class deep:
+    hook = type("", (), {"build_wheel": staticmethod(build_wheel)})
+"""
+ENTRIES = """
+[console_scripts]
+a-b = a_b:main
+Deep = a_b : main.__call__ [extra]
+[gui_scripts]
+%x = a_b:main
+[other.group]
+none = a_b
+"""
+SCHEME = "deb_system" if "deb_system" in sysconfig.get_scheme_names() else "posix_prefix"
+PATHS = sysconfig.get_paths(
+    SCHEME, vars=dict.fromkeys(("base", "platbase", "installed_base", "installed_platbase"), "/usr")
+)
+
+
+def made(
+    folder: Path, *words: str, system: str = 'backend-path = ["in"]\nbuild-backend = "back"', **changed: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the program in a folder with a project in it whose backend is its own."""
+    (folder / "in").mkdir()
+    text = BACKEND.replace("ENTRIES", repr(changed.get("entries", ENTRIES))).replace(
+        "PURE", changed.get("pure", "true")
+    )
+    (folder / "in/back.py").write_text(text)
+    (folder / "pyproject.toml").write_text(f"[build-system]\nrequires = []\n{system}\n")
+    argv = (sys.executable, "-P", "-c", style_programs()["wheel.py"], *words)
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def spread(folder: Path) -> dict[str, int]:
+    """Every file that was laid out, with its mode; without byte code."""
+    root = folder / ".xsrc-wheel/root"
+    files = (path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {f"/{path.relative_to(root)}": path.stat().st_mode & 0o7777 for path in files}
+
+
+def test_each_file_where_the_interpreter_has_it(tmp_path: Path) -> None:
+    assert made(tmp_path).returncode == 0
+    library, scripts = PATHS["purelib"], PATHS["scripts"]
+    assert spread(tmp_path) == {
+        **{
+            f"{library}/a_b-1.0.dist-info/{name}": 0o644
+            for name in ("WHEEL", "METADATA", "INSTALLER", "entry_points.txt")
+        },
+        f"{library}/a_b/__init__.py": 0o644,
+        f"{library}/a_b/run": 0o755,
+        f"{PATHS['platlib']}/a_c.so": 0o644,
+        f"{PATHS['include']}/a_b/a.h": 0o644,
+        "/usr/share/man/man1/a.1": 0o644,
+        **{f"{scripts}/{name}": 0o755 for name in ("old", "sh", "a-b", "Deep", "%x")},
+    }
+    assert library.startswith("/usr/lib/python3")
+    assert "/local/" not in library
+
+
+def test_a_wheel_for_one_machine_goes_where_those_are(tmp_path: Path) -> None:
+    assert made(tmp_path, pure="false").returncode == 0
+    assert f"{PATHS['platlib']}/a_b/__init__.py" in spread(tmp_path)
+
+
+@pytest.mark.parametrize(("script", "said"), [("a-b", "main"), ("Deep", "main"), ("%x", "main"), ("old", "old")])
+def test_scripts_run_with_the_python_of_the_root(tmp_path: Path, script: str, said: str) -> None:
+    assert made(tmp_path).returncode == 0
+    file = tmp_path / f".xsrc-wheel/root{PATHS['scripts']}/{script}"
+    assert file.read_text().startswith("#!/usr/bin/python3\n")
+    path = (tmp_path / ".xsrc-wheel/path").read_text()
+    done = subprocess.run([sys.executable, file], env={"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{said}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "want"),
+    [
+        ((), None),
+        (("a=1", "b=x=y"), {"a": "1", "b": "x=y"}),
+        (("a=1", "a=2", "a=3", "b"), {"a": ["1", "2", "3"], "b": ""}),
+    ],
+)
+def test_settings_of_the_backend(tmp_path: Path, words: tuple[str, ...], want: object) -> None:
+    assert made(tmp_path, *words).returncode == 0
+    text = (tmp_path / f".xsrc-wheel/root{PATHS['purelib']}/a_b/__init__.py").read_text()
+    assert text.startswith(f"SETTINGS = {want!r}\n")
+
+
+def test_a_backend_that_is_an_attribute(tmp_path: Path) -> None:
+    assert made(tmp_path, system='backend-path = ["in"]\nbuild-backend = "back:deep.hook"').returncode == 0
+    assert spread(tmp_path)
+
+
+def test_a_wheel_without_scripts(tmp_path: Path) -> None:
+    assert made(tmp_path, entries="").returncode == 0
+    assert f"{PATHS['scripts']}/a-b" not in spread(tmp_path)
+
+
+def test_a_backend_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = made(tmp_path, system='build-backend = "no_such.api"')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "xsrc: the backend no_such.api needs the module no_such: name the package that has it in hostmakedepends\n"
+    )
+
+
+def test_byte_code_says_nothing_of_the_build(tmp_path: Path) -> None:
+    assert made(tmp_path).returncode == 0
+    (code,) = tmp_path.rglob("a_b/**/__init__*.pyc")
+    data = code.read_bytes()
+    assert data[4:8] == b"\x01\0\0\0", "a checksum of the source that is not compared (PEP 552)"
+    assert str(tmp_path).encode() not in data
+    assert f"{PATHS['purelib']}/a_b/__init__.py".encode() in data
