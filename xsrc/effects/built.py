@@ -237,14 +237,14 @@ class Built:
         """A built package as the planner of the farm wants it; the build in its place, or the one that is named."""
         which, values = ("current", ()) if build is None else ("build = ?", (build,))
         row = self.db.execute(
-            f"SELECT id, rules, source FROM package WHERE pkgver = ? AND {which}", (str(pkgver), *values)
+            f"SELECT id, rules FROM package WHERE pkgver = ? AND {which}", (str(pkgver), *values)
         ).fetchone()
         if row is None:
             return None
         rows = self.db.execute(
             "SELECT path, kind, mode, size, sha256, target, inode FROM entry WHERE package = ? ORDER BY path", (row[0],)
         )
-        return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]), row[2])
+        return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]))
 
 
 def _origin(props: Props) -> tuple[str, str, str, str, bytes]:

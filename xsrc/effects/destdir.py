@@ -10,7 +10,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,15 @@ class Scan:
     """Programs that ask where they themselves are: through a link they would find their destdir and no neighbours."""
     elves: Mapping[str, elf.Elf] = field(default_factory=dict)
     """Its ELF files, by path."""
+
+    def of(self, entries: Iterable[Entry]) -> Scan:
+        """The same of some of its paths."""
+        manifest = Manifest.of(entries)
+        elves = {e.path: self.elves[e.path] for e in manifest.entries if e.path in self.elves}
+        requires = {soname for found in elves.values() for soname in found.needed}
+        provides = {found.soname for found in elves.values()} - {""}
+        placed = tuple(path for path in self.placed if path in elves)
+        return Scan(manifest, tuple(sorted(requires - provides)), tuple(sorted(provides)), placed, elves)
 
 
 def scan(destdir: Path) -> Scan:

@@ -108,6 +108,10 @@ class Index:
             MappingProxyType(files),
         )
 
+    def home(self, name: str) -> str:
+        """The package that a subpackage is of, "" for none."""
+        return on_disk.home_of(self._tree, name, self.template)
+
     def leaves(self, world: str, package: Callable[[Template], Package], inputs: Callable[[Package], str]) -> Leaves:
         """The leaf of every template, by its name, each made when it is asked for.
 
@@ -250,6 +254,7 @@ class Leaves(Mapping[str, Leaf]):
             self._later = dict.fromkeys(self._file.later)
             self._rows = {**self._file.table["rows"], **self._file.later}
         self._made: dict[str, Leaf] = {}
+        self._homes: dict[str, str] = {}
         self.changed = False
 
     def __getitem__(self, name: str) -> Leaf:
@@ -273,15 +278,23 @@ class Leaves(Mapping[str, Leaf]):
         if row is None or digest is None or row[0] != digest:
             package = self._package(self._index.template(name))
             pkgver, inputs = package.pkgver, self._inputs(package)
-            names = {kind.value: package.needs(kind) for kind in package.depends if package.depends[kind]}
+            names = {kind.value: needs for kind in package.depends if (needs := package.needs(kind))}
             texts = {kind.value: tuple(map(str, needs)) for kind, needs in package.depends.items() if needs}
-            bounded = {kind: found for kind, found in texts.items() if found != names[kind]}
+            bounded = {kind: found for kind, found in texts.items() if found != names.get(kind)}
             row = [self._index.digest(name), pkgver.version, pkgver.revision, inputs, names, bounded]
             self._rows[name] = row
             self._later[name] = None
             self.changed = True
         _, version, revision, inputs, names, bounded = row
-        return Leaf(PkgVer(name, version, revision), _frozen(names), _frozen(bounded), inputs)
+        made = {kind: tuple(dict.fromkeys(map(self._home, needs))) for kind, needs in names.items()}
+        return Leaf(PkgVer(name, version, revision), made, _frozen(bounded), inputs)
+
+    def _home(self, name: str) -> str:
+        """The package that makes one of that name: of a subpackage, the one that it is of."""
+        if (home := self._homes.get(name)) is None:
+            home = name if name in self._index else self._index.home(name) or name
+            self._homes[name] = home
+        return home
 
     def store(self) -> None:
         """Store what is new. Raises OSError."""

@@ -181,6 +181,8 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
         case Act.MKDIR:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, op.placed.mode | 0o700, dir_fd=parent)  # the farm has to get in
+                if op.placed.mode & 0o6000:  # which mkdir(2) leaves out
+                    _give_mode(name, parent, op.placed.mode | 0o700)
         case Act.PUT if op.placed.how is Class.THEIRS:
             _bring_back(name, parent)
         case Act.PUT:
@@ -200,6 +202,15 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
                 # what a user put into a directory keeps it
                 if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise
+
+
+def _give_mode(name: str, parent: int, mode: int) -> None:
+    """Give a directory all bits of a mode."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def _lay_aside(name: str, parent: int, ours: str | None) -> None:

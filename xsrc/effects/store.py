@@ -60,9 +60,9 @@ class Farm(Built):
     def ruled(self) -> list[Member]:
         """The stowed packages whose rules reach beyond their own paths, without their entries."""
         rows = self.db.execute(
-            "SELECT pkgver, rules, source FROM stowed JOIN package ON package = package.id WHERE public ORDER BY pkgver"
+            "SELECT pkgver, rules FROM stowed JOIN package ON package = package.id WHERE public ORDER BY pkgver"
         )
-        return [Member(PkgVer.parse(pkgver), (), read_rules(rules), source) for pkgver, rules, source in rows]
+        return [Member(PkgVer.parse(pkgver), (), read_rules(rules)) for pkgver, rules in rows]
 
     def sharers(self, paths: Iterable[str], without: Iterable[str]) -> list[Member]:
         """The stowed packages with their entries at `paths`, but for the packages named `without`.
@@ -81,11 +81,9 @@ class Farm(Built):
             found.setdefault(pkgver, []).append(read_entry(tuple(row)))
         members = {str(member.pkgver): member for member in self.ruled() if member.name not in names}
         for text in found.keys() - members.keys():
-            (rules, source) = self.db.execute(
-                "SELECT rules, source FROM package WHERE pkgver = ? AND current", (text,)
-            ).fetchone()
-            members[text] = Member(PkgVer.parse(text), (), read_rules(rules), source)
-        return [Member(m.pkgver, tuple(found.get(text, ())), m.rules, m.source) for text, m in members.items()]
+            (rules,) = self.db.execute("SELECT rules FROM package WHERE pkgver = ? AND current", (text,)).fetchone()
+            members[text] = Member(PkgVer.parse(text), (), read_rules(rules))
+        return [Member(m.pkgver, tuple(found.get(text, ())), m.rules) for text, m in members.items()]
 
     def owners(self, path: str) -> list[tuple[PkgVer, bool]]:
         """Every built package that has a path, and whether it is the stowed one."""

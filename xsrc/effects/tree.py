@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import stat
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
@@ -44,7 +47,7 @@ def names(tree: Tree, known: Callable[[str], bool] = lambda name: False) -> tupl
 
 
 def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
-    """Read one template with the checksums of the files beside it.
+    """Read one template with the checksums of the files beside it; for a subpackage, that of the package it is of.
 
     Raises UsageError when there is none of that name, or TemplateError at the place where `wanted_by` asks for it.
     """
@@ -53,12 +56,38 @@ def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "
     try:
         source = read_source(tree, name)
     except (FileNotFoundError, NotADirectoryError):
+        if home := home_of(tree, name, lambda other: load(tree, other)):
+            return load(tree, home)
         known = names(tree)
         hint = nearest(name, known) or (f"there are {len(known)}: ls {tree.templates}" if known else None)
         if wanted_by is None:
             raise UsageError(f"no template {name!r} in {tree.templates}", hint=hint) from None
         raise wanted_by.error(wanted_by.need(kind, name), f"{kind}: no template {name!r}", hint) from None
     return parse_source(tree, name, source)
+
+
+def home_of(tree: Tree, name: str, read: Callable[[str], Template]) -> str:
+    """The package that a subpackage is of, "" for none; `read` gives a template that there is.
+
+    Mostly its name begins with that of the package; only else the whole tree is looked through.
+    """
+    start = name
+    while start := start.rpartition("-")[0]:
+        if tree.template(start).is_file() and name in read(start).raw.get("subpackages", {}):
+            return start
+    return _homes(tree).get(name, "")
+
+
+@cache
+def _homes(tree: Tree) -> Mapping[str, str]:
+    """By name of each subpackage, the package that it is of; the tree is taken to stay as it is for one command."""
+    found: dict[str, str] = {}
+    for name in names(tree):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # what is wrong there is told when it is read
+            text = tree.template(name).read_bytes()
+            if b"subpackages" in text:
+                found |= dict.fromkeys(tomllib.loads(text.decode()).get("subpackages", {}), name)
+    return found
 
 
 @dataclass(frozen=True)

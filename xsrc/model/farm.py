@@ -128,8 +128,6 @@ class Member:
     pkgver: PkgVer
     entries: tuple[Entry, ...] = field(repr=False)
     rules: Rules = NO_RULES
-    source: str = ""
-    """The destdir that its paths are in, where that is not its own (a subpackage's)."""
 
     @property
     def name(self) -> str:
@@ -144,7 +142,7 @@ class Member:
     def places(self) -> Mapping[str, Placed]:
         """Where and how each path of the package shall stand."""
         made = self.name == TRIGGERS
-        rules, owner, folder = self.rules, self.owner, self.source or str(self.pkgver)
+        rules, owner, folder = self.rules, self.owner, str(self.pkgver)
         destdir = f"pkg-destdir/{folder}/"
         conf = {path.lstrip("/") for path in rules.conf_files}
         ignore, copy, hardlink = rules.ignore, rules.copy, rules.hardlink

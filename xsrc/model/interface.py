@@ -67,14 +67,23 @@ def _followed(path: str, links: Mapping[str, str]) -> str:
     for _ in range(_HOPS):
         if path not in links:
             break
-        parts: list[str] = []
-        for part in (PurePosixPath("/", path).parent / links[path]).parts[1:]:
-            if part == "..":
-                del parts[-1:]
-            else:
-                parts.append(part)
-        path = "/".join(parts)
+        path = joined(path, links[path])
     return path
+
+
+def joined(path: str, target: str) -> str:
+    """Where a link at a path of a package leads.
+
+    >>> joined("usr/lib/libz.so", "../../usr/lib/libz.so.1")
+    'usr/lib/libz.so.1'
+    """
+    parts: list[str] = []
+    for part in (PurePosixPath("/", path).parent / target).parts[1:]:
+        if part == "..":
+            del parts[-1:]
+        else:
+            parts.append(part)
+    return "/".join(parts)
 
 
 def _digest(value: Any) -> str:

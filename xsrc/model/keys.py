@@ -101,17 +101,23 @@ _ACCOUNT = Table(
     },
     required=("name",),
 )
+_NO_DOTS = r"(?!(?s:.*)/\.\.?(?:/|$))"
 _DIRECTORY = Table(
-    {"path": _ABSOLUTE, "mode": Text("an octal mode", r"[0-7]{3,4}"), "owner": Text("USER:GROUP", r"[^:]+:[^:]+")},
+    {
+        "path": Text("an absolute path without ..", rf"{_NO_DOTS}/(?s:.+)"),
+        "mode": Text("an octal mode", r"[0-7]{3,4}"),
+        "owner": Text("USER:GROUP", r"[^:]+:[^:]+"),
+    },
     required=("path",),
 )
+_PATH_AND_MODE = Text("an absolute path, or PATH MODE USER GROUP", rf"{_NO_DOTS}/\S+(?: [0-7]{{3,4}} [^\s:]+ [^\s:]+)?")
 _ALTERNATIVE = Table(
     {"group": _WORD, "link": _ABSOLUTE, "target": Text(), "priority": Number()}, required=("group", "link", "target")
 )
 
 _STRINGS_OR = {
     "accounts": List(Either((Text("an account name", r"_?[a-z][a-z0-9_-]*"), _ACCOUNT))),
-    "directories": List(Either((_ABSOLUTE, _DIRECTORY))),
+    "directories": List(Either((_PATH_AND_MODE, _DIRECTORY))),
     "alternatives": List(_ALTERNATIVE),
 }
 

@@ -142,7 +142,7 @@ class Props:
     shlib_provides: tuple[str, ...] = ()
     rules: Rules = NO_RULES
     source: str = ""
-    """The pkgver whose destdir its files are in, where that is not its own (a subpackage's)."""
+    """Of a subpackage, the pkgver that it is of."""
     options: Mapping[str, bool] = field(default_factory=dict)
     build: Mapping[str, Any] = field(default_factory=dict)
     """How it was built: base, mode, seconds a phase, SOURCE_DATE_EPOCH."""

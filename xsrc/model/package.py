@@ -8,6 +8,7 @@ from typing import Any
 
 from xsrc.model.arch import Dep
 from xsrc.model.pkgver import Pattern, PkgVer
+from xsrc.model.rules import Directory
 from xsrc.model.template import Template
 
 
@@ -53,6 +54,23 @@ class StowRules:
 
 
 @dataclass(frozen=True)
+class Subpackage:
+    """A part of what a package installs, a package of its own to whoever needs it."""
+
+    name: str
+    short_desc: str = ""
+    files: tuple[str, ...] = ()
+    """Globs below the destdir; what they match goes with all that is in it."""
+    but: tuple[str, ...] = ()
+    """Globs of what it leaves to others all the same."""
+    presets: tuple[str, ...] = ()
+    depends: tuple[Pattern, ...] = ()
+    provides: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    conf_files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Package:
     """One package as it will be built; every string is final but for the sites in its addresses."""
 
@@ -71,6 +89,7 @@ class Package:
     install: Install
     stow: StowRules
     conf_files: tuple[str, ...]
+    make_dirs: tuple[Directory, ...]
     patch_strip: int
     patches: tuple[str, ...]
     build_wrksrc: str
@@ -80,6 +99,9 @@ class Package:
     strip: bool
     raw: Mapping[str, Any] = field(repr=False)
     """The merged tables, for what is only recorded or shown."""
+    subpackages: tuple[Subpackage, ...] = ()
+    homes: Mapping[str, str] = field(default_factory=dict)
+    """The package that makes it, by the name of each subpackage of others that this one needs."""
 
     @property
     def name(self) -> str:
@@ -90,6 +112,21 @@ class Package:
         """Whether it only gathers other packages."""
         return self.build_style == "meta"
 
-    def needs(self, *kinds: Dep) -> tuple[str, ...]:
+    @property
+    def outputs(self) -> tuple[PkgVer, ...]:
+        """All that one build of it makes: its subpackages in their order, itself at last."""
+        version, revision = self.pkgver.version, self.pkgver.revision
+        return (*(PkgVer(part.name, version, revision) for part in self.subpackages), self.pkgver)
+
+    def wants(self, *kinds: Dep) -> tuple[str, ...]:
         """The names that it declares, of the given kinds, each once, in the order of the template."""
-        return tuple(dict.fromkeys(p.name for kind in kinds for p in self.depends.get(kind, ())))
+        return tuple(dict.fromkeys(pattern.name for kind in kinds for pattern in self.depends.get(kind, ())))
+
+    def needs(self, *kinds: Dep) -> tuple[str, ...]:
+        """The names of the packages that make those; at run time, what its subpackages need is among them."""
+        names = self.wants(*kinds)
+        if self.subpackages and Dep.RUN in kinds:
+            own = {pkgver.name for pkgver in self.outputs}
+            parts = (pattern.name for part in self.subpackages for pattern in part.depends)
+            names = tuple(name for name in dict.fromkeys((*names, *parts)) if name not in own)
+        return tuple(dict.fromkeys(self.homes.get(name, name) for name in names)) if self.homes else names

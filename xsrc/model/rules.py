@@ -20,6 +20,30 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Directory:
+    """A directory that exists although it is empty."""
+
+    path: str
+    """Absolute."""
+    mode: str = "0755"
+    """Octal."""
+    owner: str = "root:root"
+    """USER:GROUP; the farm has one owner, and only remembers this."""
+
+    @classmethod
+    def of(cls, said: str | Mapping[str, str]) -> Directory:
+        """Read an entry of `make_dirs`: a table, a path, or `PATH MODE USER GROUP`.
+
+        >>> Directory.of("/var/lib/x 0700 www www")
+        Directory(path='/var/lib/x', mode='0700', owner='www:www')
+        """
+        if not isinstance(said, str):
+            return cls(**said)
+        path, *rest = said.split(" ")
+        return cls(path, rest[0], ":".join(rest[1:])) if rest else cls(path)
+
+
+@dataclass(frozen=True)
 class Alternative:
     """A link that several packages offer and one of them gives."""
 
@@ -44,6 +68,7 @@ class Rules:
     ignore: tuple[str, ...] = ()
     protect: bool = False
     accounts: tuple[Account, ...] = ()
+    make_dirs: tuple[Directory, ...] = ()
     shells: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     triggers: tuple[str, ...] = ()
@@ -74,6 +99,7 @@ class Rules:
             **given,
             protect=bool(table.get("protect", False)),
             accounts=tuple(Account(**{**a, "groups": tuple(a.get("groups", ()))}) for a in table.get("accounts", ())),
+            make_dirs=tuple(Directory(**d) for d in table.get("make_dirs", ())),
             alternatives=tuple(Alternative(**a) for a in table.get("alternatives", ())),
         )
 
@@ -97,6 +123,6 @@ def _plain(value: Any) -> Any:
     match value:
         case tuple():
             return [_plain(item) for item in value]
-        case Account() | Alternative():
+        case Account() | Alternative() | Directory():
             return {key: list(item) if isinstance(item, tuple) else item for key, item in asdict(value).items()}
     return value

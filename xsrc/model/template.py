@@ -93,6 +93,12 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
                 if word not in options:
                     at: Path = ("when", index, *path, "option")
                     yield at, f"{shown(at)}: no option {found(word)}", nearest(word, options)
+    for part, body in raw.get("subpackages", {}).items():
+        at = ("subpackages", part)
+        if part == name:
+            yield at, f"{shown(at)}: want another name than that of the package", None
+        elif not body.keys() & {"files", "preset", "depends"}:
+            yield at, f"{shown(at)}: want files or preset, or depends where it only gathers others", None
     if raw.get("build_style") == "meta" and raw.get("distfiles"):
         yield ("distfiles",), "distfiles: the build style meta has no sources", None
     variables = whole.get("vars", {})

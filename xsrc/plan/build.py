@@ -86,7 +86,8 @@ def plan_build(
     `force` builds the requested ones again, whatever there is.
     """
     packages = {name: job.package for name, job in jobs.items()}
-    versions = {name: package.pkgver for name, package in packages.items()}
+    versions = {pkgver.name: pkgver for package in packages.values() for pkgver in package.outputs}
+    homes = {pkgver.name: name for name, package in packages.items() for pkgver in package.outputs}
     steps: dict[str, Step] = {}
     gone: set[str] = set()
     for name, job in jobs.items():
@@ -99,21 +100,20 @@ def plan_build(
         if reason is None:
             seen = built.saw.get(text, {})
             # with equal keys a need that is only missing would come out as before: it matters to nobody
-            ready = {
-                n for n in {*seen, *closure} if n in steps and steps[n].reason and (key != job.key or n not in gone)
-            }
-            reason = otherwise(job, built, rung, {n: v for n, v in versions.items() if n not in ready})
+            needed = {*(homes.get(n, n) for n in seen), *closure}
+            ready = {n for n in needed if n in steps and steps[n].reason and (key != job.key or n not in gone)}
+            reason = otherwise(job, built, rung, {n: v for n, v in versions.items() if homes[n] not in ready})
             if reason is None and ready:
                 because = tuple(n for n in steps if n in ready)
                 reason = _chain(steps[because[0]])
             elif reason is None and key != job.key and closure and not seen:
                 reason = "what it was built with is not known"
         steps[name] = Step(job, reason, because)
-    needed = set(run_closure(requested, packages))
+    wanted = set(run_closure(requested, packages))
     for name, step in reversed(steps.items()):
-        if name in needed and step.reason:
-            needed.update(build_closure(step.job.package, packages))
-    return BuildPlan(tuple(step for name, step in steps.items() if name in needed), requested, rung)
+        if name in wanted and step.reason:
+            wanted.update(build_closure(step.job.package, packages))
+    return BuildPlan(tuple(step for name, step in steps.items() if name in wanted), requested, rung)
 
 
 def _own(job: Job, built: Built, *, forced: bool) -> str | None:
@@ -121,6 +121,9 @@ def _own(job: Job, built: Built, *, forced: bool) -> str | None:
     key = built.keys.get(text)
     if key is None:
         return "output missing" if text in built.lost else "not built yet"
+    for part in job.package.outputs:
+        if str(part) not in built.keys:
+            return f"{part} is not there"
     if forced:
         return "forced"
     if key == job.key or built.inputs.get(text) == job.inputs:
@@ -145,6 +148,6 @@ def otherwise(job: Job, built: Built, rung: Rung, versions: Mapping[str, PkgVer]
 def keeps(plan: BuildPlan, built: Built) -> Iterable[tuple[PkgVer, str]]:
     """Packages that are up to date although their keys are not, with the keys that they would get."""
     for step in plan.steps:
-        pkgver = step.job.package.pkgver
-        if step.reason is None and built.keys.get(str(pkgver)) != step.job.key:
-            yield pkgver, step.job.key
+        package = step.job.package
+        if step.reason is None and built.keys.get(str(package.pkgver)) != step.job.key:
+            yield from ((pkgver, step.job.key) for pkgver in package.outputs)

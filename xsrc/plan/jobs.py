@@ -134,8 +134,10 @@ def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[
     kept = {key: value for key, value in package.raw.items() if key not in NEUTRAL and key not in _ELSEWHERE}
     for key in _REASONS & kept.keys():
         kept[key] = kept[key] is True if key == "make_check" else bool(kept[key])
-    for name, body in kept.get("subpackages", {}).items():
-        kept["subpackages"] = {**kept["subpackages"], name: {k: v for k, v in body.items() if k != "short_desc"}}
+    for number, (name, body) in enumerate(kept.get("subpackages", {}).items()):
+        # which comes first decides: a pre-image is sorted, so it says the order itself
+        told = {k: v for k, v in body.items() if k != "short_desc"} | {"order": number}
+        kept["subpackages"] = {**kept["subpackages"], name: told}
     return {
         "template": kept,
         "pkgver": str(package.pkgver),

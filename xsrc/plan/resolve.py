@@ -10,8 +10,9 @@ from typing import Any
 from xsrc.errors import Diagnostic, TemplateError, UsageError
 from xsrc.model.arch import Arch, Dep
 from xsrc.model.keys import FILE_NAME, INSIDE, STYLE_LISTS, STYLE_TEXTS
-from xsrc.model.package import Distfile, Install, Package, StowRules
+from xsrc.model.package import Distfile, Install, Package, StowRules, Subpackage
 from xsrc.model.pkgver import Pattern, PkgVer
+from xsrc.model.rules import Directory
 from xsrc.model.schema import Text, nearest
 from xsrc.model.template import LITERAL, Template, interpolate, listed
 from xsrc.model.tomlspan import Path
@@ -145,6 +146,7 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         install=Install(**_frozen(raw.get("install", {}))),
         stow=StowRules(**_frozen(raw.get("stow", {}))),
         conf_files=tuple(raw.get("conf_files", ())),
+        make_dirs=tuple(map(Directory.of, raw.get("make_dirs", ()))),
         patch_strip=patch.get("strip", 1),
         patches=series,
         build_wrksrc=raw.get("build_wrksrc", ""),
@@ -153,6 +155,21 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         parallel=not raw.get("disable_parallel_build", False),
         strip=not raw.get("nostrip", False),
         raw=MappingProxyType(raw),
+        subpackages=tuple(_subpackage(name, body) for name, body in raw.get("subpackages", {}).items()),
+    )
+
+
+def _subpackage(name: str, body: Mapping[str, Any]) -> Subpackage:
+    return Subpackage(
+        name=name,
+        short_desc=body.get("short_desc", ""),
+        files=tuple(body.get("files", ())),
+        but=tuple(body.get("except", ())),
+        presets=tuple(listed(body.get("preset", []))),
+        depends=tuple(Pattern.parse(text) for text in body.get("depends", ())),
+        provides=tuple(body.get("provides", ())),
+        conflicts=tuple(body.get("conflicts", ())),
+        conf_files=tuple(body.get("conf_files", ())),
     )
 
 

@@ -14,7 +14,7 @@ from xsrc.model.keys import PHASES, STYLE_LISTS, STYLE_TEXTS
 from xsrc.model.package import Package
 from xsrc.model.schema import List, Map, Problem, Table, Text, found, locate, nearest, read, shown
 from xsrc.model.tomlspan import Path
-from xsrc.styles.install import install_script
+from xsrc.styles.install import install_script, make_dirs_script
 
 _SPLICE = re.compile(r"\{\*([^{}]*)\}")
 _WORD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
@@ -164,6 +164,8 @@ def scripts(package: Package, style: Style, tidy: str) -> dict[str, tuple[Script
         if phase == "install" and not package.meta:
             parts.append(Script("install-table", install_script(package)))
             parts.append(Script("tidy", tidy))
+        if phase == "install":
+            parts.append(Script("make-dirs", make_dirs_script(package)))
         if kept := tuple(part for part in parts if part.text):
             result[phase] = kept
     return result

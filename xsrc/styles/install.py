@@ -85,6 +85,11 @@ def _lines(package: Package) -> Iterator[str]:
         yield f"each {_below(glob)} chmod {shlex.quote(mode.partition(' ')[0])}"
 
 
+def make_dirs_script(package: Package) -> str:
+    """The commands that make directories which stay empty; after the tidying, which removes empty ones."""
+    return "\n".join(f"mkdir -p {_below(one.path)}; chmod {one.mode} {_below(one.path)}" for one in package.make_dirs)
+
+
 def _below(glob: str) -> str:
     """A glob below the destdir; the directory is known to be free of glob characters."""
     mark, rest = re.fullmatch(r"(\??)/*(.*)", glob, re.DOTALL).groups()  # type: ignore[union-attr]

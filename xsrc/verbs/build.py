@@ -10,6 +10,7 @@ from plumbum import cli
 
 from xsrc.errors import TemplateError, UsageError
 from xsrc.model.outcome import Rung
+from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.schema import nearest
 from xsrc.plan.build import BuildPlan, Step, otherwise
@@ -30,6 +31,8 @@ class Request:
     """What the command line of `build` asks for."""
 
     names: tuple[str, ...]
+    named: frozenset[str] = frozenset()
+    """What is to be stowed: packages with all their subpackages, or subpackages alone; filled in by `build`."""
     patterns: frozenset[str] = frozenset()
     """Those of the names that only a pattern stands for: one that must not be built is left out, and no error."""
     to: Phase = Phase.INSTALL
@@ -46,6 +49,8 @@ class Request:
 
 def build(context: Context, request: Request) -> int:
     """Build and stow the packages of a request; gives the exit code."""
+    homes = context.homes(request.names)
+    request = replace(request, names=homes, named=frozenset(request.names))
     options = options_by_name(request.names, request.options)
     packages = context.read_closure(request.names, options)
     planned = jobs(packages, request.names, world(context))
@@ -61,7 +66,7 @@ def build(context: Context, request: Request) -> int:
     there = tuple(name for name in request.names if name not in failed)
     if request.to is not Phase.INSTALL or not there or (code and not request.keep_going):
         return code
-    versions = {name: job.package.pkgver for name, job in planned.items()}
+    versions = _versions(job.package for job in planned.values())
     if request.reproduce:
         from xsrc.effects.journal import Journal
         from xsrc.verbs.reproduce import reproduce
@@ -95,7 +100,7 @@ def carry_out(
     bad = refused(context, (step.job for step in todo))
     if bad and not request.keep_going:
         raise TemplateError(diagnostic for error in bad.values() for diagnostic in error.diagnostics)
-    versions = {step.name: step.job.package.pkgver for step in plan.steps}
+    versions = _versions(step.job.package for step in plan.steps)
 
     def wish(step: Step) -> Wish:
         asked = step.name in request.names
@@ -126,7 +131,7 @@ def finish(context: Context, plan: BuildPlan, request: Request, versions: Mappin
     idle = {step.name: step.job for step in plan.steps if step.reason is None}
     state = "up to date"
     if request.stow:
-        asked = [versions[name] for name in request.names]
+        asked = [pkgver for step in plan.steps if step.name in request.names for pkgver in _asked(step, request)]
         if not _stowed_already(context, asked):
             with farm_locked(context, "stow") as farm:
                 change, _ = stow(context, farm, asked)
@@ -137,6 +142,17 @@ def finish(context: Context, plan: BuildPlan, request: Request, versions: Mappin
         if name in idle:
             context.ui.note(f"{versions[name]}: {state}: nothing it is made of has changed (key {idle[name].key[:12]})")
     return 0
+
+
+def _versions(packages: Iterable[Package]) -> dict[str, PkgVer]:
+    """What packages and their subpackages are, by name."""
+    return {pkgver.name: pkgver for package in packages for pkgver in package.outputs}
+
+
+def _asked(step: Step, request: Request) -> tuple[PkgVer, ...]:
+    """What of a package that was asked for is to be stowed: all that it makes, or the parts that were named."""
+    whole = step.name in request.named
+    return tuple(pkgver for pkgver in step.job.package.outputs if whole or pkgver.name in request.named)
 
 
 def _stowed_already(context: Context, asked: Iterable[PkgVer]) -> bool:
@@ -157,8 +173,10 @@ def show_plan(context: Context, plan: BuildPlan, request: Request) -> int:
         context.ui.output(line)
     if request.stow and request.to is Phase.INSTALL:
         packages = {step.name: step.job.package for step in plan.steps}
+        steps = {step.name: step for step in plan.steps}
         for name in run_closure(request.names, packages):
-            context.ui.output(f"stow  {packages[name].pkgver}")
+            for pkgver in _asked(steps[name], request) if name in request.names else (packages[name].pkgver,):
+                context.ui.output(f"stow  {pkgver}")
     return 0
 
 

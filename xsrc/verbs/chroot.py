@@ -64,7 +64,7 @@ class Shell(Verb):
     def go(self, context: Context) -> int:
         if not self.given and context.here() is None:
             raise UsageError("shell: of which package?", hint="xsrc shell NAME")
-        (name,), command = context.names(self.given[:1], "shell"), self.given[1:]
+        (name,), command = context.homes(context.names(self.given[:1], "shell")), self.given[1:]
         words = tuple(word for text in self.options for word in split_options(text))
         builder = self.builder(context, name, words)
         if work.read_state(builder.work) is None:
@@ -98,7 +98,7 @@ class Shell(Verb):
         words = words or (state.options if state else ())
         packages = context.read_closure((name,), options_by_name((name,), words))
         planned = jobs(packages, (name,), world(context))
-        versions = {other: job.package.pkgver for other, job in planned.items()}
+        versions = {pkgver.name: pkgver for job in planned.values() for pkgver in job.package.outputs}
         builder = Builder(context, planned[name], Wish(versions, options=words))
         if state is not None:
             builder.state = state

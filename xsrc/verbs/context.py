@@ -235,6 +235,11 @@ class Context:
             raise UsageError(f"{verb}: which package?", hint=f"xsrc {verb} NAME, or change into templates/NAME")
         return names
 
+    def homes(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The names of the packages that make those of `names`, each once: of a subpackage, the one that it is of."""
+        made = (name if self.tree.template(name).is_file() else load(self.tree, name).name for name in names)
+        return tuple(dict.fromkeys(made))
+
     def wanted(self, name: str, options: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         """The options asked for one package: of the settings, then of the command line."""
         return (*self.settings.options.get(name, ()), *options.get(name, ()))
@@ -247,18 +252,25 @@ class Context:
     ) -> dict[str, Package]:
         """The packages of `names` and of everything that they need, to build and to run."""
         packages: dict[str, Package] = {}
+        homes: dict[str, str] = {}
         queue: list[tuple[Pattern, Template | None, str]] = [(Pattern(name), None, "") for name in names]
         for pattern, wanted_by, kind in queue:
             name = pattern.name
-            if name not in packages:
+            if homes.get(name, name) not in packages:
                 read = partial(load, self.tree) if len(packages) < _FEW else self.index.template
-                package = self.package(read(name, wanted_by, kind), options or {})
-                packages[name] = package
-                for dep in Dep:
-                    queue += [(need, package.template, dep.value) for need in package.depends[dep]]
-            has = packages[name].pkgver
+                template = read(name, wanted_by, kind)
+                homes |= {} if template.name == name else {name: template.name}
+                if template.name not in packages:
+                    package = packages[template.name] = self.package(template, options or {})
+                    for dep in Dep:
+                        queue += [(need, template, dep.value) for need in package.depends[dep]]
+                    queue += [(n, template, Dep.RUN.value) for part in package.subpackages for n in part.depends]
+            home = packages[homes.get(name, name)].pkgver
+            has = PkgVer(name, home.version, home.revision)
             if wanted_by is not None and not pattern.matches(has):
                 raise wanted_by.error(wanted_by.need(kind, name), f"{kind}: want {pattern}, the tree has {has}")
+        if homes:
+            packages = {name: replace(package, homes=homes) for name, package in packages.items()}
         if len(packages) > _FEW:
             self.index.save()
         for name in options or {}:

@@ -23,7 +23,7 @@ class Deps(Verb):
     options = cli.SwitchAttr(["-o", "--options"], str, list=True, argname="OPT", help="options on or ~off")
 
     def go(self, context: Context) -> int:
-        asked = context.names(self.given, "deps")
+        asked = context.homes(context.names(self.given, "deps"))
         words = tuple(word for text in self.options for word in split_options(text))
         if self.reverse:
             return self.show_reverse(context, asked)

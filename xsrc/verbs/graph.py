@@ -24,7 +24,8 @@ class Graph(Verb):
     dot = cli.Flag(["--dot"], excludes=["--json"], help="print a graph for dot(1)")
 
     def go(self, context: Context) -> int:
-        names, _ = select(context, self.given, "graph", every=not self.given and context.here() is None)
+        every = not self.given and context.here() is None
+        names = context.homes(select(context, self.given, "graph", every=every)[0])
         with context.index:
             packages = leaves(context)
             ordered, cycles = sort(names, packages)

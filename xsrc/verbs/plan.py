@@ -36,7 +36,7 @@ class Plan(Verb):
 
     def go(self, context: Context) -> int:
         context.override(jobs=self.jobs, cutoff=Rung(str(self.cutoff)) if self.cutoff else None)
-        names, _ = select(context, self.given, "plan", every=self.every)
+        names = context.homes(select(context, self.given, "plan", every=self.every)[0])
         words = tuple(word for text in self.options for word in split_options(text))
         packages = context.read_closure(names, options_by_name(names, words))
         planned = jobs(packages, names, world(context))
@@ -59,7 +59,7 @@ class Why(Verb):
 
     def go(self, context: Context) -> int:
         context.override(cutoff=Rung(str(self.cutoff)) if self.cutoff else None)
-        names, _ = select(context, self.given, "why")
+        names = context.homes(select(context, self.given, "why")[0])
         words = tuple(word for text in self.options for word in split_options(text))
         packages = context.read_closure(names, options_by_name(names, words))
         planned = jobs(packages, names, world(context))
@@ -92,10 +92,11 @@ def reasons(job: Job, stored: str | None, plan: BuildPlan, built: Built, planned
     for path, old, new in difference(stored, job.preimage):
         if not path.startswith(DEPENDS):
             result["changed"].append({"what": path, "was": old, "is": new})
-    steps = {other.name: other for other in plan.steps}
+    steps = {part.name: other for other in plan.steps for part in other.job.package.outputs}
+    versions = {part.name: part for other in planned.values() for part in other.package.outputs}
     before = reader.loads(stored).get(DEPENDS, {}) if stored else {}
     for name, saw in built.saw.get(str(job.package.pkgver), {}).items():
-        now = built.outcomes.get(str(planned[name].package.pkgver)) if name in planned else None
+        now = built.outcomes.get(str(versions[name])) if name in versions else None
         if name in steps and steps[name].reason:
             result["needs"][name] = f"is to be built: {steps[name].reason}"
         elif now is not None and saw.exact != now.exact:

@@ -30,6 +30,7 @@ from xsrc.model.sandbox import Bind
 from xsrc.plan.compare import Difference, Differs, compare
 from xsrc.plan.jobs import Job
 from xsrc.plan.phases import Phase
+from xsrc.plan.split import split, together
 from xsrc.verbs.context import Context
 from xsrc.verbs.job import Builder, Wish
 
@@ -85,7 +86,9 @@ class _Again(Builder):
         return become
 
     def record(self) -> None:
-        self.found = destdir.scan(self.context.masterdir.unfinished(self.pkgver)).manifest
+        found = destdir.scan(self.context.masterdir.unfinished(self.pkgver))
+        parts, _ = split(self.package, found.manifest.entries, found.elves)
+        self.found = together(parts[pkgver.name] for pkgver in self.package.outputs)
 
 
 def reproduce(
@@ -116,7 +119,7 @@ def _check(context: Context, job: Job, wish: Wish) -> bool:
     first = context.masterdir.destdir(pkgver)
     with locked(context.masterdir.work_lock(pkgver), "xsrc build --check-reproducible", context.ui.note):
         try:
-            props, manifest, _ = read_build(first)
+            props, manifest = _first(context, job)
         except (OSError, ValueError) as error:
             raise HostError(f"{pkgver} is not built: {error}", hint=f"xsrc build {pkgver.name}") from error
         if not job.package.meta and (left := second.same_minute(first / PROPS)):
@@ -134,6 +137,12 @@ def _check(context: Context, job: Job, wish: Wish) -> bool:
         if passed:
             context.remove(folder)
         return passed
+
+
+def _first(context: Context, job: Job) -> tuple[Props, Manifest]:
+    """What is known of the first build, and the paths of all packages that it made."""
+    found = [read_build(context.masterdir.destdir(pkgver)) for pkgver in job.package.outputs]
+    return found[-1][0], together(manifest.entries for _, manifest, _ in found)
 
 
 def _build(context: Context, job: Job, wish: Wish, folder: Path) -> _Again:
@@ -236,7 +245,9 @@ def _explained(again: _Again, first: Path, differences: Iterable[Difference]) ->
     """
     trees = {"first": first, "second": again.context.masterdir.unfinished(again.pkgver)}
     paths = [difference.path for difference in differences if difference.what is Differs.CONTENT]
-    small = [path for path in paths if all((tree / path).lstat().st_size <= _LARGEST for tree in trees.values())]
+    # what went to a subpackage is not in the first tree
+    both = (path for path in paths if (trees["first"] / path).exists())
+    small = [path for path in both if all((tree / path).lstat().st_size <= _LARGEST for tree in trees.values())]
     for inside in trees:
         (again.work.root / inside).mkdir(exist_ok=True)
     sandbox = again.sandbox(Phase.INSTALL)

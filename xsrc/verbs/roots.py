@@ -44,12 +44,12 @@ def read_closure(
     Raises ConflictError when two of them have one path, HostError when one is not built.
     """
     pkgver = package.pkgver
-    names = package.needs(*kinds)
+    names = package.wants(*kinds)
     for name in names:
         if planned.get(name) not in farm.versions(name):
             raise HostError(f"{pkgver} needs {name}, which is not built", hint=f"xsrc build --no-stow {name}")
     chosen, missing = closure(farm, (planned[name] for name in names), planned)
-    tools, _ = closure(farm, (planned[name] for name in package.needs(Dep.TOOL) if name in names), planned)
+    tools, _ = closure(farm, (planned[name] for name in package.wants(Dep.TOOL) if name in names), planned)
     for line in missing:
         context.ui.warn(line)
     ordered = [chosen[name] for name in sorted(chosen)]

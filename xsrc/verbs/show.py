@@ -31,7 +31,7 @@ class Show(Verb):
         words = tuple(word for text in self.options for word in split_options(text))
         chosen = options_by_name(names, words)
         package = context.package(load(context.tree, names[0]), chosen)
-        table = fields(package)
+        table = fields(package) if names[0] == package.name else part(package, names[0])
         if field is not None:
             if field not in table and field not in KEYS:
                 raise UsageError(f"show: no field {field!r}", hint=nearest(field, [*table, *KEYS]))
@@ -58,6 +58,12 @@ def fields(package: Package) -> dict[str, Any]:
     if package.patches:
         table["patches"] = list(package.patches)
     return table
+
+
+def part(package: Package, name: str) -> dict[str, Any]:
+    """Every field of a subpackage that is set, with the package that it is of."""
+    pkgver = next(pkgver for pkgver in package.outputs if pkgver.name == name)
+    return {"pkgver": str(pkgver), "source": package.name, **package.raw["subpackages"][name]}
 
 
 def lines(value: Any) -> list[str]:

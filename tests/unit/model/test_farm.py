@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xsrc.model.farm import Act, Change, Class, Conf, Op, Placed, merge_lines, placed_read, placed_text
-from xsrc.model.rules import Account, Alternative, Rules
+from xsrc.model.rules import Account, Alternative, Directory, Rules
 
 OLD, NEW = "dash-0.5.11_2", "dash-0.5.12_1"
 COPY = Placed("etc/é", NEW, Class.COPY, "f" * 64, 0o600, "pkg-destdir/dash-0.5.12_1/etc/é")
@@ -86,6 +86,7 @@ RULES = Rules(
     ignore=("usr/i",),
     protect=True,
     accounts=(Account("_a", groups=("g",)), Account("_b", "/b", "/bin/sh", "The b")),
+    make_dirs=(Directory("/var/a", "0700", "_a:_a"),),
     shells=("/usr/bin/a",),
     alternatives=(Alternative("sh", "/usr/bin/sh", "a", 5),),
     triggers=("ldconfig",),

@@ -73,6 +73,7 @@ OTHER_VALUES = {
         f"subpackages.dash-devel.preset.{index}": preset
         for index, preset in enumerate(("man", "doc", "man", "doc", "doc"))
     },
+    "subpackages.dash-devel.depends.0": "zlib",
     "update.kind": "github",
 }
 
