@@ -223,17 +223,19 @@ def undeclared(one: Checked, offers: Offers, templates: Collection[str]) -> Iter
             provider = guess[0] if guess else ""
             wanted.setdefault((dep, provider, provider or need.name), []).append(need)
         for (dep, provider, _), needs in wanted.items():
-            yield _undeclared((dep.value,) if dep is Dep.LIB else part.key, provider, needs)
+            yield _undeclared((dep.value,) if dep is Dep.LIB else part.key, provider, needs, offers)
 
 
-def _undeclared(key: Path, provider: str, needs: list[Need]) -> Finding:
+def _undeclared(key: Path, provider: str, needs: list[Need], offers: Offers) -> Finding:
     first = needs[0]
     others = max(need.files for need in needs) - 1
     who = f"/{first.path} " + (f"and {others} more need" if others else "needs")
     more = [need.name for need in needs[1:4]] + ["…"] * (len(needs) > 4)
     code, where = f"{UNDECLARED}-{provider or _command(first.name)}", _dotted(key)
     if provider:
-        giver, hint = f"{provider} gives it, and is not declared", f'add "{provider}" to {where}'
+        gives = provider in offers and offers[provider].gives(first.want, first.name)
+        giver = f"{provider} {'gives' if gives else 'may give'} it, and is not declared"
+        hint = f'add "{provider}" to {where}'
     else:
         giver = "it came from the base" if first.want is Want.SONAME else "no built package gives it"
         hint = f"add what gives it to {where}, or build without it; or say why it may be: {_reason(code)}"

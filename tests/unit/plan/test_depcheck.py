@@ -149,7 +149,7 @@ def test_a_template_that_is_not_built_is_guessed_by_its_name(want: Want, name: s
         {},
         ("zlib-ng", "libffi", "libxml2", "expat", "perl", "python3", "zlib", "python3-yaml", "perl-XML-Parser"),
     )
-    assert found.provider == template
+    assert found.provider == template and f"{template} may give it" in found.message
 
 
 def test_modules_that_may_come_with_a_perl_are_known_by_a_built_one_only() -> None:
