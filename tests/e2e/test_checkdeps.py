@@ -26,6 +26,12 @@ printf '#!/usr/bin/tool\\n' >usr/bin/script; printf '#!/usr/bin/nobody\\n' >usr/
 printf 'Name: one\\nDescription: one\\nVersion: 1\\nRequires: far\\n' >usr/lib/pkgconfig/one.pc
 """
 TOOL = "mkdir -p $DESTDIR/usr/bin; printf '#!/bin/sh\\n' >$DESTDIR/usr/bin/{0}; chmod 755 $DESTDIR/usr/bin/{0}\n"
+PARTS = """
+[subpackages.q-devel]
+preset = "devel"
+[subpackages.q-tools]
+files = ["usr/bin"]
+"""
 FILE = "templates/one/template.toml"
 
 
@@ -111,3 +117,17 @@ def test_options_count_as_they_were_built(site: Site) -> None:
     site.build("-o", "fancy", "hello")
     (row,) = json.loads(site.xsrc("check-deps", "--json", "hello").ended(1).out)
     assert (row["code"], row["place"]) == ("unused-r", f"templates/hello/template.toml:{line}:16")
+
+
+def test_subpackages_are_looked_at_with_their_template(site: Site) -> None:
+    install = INSTALL_LIBRARY.format("q") + TOOL.format("ask").replace("/bin/sh", "/usr/bin/tool")
+    text = site.script("q", install, do_build=LIBRARY.format("q"), tables=PARTS).read_text()
+    site.script("tool", TOOL.format("tool"))
+    write_one(site, 'makedepends = ["q-devel"]')
+    site.build("one", "tool")
+    (row,) = json.loads(site.xsrc("check-deps", "--json", "q").ended(1).out)
+    line = text[: text.index("[subpackages.q-tools]")].count("\n") + 1
+    assert (row["code"], row["key"]) == ("undeclared-tool", "subpackages.q-tools.depends")
+    assert (row["path"], row["place"]) == ("/usr/bin/ask", f"templates/q/template.toml:{line}:14")
+    found = [row["code"] for row in json.loads(site.xsrc("check-deps", "--json", "one").ended(1).out)]
+    assert found == ["undeclared-nobody", "undeclared-tool", "undeclared-far"], "q is linked with, by way of q-devel"
