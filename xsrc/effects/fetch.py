@@ -82,7 +82,12 @@ def _download(distfile: Distfile, urls: tuple[str, ...], path: Path, say: Say, p
     mismatch: ChecksumError | None = None
     for url in urls:
         try:
-            download(url, part, progress)
+            if distfile.commit:
+                from xsrc.effects.git import archive  # few need it
+
+                archive(url, distfile.commit, part)
+            else:
+                download(url, part, progress)
             verify(distfile, part)
         except ChecksumError as error:
             mismatch = error

@@ -27,6 +27,7 @@ FILE_NAME = Text("a file name", r"(?!\.\.?$)[^/\0]+")
 _ABSOLUTE = Text("an absolute path", r"/(?s:.*)")
 _GLOB = Text("a relative path or glob, ? in front when it may match nothing", r"\??(?!/)(?s:.+)")
 _URL = Text("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
+_GIT = Text("an https, http or git address or one that begins with {SITE}", r"(?:(?:https?|git)://|\{[A-Z_]+\})\S+")
 _TEXTS = List()
 _GLOBS = List(_GLOB)
 _OWNER = Text("MODE or MODE USER:GROUP", r"[0-7]{3,4}(?: [a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*)?")
@@ -60,7 +61,7 @@ _DISTFILE = Table(
         "extract": Flag(),
         "dest": INSIDE,
         "strip": Number(),
-        "git": Text("an address"),
+        "git": Either((List(_GIT, least=1), _GIT)),
         "commit": Hex(40),
     }
 )

@@ -22,6 +22,8 @@ class Distfile:
     extract: bool = True
     dest: str = ""
     strip: int = 1
+    commit: str = ""
+    """Of a git repository, whose addresses then are in `url`: what the archive is made of."""
 
 
 @dataclass(frozen=True)

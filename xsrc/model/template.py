@@ -113,11 +113,12 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
 def _distfiles(table: Mapping[str, Any], at: Path) -> Iterator[Problem]:
     for index, distfile in enumerate(table.get("distfiles", [])):
         path = (*at, "distfiles", index)
-        if "git" in distfile:
-            if "commit" not in distfile:
-                yield path, f"{shown(path)}.commit: missing: a git distfile is pinned by its commit", None
-            continue
-        if "url" not in distfile:
+        if "git" in distfile and "commit" not in distfile:
+            yield path, f"{shown(path)}.commit: missing: a git distfile is pinned by its commit", None
+        for other in ("url",) if "git" in distfile else ("commit",):
+            if other in distfile:
+                yield (*path, other), f"{shown((*path, other))}: a distfile has url, or git and commit", None
+        if "git" not in distfile and "url" not in distfile:
             yield path, f"{shown(path)}.url: missing", None
         if "sha256" not in distfile:
             yield path, f"{shown(path)}.sha256: missing: no distfile without a checksum", None

@@ -105,17 +105,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool]) -> Package:
     version = str(raw["version"])
-    problems = [
-        Diagnostic(
-            template.span("distfiles", index, "git"),
-            f"distfiles[{index}].git: a git distfile is not supported yet",
-            "name an archive with url and sha256",
-        )
-        for index, distfile in enumerate(raw.get("distfiles", []))
-        if "git" in distfile
-    ]
-    numbered = {i: _distfile(entry) for i, entry in enumerate(raw.get("distfiles", [])) if "git" not in entry}
-    problems += _leading_out(template, raw, numbered)
+    distfiles = tuple(_distfile(entry) for entry in raw.get("distfiles", []))
+    problems = list(_leading_out(template, raw, distfiles))
     patch = raw.get("patch", {})
     series = tuple(patch.get("series", template.patches))
     for index, name in enumerate(series):
@@ -136,7 +127,7 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         depends=MappingProxyType(
             {kind: tuple(Pattern.parse(text) for text in raw.get(kind.value, ())) for kind in Dep}
         ),
-        distfiles=tuple(numbered.values()),
+        distfiles=distfiles,
         options=MappingProxyType(dict(options)),
         style=MappingProxyType({key: raw[key] for key in (*STYLE_TEXTS, *STYLE_LISTS) if key in raw}),
         phases=MappingProxyType(raw.get("phases", {})),
@@ -178,10 +169,10 @@ def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
-def _leading_out(template: Template, raw: Mapping[str, Any], distfiles: Mapping[int, Distfile]) -> Iterator[Diagnostic]:
+def _leading_out(template: Template, raw: Mapping[str, Any], distfiles: Iterable[Distfile]) -> Iterator[Diagnostic]:
     """Names and paths that leave their folder once `{vars.X}` is filled in."""
     checks: list[tuple[Path, Text, str]] = []
-    for index, distfile in distfiles.items():
+    for index, distfile in enumerate(distfiles):
         checks.append((("distfiles", index, "name"), FILE_NAME, distfile.name))
         checks += [(("distfiles", index, "dest"), INSIDE, distfile.dest)] if distfile.dest else []
     if raw.get("build_wrksrc"):
@@ -192,8 +183,10 @@ def _leading_out(template: Template, raw: Mapping[str, Any], distfiles: Mapping[
 
 
 def _distfile(entry: Mapping[str, Any]) -> Distfile:
-    urls = tuple(listed(entry["url"]))
-    name = entry.get("name") or urls[0].partition("?")[0].rstrip("/").rpartition("/")[2]
+    urls, commit = tuple(listed(entry.get("git") or entry["url"])), entry.get("commit", "")
+    path = urls[0].partition("?")[0].rstrip("/")
+    last = (path.removesuffix(".git").rstrip("/") if commit else path).rpartition("/")[2]
+    name = entry.get("name") or (f"{last}-{commit[:12]}.tar" if commit else last)
     return Distfile(
         url=urls,
         sha256=entry["sha256"],
@@ -201,6 +194,7 @@ def _distfile(entry: Mapping[str, Any]) -> Distfile:
         extract=entry.get("extract", True),
         dest=entry.get("dest", ""),
         strip=entry.get("strip", 1),
+        commit=commit,
     )
 
 

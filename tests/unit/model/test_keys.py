@@ -53,7 +53,7 @@ EVERY: dict[str, Any] = {
     "vars": {"major": "0"},
     "distfiles": [
         {"url": ["{GNU_SITE}/a"], "sha256": SHA, "name": "a.tgz", "extract": False, "dest": "d", "strip": 2},
-        {"git": "https://example.org/a.git", "commit": SHA[:40]},
+        {"git": "https://example.org/a.git", "commit": SHA[:40], "sha256": SHA},
     ],
     "patch": {"strip": 0, "series": ["a.patch"]},
     "env": {"A": "1"},

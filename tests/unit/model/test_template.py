@@ -274,13 +274,29 @@ def test_distfiles_of_a_condition_are_checked_too() -> None:
 
 
 def test_git_distfile_wants_a_commit() -> None:
-    git = {"git": "https://example.org/dash.git"}
+    git = {"git": "https://example.org/dash.git", "sha256": SHA}
     assert told_of(distfiles=[git]) == ["distfiles[0].commit: missing: a git distfile is pinned by its commit"]
     assert a_template(distfiles=[{**git, "commit": SHA[:40]}]).raw["distfiles"][0]["commit"] == SHA[:40]
+    assert told_of(distfiles=[{"git": git["git"], "commit": SHA[:40]}]) == [
+        "distfiles[0].sha256: missing: no distfile without a checksum"
+    ]
+
+
+def test_a_distfile_is_of_an_address_or_of_a_commit() -> None:
+    git = {"git": "https://example.org/dash.git", "commit": SHA[:40], "sha256": SHA}
+    both = "a distfile has url, or git and commit"
+    assert told_of(distfiles=[{**git, "url": "https://x.org/a"}]) == [f"distfiles[0].url: {both}"]
+    assert told_of(distfiles=[distfile(commit=SHA[:40])]) == [f"distfiles[0].commit: {both}"]
+
+
+@pytest.mark.parametrize("git", ["file:///srv/a.git", "ssh://x.org/a", "x.org:a.git", "ext::sh -c id", "-u", "/srv/a"])
+def test_git_is_asked_over_the_network_without_anybodys_keys(git: str) -> None:
+    (said,) = told_of(distfiles=[{"git": git, "commit": SHA[:40], "sha256": SHA}])
+    assert said.startswith("distfiles[0].git: want a list, each an https, http or git address")
 
 
 def test_a_distfile_after_one_of_git_is_checked_too() -> None:
-    git = {"git": "https://example.org/dash.git", "commit": SHA[:40]}
+    git = {"git": "https://example.org/dash.git", "commit": SHA[:40], "sha256": SHA}
     assert told_of(distfiles=[git, distfile(url=None)]) == ["distfiles[1].url: missing"]
 
 

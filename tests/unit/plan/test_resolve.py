@@ -321,14 +321,17 @@ def test_an_address_that_gives_no_file_name() -> None:
     assert refused(distfiles=[distfile(url="https://x.org/..")]) == ['8: distfiles[0].name: want a file name, got ".."']
 
 
-def test_git_is_not_there_yet() -> None:
-    git = {"git": "https://x.org/a.git", "commit": SHA[:40]}
-    assert refused(distfiles=[distfile(), git]) == ["8: distfiles[1].git: a git distfile is not supported yet"]
+@pytest.mark.parametrize(
+    ("git", "name"), [("https://x.org/a.git", "a"), ("{GITHUB_SITE}/b/c/", "c"), ("git://x/d/.git", "d")]
+)
+def test_a_commit_is_an_archive_named_by_both(git: str, name: str) -> None:
+    package = a_package(distfiles=[{"git": git, "commit": SHA[:40], "sha256": SHA}])
+    assert package.distfiles == (Distfile((git,), SHA, f"{name}-{SHA[:12]}.tar", commit=SHA[:40]),)
 
 
 # Once distfiles were counted without those of git, so that a wrong one was named by the number of another.
 def test_a_wrong_distfile_after_one_of_git_is_named_by_its_own_number() -> None:
-    git = {"git": "https://x.org/a.git", "commit": SHA[:40]}
+    git = {"git": "https://x.org/a.git", "commit": SHA[:40], "sha256": SHA}
     assert '9: distfiles[1].name: want a file name, got "../x"' in refused(
         vars={"u": "../x"}, distfiles=[git, distfile(name="{vars.u}")]
     )
