@@ -21,7 +21,8 @@ def an_offer(name: str, *paths: str | Entry, sonames: Iterable[str] = (), **more
     return offer(name, with_parents(entries), sonames, **more)
 
 
-ZLIB = an_offer("zlib", "usr/lib/libz.so.1", "usr/lib/libz.a", "usr/lib/pkgconfig/zlib.pc", sonames=["libz.so.1"])
+ZLIB_FILES = ("usr/lib/libz.so.1", "usr/lib/libz.a", "usr/lib/pkgconfig/zlib.pc")
+ZLIB = an_offer("zlib", *ZLIB_FILES, sonames=["libz.so.1"], source="zlib-1_1")
 PERL = an_offer("perl", "usr/bin/perl", "usr/lib/perl5/5.36/core_perl/File/Spec.pm")
 PYTHON = an_offer("python3", "usr/bin/python3.11", a_link("usr/bin/python3", "python3.11"), "usr/lib/python3.11/os.py")
 YAML = an_offer("python3-yaml", "usr/lib/python3.11/site-packages/yaml/__init__.py")
@@ -81,9 +82,18 @@ def test_what_is_asked_for_has_to_be_declared(want: Want, name: str, provider: s
 def test_what_is_there_to_build_only_is_not_there_to_run() -> None:
     assert len(list(undeclared(checked((Want.PROGRAM, "perl"), makedepends=["perl"]), BUILT, ()))) == 1
     # what a library brings along for itself is not what others are linked with
-    png = an_offer("png", "usr/lib/libpng.so.16", sonames=["libpng.so.16"], needs=["zlib"])
+    png = an_offer("png", "usr/lib/libpng.so.16", sonames=["libpng.so.16"], needs=["zlib"], source="png-1_1")
     one = checked((Want.SONAME, "libz.so.1"), (Want.SONAME, "libpng.so.16"), makedepends=["png"])
     assert [found.provider for found in undeclared(one, {**BUILT, "png": png}, ())] == ["zlib"]
+
+
+def test_what_is_there_to_run_may_be_linked_with() -> None:
+    assert not list(undeclared(checked((Want.SONAME, "libz.so.1"), depends=["zlib"]), BUILT, ()))
+
+
+def test_what_is_declared_and_not_built_may_give_it() -> None:
+    one = checked((Want.SONAME, "libffi.so.8"), makedepends=["libffi"])
+    assert not list(undeclared(one, BUILT, ("libffi",)))
 
 
 def test_what_comes_along_for_its_library_is_there_to_run() -> None:
@@ -249,4 +259,5 @@ def test_what_is_run_counts_for_its_own_package() -> None:
     (found,) = undeclared(Checked((a_part(depends=["m4"]), tools)), SPLIT, ())
     assert found.key == ("subpackages", "one-tools", "depends")
     assert found.hint == 'add "m4" to subpackages.one-tools.depends'
-    assert doubted(Checked((a_part(depends=["m4"]), tools)), SPLIT) == {"m4": ("depends", {"m4"})}
+    own = an_offer("one", "usr/bin/one")
+    assert doubted(Checked((a_part(depends=["m4"]), tools)), {**SPLIT, "one": own}) == {"m4": ("depends", {"m4"})}
