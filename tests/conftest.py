@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 from tests.e2e.kit.land import Land, settled
 from tests.e2e.kit.server import Server
 from tests.e2e.kit.site import Site
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole is run side by side, file by file; what is asked for by name is not."""
+    return len(os.sched_getaffinity(0)) if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
 @pytest.fixture(scope="session")

@@ -7,21 +7,19 @@ from typing import Any
 import pytest
 
 from tests.faults import inject
-from tests.faults.tally import KEY, Tally
+from tests.faults.tally import Tally
+
+_tally = Tally()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[KEY] = Tally()
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call":
+        _tally.note(report)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    for line in config.stash[KEY].lines():
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for line in _tally.lines():
         terminalreporter.line(line)
-
-
-@pytest.fixture
-def tally(pytestconfig: pytest.Config) -> Tally:
-    return pytestconfig.stash[KEY]
 
 
 @pytest.fixture

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-import pytest
-
-from tests.faults.drive import Report
+FAULTS, FIGURE = "faults", "figure of faults"
+"""Properties of tests: how many faults of a scenario there were and how many were not survived; a line to be shown."""
 
 
 @dataclass
 class Tally:
-    """The reports of this run, by scenario and kind of fault; a test that is tried again replaces its own."""
+    """Gathered from the reports of pytest; a test that is tried again replaces its own."""
 
-    reports: dict[tuple[str, str], Report] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-    """Figures of other tests."""
+    faults: dict[str, tuple[int, int]] = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
+
+    def note(self, report: Any) -> None:
+        """Take the report of one test."""
+        for name, value in report.user_properties:
+            if name == FAULTS:
+                self.faults[report.nodeid] = (value[0], value[1])
+            elif name == FIGURE:
+                self.figures[report.nodeid] = value
 
     def lines(self) -> list[str]:
-        points = sum(report.faults for report in self.reports.values())
-        survived = points - sum(len(report.problems) for report in self.reports.values())
-        names = {name for name, _ in self.reports}
+        points = sum(faults for faults, _ in self.faults.values())
+        survived = points - sum(lost for _, lost in self.faults.values())
+        names = {nodeid.partition("[")[2].rpartition("-")[0] for nodeid in self.faults}
         first = f"faults: {points} points of {len(names)} scenarios, survived {survived}"
-        return [*([first] if points else []), *(f"faults: {note}" for note in self.notes.values())]
-
-
-KEY = pytest.StashKey[Tally]()
+        return [*([first] if points else []), *(f"faults: {line}" for line in self.figures.values())]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from tests.faults import space
 from tests.faults.state import difference, root_of
-from tests.faults.tally import Tally
+from tests.faults.tally import FIGURE
 from tests.faults.worker import alone
 
 PART = "a record of a generation that could not be written leaves its part"
@@ -78,12 +79,13 @@ def test_a_stranger_since_the_kill() -> None:
     assert set(found.values()) == {"made since by somebody"}, f"{found}\n{said}"
 
 
-def test_very_many_files(tally: Tally) -> None:
+def test_very_many_files(record_property: Callable[[str, object], None]) -> None:
     figures = alone(space.many_files)
     peak = max(figures["stow, MiB"], figures["unstow, MiB"])
-    tally.notes["many"] = (
+    record_property(
+        FIGURE,
         f"{space.MANY:,} files of one package: peak {peak:.0f} MiB, "
-        f"stow {figures['stow, seconds']:.1f} s, unstow {figures['unstow, seconds']:.1f} s"
+        f"stow {figures['stow, seconds']:.1f} s, unstow {figures['unstow, seconds']:.1f} s",
     )
     assert peak < 600
 

@@ -12,6 +12,7 @@ import random
 import signal
 import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.e2e.kit import look, people
 from tests.e2e.kit.many import Small, children
 from tests.e2e.kit.people import Result
 from tests.e2e.kit.site import Site
-from tests.faults.tally import Tally
+from tests.faults.tally import FIGURE
 
 ROUNDS = int(os.environ.get("XSRC_FAULT_ROUNDS", "15"))
 MANY = """\
@@ -139,7 +140,9 @@ def disturbed(site: Site, chance: random.Random, seconds: float) -> tuple[str, R
         return what, running.wait()
 
 
-def test_kill_of_xsrc_or_of_a_worker_at_any_moment(world: World, tally: Tally) -> None:
+def test_kill_of_xsrc_or_of_a_worker_at_any_moment(
+    world: World, record_property: Callable[[str, object], None]
+) -> None:
     seed = int(os.environ.get("XSRC_FAULT_SEED", str(random.SystemRandom().randrange(10**6))))
     chance, site = random.Random(seed), world.site
     hit = {"xsrc": 0, "worker": 0, "nothing": 0}
@@ -157,6 +160,6 @@ def test_kill_of_xsrc_or_of_a_worker_at_any_moment(world: World, tally: Tally) -
         if site.land.is_root:
             look.until(lambda: not look.processes_of(site.land.user.uid), f"no process of P; {where}", look.GRACE)
     assert hit["xsrc"] + hit["worker"] > ROUNDS / 2, f"most runs were over before they could be disturbed: {hit}"
-    tally.notes["workers"] = (
-        f"{ROUNDS} runs (seed {seed}), killed: xsrc {hit['xsrc']}, a worker {hit['worker']}; all mended"
+    record_property(
+        FIGURE, f"{ROUNDS} runs (seed {seed}), killed: xsrc {hit['xsrc']}, a worker {hit['worker']}; all mended"
     )
