@@ -12,6 +12,7 @@ from tests.e2e.kit.server import Server
 from tests.e2e.kit.site import Site
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """The whole is run side by side, file by file; what is asked for by name is not."""
     return len(os.sched_getaffinity(0)) if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
