@@ -83,7 +83,7 @@ def test_bytes_that_are_no_text(site: Site) -> None:
         ('build_style = "gnu-confgure"', "", ("no build style", "did you mean gnu-configure")),
         ('configure_args = ["{verzion}"]', "", ("configure_args[0]", "{verzion}", "did you mean version")),
         ("", "[[distfiles]]\nurl = 'http://x/y'\n", ("distfiles[0].sha256: missing",)),
-        ("", "[[distfiles]]\ngit = 'http://x/y'\ncommit = '" + "a" * 40 + "'\n", ("not supported yet",)),
+        ("", "[[distfiles]]\ngit = 'http://x/y'\ncommit = '" + "a" * 40 + "'\n", ("distfiles[0].sha256: missing",)),
         ("", "[patch]\nseries = ['no.patch']\n", ("no file patches/no.patch",)),
         ("", "[options.a]\ndesc = 'x'\nconflicts = ['b']\n", ("no option",)),
         ("", "[[when]]\nif = { option = 'none' }\n", ("no option",)),

@@ -17,7 +17,7 @@ from pathlib import Path
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree
 from xsrc.model.manifest import Entry, Kind
-from xsrc.model.pkgver import NAME
+from xsrc.model.pkgver import NAME, Pattern
 from xsrc.model.schema import nearest
 from xsrc.model.template import Template, parse
 
@@ -47,7 +47,7 @@ def names(tree: Tree, known: Callable[[str], bool] = lambda name: False) -> tupl
 
 
 def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
-    """Read one template with the checksums of the files beside it; for a subpackage, that of the package it is of.
+    """Read one template with the checksums of the files beside it; of what is no package, that of the one it is of.
 
     Raises UsageError when there is none of that name, or TemplateError at the place where `wanted_by` asks for it.
     """
@@ -67,9 +67,10 @@ def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "
 
 
 def home_of(tree: Tree, name: str, read: Callable[[str], Template]) -> str:
-    """The package that a subpackage is of, "" for none; `read` gives a template that there is.
+    """The package that a subpackage is of, or else the first that provides a name, "" for none.
 
-    Mostly its name begins with that of the package; only else the whole tree is looked through.
+    `read` gives a template that there is. Mostly the name of a subpackage begins with that of its package; only else
+    the whole tree is looked through.
     """
     start = name
     while start := start.rpartition("-")[0]:
@@ -80,14 +81,18 @@ def home_of(tree: Tree, name: str, read: Callable[[str], Template]) -> str:
 
 @cache
 def _homes(tree: Tree) -> Mapping[str, str]:
-    """By name of each subpackage, the package that it is of; the tree is taken to stay as it is for one command."""
-    found: dict[str, str] = {}
+    """By name of each subpackage, and of what is provided, the package that has it; as the tree is in this command."""
+    parts: dict[str, str] = {}
+    provided: dict[str, str] = {}
     for name in names(tree):
         with contextlib.suppress(OSError, ValueError, TypeError):  # what is wrong there is told when it is read
             text = tree.template(name).read_bytes()
-            if b"subpackages" in text:
-                found |= dict.fromkeys(tomllib.loads(text.decode()).get("subpackages", {}), name)
-    return found
+            if b"subpackages" in text or b"provides" in text:
+                table = tomllib.loads(text.decode())
+                parts |= dict.fromkeys(table.get("subpackages", {}), name)
+                for word in table.get("provides", ()):
+                    provided.setdefault(Pattern.parse(word).name, name)
+    return {**provided, **parts}
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,11 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
     raw = {key: value for key, value in whole.items() if key not in bad} if bad else whole
     if "name" in raw and raw["name"] != name:
         yield ("name",), f'name: want "{name}" like the folder, got {found(raw["name"])}', None
-    yield from _distfiles(raw, ())
-    for index, when in enumerate(raw.get("when", [])):
-        yield from _distfiles(when, ("when", index))
+    tables: list[tuple[Path, Mapping[str, Any]]] = [((), raw)]
+    tables += [(("when", index), when) for index, when in enumerate(raw.get("when", []))]
+    for top, table in tables:
+        yield from _distfiles(table, top)
+        yield from _replacing(table.get("install", {}), (*top, "install"))
     known = whole.get("options", {})
     options = known if isinstance(known, dict) else {}
     for option, body in raw.get("options", {}).items():
@@ -94,11 +96,11 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
                     at: Path = ("when", index, *path, "option")
                     yield at, f"{shown(at)}: no option {found(word)}", nearest(word, options)
     for part, body in raw.get("subpackages", {}).items():
-        at = ("subpackages", part)
+        place: Path = ("subpackages", part)
         if part == name:
-            yield at, f"{shown(at)}: want another name than that of the package", None
+            yield place, f"{shown(place)}: want another name than that of the package", None
         elif not body.keys() & {"files", "preset", "depends"}:
-            yield at, f"{shown(at)}: want files or preset, or depends where it only gathers others", None
+            yield place, f"{shown(place)}: want files or preset, or depends where it only gathers others", None
     if raw.get("build_style") == "meta" and raw.get("distfiles"):
         yield ("distfiles",), "distfiles: the build style meta has no sources", None
     variables = whole.get("vars", {})
@@ -122,6 +124,23 @@ def _distfiles(table: Mapping[str, Any], at: Path) -> Iterator[Problem]:
             yield path, f"{shown(path)}.url: missing", None
         if "sha256" not in distfile:
             yield path, f"{shown(path)}.sha256: missing: no distfile without a checksum", None
+
+
+def _replacing(install: Mapping[str, Any], at: Path) -> Iterator[Problem]:
+    """Files that would be put in each other's place, for a list puts all of its own into one folder by their names."""
+    for key in _LISTS.intersection(install):
+        first: dict[str, str] = {}
+        for index, source in enumerate(install[key]):
+            one = source.removeprefix("?").rstrip("/")
+            other = first.setdefault(one.rpartition("/")[2], one)
+            if other != one and not _GLOB_SIGNS.intersection(one + other):
+                where = (*at, key, index)
+                hint = f'give it another name: [install.files] "{one}" = "usr/share/…"'
+                yield where, f'{shown(where)}: "{one}" would replace "{other}"', hint
+
+
+_LISTS = frozenset(("license", "bin", "man", "doc", "conf", "completion", "service"))
+_GLOB_SIGNS = frozenset("*?[")
 
 
 def _used(value: object, path: Path) -> Iterator[tuple[Path, str]]:

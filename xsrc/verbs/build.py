@@ -101,6 +101,10 @@ def carry_out(
     if bad and not request.keep_going:
         raise TemplateError(diagnostic for error in bad.values() for diagnostic in error.diagnostics)
     versions = _versions(step.job.package for step in plan.steps)
+    for step in todo:
+        if reason := step.job.package.raw.get("restricted"):
+            why = f": {reason}" if isinstance(reason, str) else ""
+            context.ui.note(f"{step.job.package.pkgver}: restricted: what is built of it is not to be given away{why}")
 
     def wish(step: Step) -> Wish:
         asked = step.name in request.names

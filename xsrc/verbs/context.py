@@ -265,10 +265,12 @@ class Context:
                     for dep in Dep:
                         queue += [(need, template, dep.value) for need in package.depends[dep]]
                     queue += [(n, template, Dep.RUN.value) for part in package.subpackages for n in part.depends]
-            home = packages[homes.get(name, name)].pkgver
-            has = PkgVer(name, home.version, home.revision)
-            if wanted_by is not None and not pattern.matches(has):
-                raise wanted_by.error(wanted_by.need(kind, name), f"{kind}: want {pattern}, the tree has {has}")
+            package = packages[homes.get(name, name)]
+            has = next((pkgver for pkgver in package.outputs if pkgver.name == name), None)
+            fits = pattern.matches(has) if has else any(map(pattern.satisfied_by, package.raw.get("provides", ())))
+            if wanted_by is not None and not fits:
+                words = f"{kind}: want {pattern}, the tree has {has or package.pkgver}"
+                raise wanted_by.error(wanted_by.need(kind, name), words)
         if homes:
             packages = {name: replace(package, homes=homes) for name, package in packages.items()}
         if len(packages) > _FEW:

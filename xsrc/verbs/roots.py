@@ -44,12 +44,13 @@ def read_closure(
     Raises ConflictError when two of them have one path, HostError when one is not built.
     """
     pkgver = package.pkgver
-    names = package.wants(*kinds)
+    # what is only provided is in nobody's plan by that name
+    names = tuple(name if name in planned else package.homes.get(name, name) for name in package.wants(*kinds))
     for name in names:
         if planned.get(name) not in farm.versions(name):
             raise HostError(f"{pkgver} needs {name}, which is not built", hint=f"xsrc build --no-stow {name}")
     chosen, missing = closure(farm, (planned[name] for name in names), planned)
-    tools, _ = closure(farm, (planned[name] for name in package.wants(Dep.TOOL) if name in names), planned)
+    tools, _ = closure(farm, (planned[n] for n in package.wants(Dep.TOOL) if n in names and n in planned), planned)
     for line in missing:
         context.ui.warn(line)
     ordered = [chosen[name] for name in sorted(chosen)]

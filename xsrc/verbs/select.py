@@ -25,7 +25,8 @@ def select(
     """The names that words stand for, each once, and those of them that were not written out.
 
     A word is a name, a glob, `status:failed` (or skipped, built: what the last build came to), `git:REV..` or
-    `git:REV..REV` (templates that differ), `needs:NAME` (all that need it, directly or not); no word: the folder's.
+    `git:REV..REV` (templates that differ), `needs:NAME` (all that need it, directly or not), `bootstrap:N` (those of
+    stage N of the base set); no word: the folder's.
     Raises UsageError for a word that stands for nothing.
     """
     chosen: dict[str, bool] = dict.fromkeys(all_names(context.tree) if every else (), True)
@@ -90,4 +91,16 @@ def _needing(context: Context, name: str) -> tuple[str, ...]:
         return all_dependents([name], leaves(context))
 
 
-_KINDS: Mapping[str, Callable[[Context, str], tuple[str, ...]]] = {"status": _status, "git": _git, "needs": _needing}
+def _stage(context: Context, word: str) -> tuple[str, ...]:
+    if not word.isdecimal():
+        raise UsageError(f"bootstrap:{word}: want the number of a stage")
+    with context.index as index:
+        return tuple(name for name in index.names() if str(index.template(name).raw.get("bootstrap")) == word)
+
+
+_KINDS: Mapping[str, Callable[[Context, str], tuple[str, ...]]] = {
+    "status": _status,
+    "git": _git,
+    "needs": _needing,
+    "bootstrap": _stage,
+}

@@ -444,3 +444,13 @@ def test_interpolate() -> None:
     assert interpolate("{{name}} }}", names) == "{name} }"
     assert interpolate({"{name}": [True, 1, "{name}"]}, names) == {"m4": [True, 1, "m4"]}
     assert interpolate("{name", names) == "{name"
+
+
+# Once the second of two licences of one name took the place of the first (lz4).
+@pytest.mark.parametrize("key", ["license", "bin", "man", "doc", "conf", "completion", "service"])
+def test_two_files_of_one_name_are_not_put_in_one_place(key: str) -> None:
+    assert told_of(install={key: ["LICENSE", "?lib/LICENSE"]}) == [
+        f'install.{key}[1]: "lib/LICENSE" would replace "LICENSE"'
+    ]
+    assert told_of(when=[{"if": {"libc": "musl"}, "install": {key: ["a/x", "b/x"]}}])[0].startswith("when[0].install")
+    a_template(install={key: ["LICENSE", "LICENSE.lib", "LICENSE", "lib/*", "src/*"]})
