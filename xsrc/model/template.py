@@ -17,7 +17,7 @@ from xsrc.model.tomlspan import Path
 
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _SITE = re.compile(r"[A-Z][A-Z0-9_]*_SITE")
-LITERAL = ("phases", "lint", "update")
+LITERAL = ("phases", "test", "lint", "update")
 """Tables whose strings mean what they say: scripts get environment variables, patterns have braces of their own."""
 
 

@@ -193,6 +193,12 @@ def test_conditions_on_options(test: dict[str, Any], options: list[str], want: b
     assert holds(test, X86_64, *options) is want
 
 
+def test_sh_text_is_never_filled_in() -> None:
+    text = "awk '{ print }' <<END\n${name} {name}\nEND"
+    package = a_package(test=text, phases={"do_build": text})
+    assert package.raw["test"] == package.phases["do_build"] == text
+
+
 def test_conditions_append_replace_and_merge_in_their_order() -> None:
     package = a_package(
         makedepends=["a"],
