@@ -122,6 +122,32 @@ def test_glob_that_is_left_nothing_is_an_error(site: Site) -> None:
     site.xsrc("build", "xa").ended(3, "subpackages.xa-more.files[0]", "xa-doc has taken all that it matches")
     library(site, parts=PARTS + '[subpackages.xa]\nfiles = ["usr/bin"]\n')
     site.xsrc("build", "xa").ended(3, "subpackages.xa: want another name than that of the package")
+    library(site)
+    site.script("xa-doc")
+    site.xsrc("build", "xa").ended(3, "subpackages.xa-doc: there is a template of that name")
+
+
+def test_what_was_cut_off_between_two_packages_is_made_again(site: Site) -> None:
+    """A sealed part of another build than the package itself is none of its."""
+    library(site)
+    site.build("--no-stow", "xa")
+    kept = site.root / "kept"
+    site.land.run("cp", "-a", site.destdir("xa-1.0_1"), kept).ok()
+    library(site, prose="other")
+    site.build("--no-stow", "xa")
+    # as if it had been killed before the package itself came into its place
+    database = site.masterdir / "var/db/xsrc/farm.sqlite"
+    main = site.destdir("xa-1.0_1")
+    change = f"chmod -R u+w {main} && rm -r {main} && chmod u+w {kept} && mv {kept} {main} && rm {database}"
+    site.land.run("sh", "-c", change).ok()
+    site.xsrc("verify", "--repair").ok()
+    library(site)
+    site.build("xa").ok("xa-1.0_1: built (xa-devel-1.0_1 is of another build)")
+    assert (site.masterdir / "usr/share/doc/xa/README").read_text() == "read\n"
+    (site.masterdir / "pkg-destdir/.xa-1.0_1:xa-doc").mkdir()
+    site.land.own(site.masterdir / "pkg-destdir/.xa-1.0_1:xa-doc")
+    site.xsrc("clean").ok("xa-1.0: removed")
+    assert not list((site.masterdir / "pkg-destdir").glob(".*"))
 
 
 def test_lost_subpackage_is_built_again(site: Site) -> None:

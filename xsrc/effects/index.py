@@ -254,7 +254,8 @@ class Leaves(Mapping[str, Leaf]):
             self._later = dict.fromkeys(self._file.later)
             self._rows = {**self._file.table["rows"], **self._file.later}
         self._made: dict[str, Leaf] = {}
-        self._homes: dict[str, str] = {}
+        self._packages: set[str] = set()
+        """Names that are known to be of packages, not of parts of them."""
         self.changed = False
 
     def __getitem__(self, name: str) -> Leaf:
@@ -286,15 +287,17 @@ class Leaves(Mapping[str, Leaf]):
             self._later[name] = None
             self.changed = True
         _, version, revision, inputs, names, bounded = row
-        made = {kind: tuple(dict.fromkeys(map(self._home, needs))) for kind, needs in names.items()}
+        made = {kind: self._made_by(needs) for kind, needs in names.items()}
         return Leaf(PkgVer(name, version, revision), made, _frozen(bounded), inputs)
 
-    def _home(self, name: str) -> str:
-        """The package that makes one of that name: of a subpackage, the one that it is of."""
-        if (home := self._homes.get(name)) is None:
-            home = name if name in self._index else self._index.home(name) or name
-            self._homes[name] = home
-        return home
+    def _made_by(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The packages that make those of `names`: of a subpackage, the one that it is of."""
+        if not self._packages.issuperset(names):
+            self._packages.update(name for name in names if name in self._index)
+            if not self._packages.issuperset(names):
+                homes = (name if name in self._packages else self._index.home(name) or name for name in names)
+                return tuple(dict.fromkeys(homes))
+        return tuple(names)
 
     def store(self) -> None:
         """Store what is new. Raises OSError."""

@@ -114,6 +114,10 @@ class Masterdir:
         """Where a destdir grows until it is sealed; beside its final place, so that one rename finishes it."""
         return self.destdirs / f".{pkgver}"
 
+    def unfinished_part(self, pkgver: PkgVer, name: str) -> Path:
+        """Where what goes to a subpackage of it stands until it is sealed."""
+        return self.destdirs / f".{pkgver}:{name}"
+
     def logs(self, pkgver: PkgVer) -> Path:
         return self.db / "logs" / str(pkgver)
 

@@ -122,8 +122,8 @@ def _own(job: Job, built: Built, *, forced: bool) -> str | None:
     if key is None:
         return "output missing" if text in built.lost else "not built yet"
     for part in job.package.outputs:
-        if str(part) not in built.keys:
-            return f"{part} is not there"
+        if built.keys.get(str(part)) != key:
+            return f"{part} is {'of another build' if str(part) in built.keys else 'not there'}"
     if forced:
         return "forced"
     if key == job.key or built.inputs.get(text) == job.inputs:

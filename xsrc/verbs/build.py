@@ -122,7 +122,7 @@ def carry_out(
             built = what_is_built(context, farm, {step.name: step.job})
             reason = otherwise(step.job, built, plan.rung, versions)
             if reason is None:
-                farm.note_keys([(step.job.package.pkgver, step.job.key)])
+                farm.note_keys((pkgver, step.job.key) for pkgver in step.job.package.outputs)
         return reason
 
     orders = Orders(context.jobs, wish, again, bad, request.keep_going, request.to is Phase.FETCH, context.command)

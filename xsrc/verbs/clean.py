@@ -53,7 +53,7 @@ def leftovers(context: Context, only: tuple[str, ...]) -> dict[str, list[Path]]:
             found.setdefault(path.name.removesuffix(second.SUFFIX), []).extend(second.places(path))
     for path in sorted(context.masterdir.destdirs.glob(".*")):
         try:
-            found.setdefault(PkgVer.parse(path.name[1:]).work, []).append(path)
+            found.setdefault(PkgVer.parse(path.name[1:].partition(":")[0]).work, []).append(path)
         except ValueError:
             continue
     return {work: paths for work, paths in found.items() if not only or work in only}

@@ -11,6 +11,7 @@ from xsrc.effects.tree import tidy_text
 from xsrc.errors import Diagnostic, TemplateError
 from xsrc.model.arch import allows
 from xsrc.model.command import Command
+from xsrc.model.pkgver import PkgVer
 from xsrc.plan.build import BuildPlan, Built, keeps, plan_build
 from xsrc.plan.jobs import Job, World
 from xsrc.plan.resolve import refusal
@@ -42,9 +43,9 @@ def what_is_built(context: Context, farm: Farm, planned: Mapping[str, Job], *, l
         else:
             lost.add(text)
     for job in planned.values():
-        text = str(job.package.pkgver)
-        if keys.get(text) != job.key and adopt(context, farm, job, note=not look):
-            keys[text] = job.key
+        for pkgver in job.package.outputs:
+            if keys.get(str(pkgver)) != job.key and adopt(context, farm, pkgver, job.key, note=not look):
+                keys[str(pkgver)] = job.key
     inputs = farm.inputs()
     preimages = {}
     for job in planned.values():
@@ -56,18 +57,17 @@ def what_is_built(context: Context, farm: Farm, planned: Mapping[str, Job], *, l
     return Built(keys, frozenset(lost), inputs, preimages, farm.outcomes(), saw)
 
 
-def adopt(context: Context, farm: Farm, job: Job, *, note: bool) -> bool:
-    """Whether there is a sealed destdir of this very key that the database does not know; note it, if asked.
+def adopt(context: Context, farm: Farm, pkgver: PkgVer, key: str, *, note: bool) -> bool:
+    """Whether there is a sealed destdir of a very key that the database does not know; note it, if asked.
 
     A build that was cut off in its last moment leaves one, and so does a lost database.
     """
-    pkgver = job.package.pkgver
     folder = context.masterdir.destdir(pkgver)
     try:
         props, manifest, which = read_build(folder)
     except (OSError, ValueError):
         return False
-    if props.key != job.key or farm.is_stowed(pkgver):
+    if props.key != key or farm.is_stowed(pkgver):
         return False
     if note:
         farm.record(props, manifest, build=which)
@@ -86,6 +86,10 @@ def _refusal(context: Context, job: Job) -> TemplateError | None:
     if (error := refusal(package, context.arch, allowed)) is not None:
         return error
     problems = []
+    for part in package.subpackages:
+        if context.tree.template(part.name).is_file():
+            span = package.template.span("subpackages", part.name)
+            problems.append(Diagnostic(span, f"subpackages.{part.name}: there is a template of that name"))
     for name, text in package.phases.items():
         # the shell only reads; it runs nothing (sh -n)
         result = capture(Command(("/bin/sh", "-n")), text)

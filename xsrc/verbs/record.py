@@ -63,8 +63,8 @@ def record(context: Context, job: Job, state: State, needs: Closure) -> None:
             hint="does it honour DESTDIR? see make_install_args",
         )
     outputs = []
-    for pkgver, part in _divided(context, package, found).items():
-        folder = context.masterdir.unfinished(pkgver)
+    for part in _divided(context, package, found):
+        folder = part.folder
         props = _props(context, job, state, needs, part)
         (folder / FILES).write_bytes(part.scan.manifest.render(props.rules.conf_files))
         # props.plist is written last and by rename: a destdir that has it is whole
@@ -82,6 +82,7 @@ class _Part:
 
     scan: destdir.Scan
     pkgver: PkgVer
+    folder: Path
     sub: Subpackage | None = None
     siblings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The sonames that other packages of the same build provide."""
@@ -89,31 +90,30 @@ class _Part:
     """Those into which its links to libraries lead."""
 
 
-def _divided(context: Context, package: Package, found: destdir.Scan) -> dict[PkgVer, _Part]:
+def _divided(context: Context, package: Package, found: destdir.Scan) -> list[_Part]:
     """A build's tree as those of its packages, itself at last; the tree is divided on disk."""
+    main, masterdir = package.pkgver, context.masterdir
+    whole = masterdir.unfinished(main)
     if not package.subpackages:
-        return {package.pkgver: _Part(found, package.pkgver)}
+        return [_Part(found, main, whole)]
     parts, problems = split(package, found.manifest.entries, found.elves)
     if problems:
         raise TemplateError(Diagnostic(package.template.span(*at), text, hint) for at, text, hint in problems)
-    places = {v: context.masterdir.unfinished(v) for v in package.outputs}
-    divide(
-        places[package.pkgver],
-        parts[package.name],
-        {places[v]: parts[v.name] for v in package.outputs if v != package.pkgver},
-    )
+    places = {part.name: masterdir.unfinished_part(main, part.name) for part in package.subpackages}
+    divide(whole, parts[main.name], {places[name]: parts[name] for name in places})
     scans = {name: found.of(entries) for name, entries in parts.items()}
     leads, subs = linking(parts), {part.name: part for part in package.subpackages}
-    return {
-        v: _Part(
+    return [
+        _Part(
             scans[v.name],
             v,
+            places.get(v.name, whole),
             subs.get(v.name),
             {name: scan.provides for name, scan in scans.items() if name != v.name},
             frozenset(leads[v.name]),
         )
         for v in package.outputs
-    }
+    ]
 
 
 def _place(context: Context, outputs: Iterable[_Output], state: State) -> None:
