@@ -55,7 +55,7 @@ def split(
         parts[part.name] = tuple(mine)
     parts[package.name] = tuple(left)
     folders = {entry.path: entry for entry in every if entry.kind is Kind.DIR}
-    return {name: tuple(_whole(part, folders)) for name, part in _own_inodes(parts).items()}, problems
+    return {name: tuple(_whole(part, folders)) for name, part in _own_inodes(parts, package.name).items()}, problems
 
 
 def _mine(part: Subpackage, entries: Iterable[Entry], libraries: Container[str]) -> list[Entry]:
@@ -129,16 +129,20 @@ def _pattern(glob: str) -> re.Pattern[str]:
         return re.compile(re.escape(glob) + r"(?:/.*)?\Z")
 
 
-def _own_inodes(parts: Mapping[str, tuple[Entry, ...]]) -> dict[str, tuple[Entry, ...]]:
-    """The parts, where names of one file that stand in several of them are files of their own."""
-    holders: dict[int, set[str]] = {}
+def _own_inodes(parts: Mapping[str, tuple[Entry, ...]], main: str) -> dict[str, tuple[Entry, ...]]:
+    """The parts, where what has names in several of them is one file in `main` only, and else one for each name."""
+    holders: dict[int, list[str]] = {}
     for name, entries in parts.items():
         for entry in entries:
             if entry.inode:
-                holders.setdefault(entry.inode, set()).add(name)
-    shared = {inode for inode, names in holders.items() if len(names) > 1}
+                holders.setdefault(entry.inode, []).append(name)
+
+    def whole(inode: int, name: str) -> bool:
+        names = holders.get(inode, [])
+        return names.count(name) == len(names) or (name == main and names.count(main) > 1)
+
     return {
-        name: tuple(entry._replace(inode=0) if entry.inode in shared else entry for entry in entries)
+        name: tuple(entry if whole(entry.inode, name) else entry._replace(inode=0) for entry in entries)
         for name, entries in parts.items()
     }
 

@@ -120,9 +120,9 @@ def test_what_stands_for_nothing_is_said() -> None:
 def test_names_of_one_file_are_files_of_their_own_in_several_parts() -> None:
     linked = [a_file(path)._replace(inode=inode) for path, inode in (("a", 1), ("b", 1), ("c", 1), ("d", 2), ("e", 2))]
     found, _ = split(a_package("zlib", subpackages={"x": {"files": ["a", "d", "e"]}}), linked, ELVES)
-    assert {e.path: e.inode for part in found.values() for e in part} == {"a": 0, "d": 1, "e": 1, "b": 0, "c": 0}
+    assert {e.path: e.inode for part in found.values() for e in part} == {"a": 0, "d": 1, "e": 1, "b": 1, "c": 1}
     whole = together(found.values())
-    assert [(e.path, e.inode) for e in whole.entries] == [("a", 0), ("b", 0), ("c", 0), ("d", 1), ("e", 1)]
+    assert [(e.path, e.inode) for e in whole.entries] == [("a", 0), ("b", 2), ("c", 2), ("d", 1), ("e", 1)]
 
 
 def test_links_to_libraries_lead_to_who_has_them() -> None:
