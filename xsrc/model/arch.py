@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 
-class Dep(enum.Enum):
+class Dep(enum.StrEnum):
     """Why one package needs another; the value is the template's key."""
 
     TOOL = "hostmakedepends"

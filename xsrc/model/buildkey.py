@@ -11,10 +11,15 @@ FORMAT = 1
 """Raised when xsrc itself builds differently from the same inputs."""
 
 
+# json.dumps would make an encoder for each of tens of thousands of values
+_encode = json.JSONEncoder(sort_keys=True).encode
+_written = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
+
 def preimage(parts: Mapping[str, Any]) -> str:
     """The canonical text of what a key is made of: JSON, sorted, one part a line."""
     rows = {"format": FORMAT, **parts}
-    lines = (f"{json.dumps(key)}: {json.dumps(rows[key], sort_keys=True, ensure_ascii=False)}" for key in sorted(rows))
+    lines = (f"{json.dumps(key)}: {_written(rows[key])}" for key in sorted(rows))
     return "{\n" + ",\n".join(lines) + "\n}"
 
 
@@ -50,4 +55,4 @@ def digest(text: str) -> str:
 
 def key_of(inputs: str, depends: Mapping[str, str]) -> str:
     """The key of a package: the digest of the digest of its inputs and of those of its needs."""
-    return digest(json.dumps([inputs, dict(depends)], sort_keys=True))
+    return digest(_encode([inputs, dict(depends)]))

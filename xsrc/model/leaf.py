@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from xsrc.model.arch import Dep
 from xsrc.model.pkgver import Pattern, PkgVer
@@ -12,8 +12,7 @@ Texts = Mapping[str, tuple[str, ...]]
 """Texts by the key of a template."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A package without what builds it; names and needs are asked for as of a Package."""
 
     pkgver: PkgVer
@@ -31,14 +30,11 @@ class Leaf:
     @property
     def depends(self) -> dict[Dep, tuple[Pattern, ...]]:
         """Its patterns by kind, as those of a Package."""
-        return {
-            kind: tuple(map(Pattern.parse, self.bounded.get(kind.value) or self.names.get(kind.value, ())))
-            for kind in Dep
-        }
+        return {kind: tuple(map(Pattern.parse, self.bounded.get(kind) or self.names.get(kind, ()))) for kind in Dep}
 
     def needs(self, *kinds: Dep) -> tuple[str, ...]:
         """The names that it declares, of the given kinds, each once, in the order of the template."""
-        found = [names for kind in kinds if (names := self.names.get(kind.value))]
+        found = [names for kind in kinds if (names := self.names.get(kind))]
         if len(found) < 2:
             return found[0] if found else ()
         return tuple(dict.fromkeys(name for names in found for name in names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from xsrc.model.arch import Dep
@@ -114,7 +115,7 @@ class Package:
         """Whether it only gathers other packages."""
         return self.build_style == "meta"
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[PkgVer, ...]:
         """All that one build of it makes: its subpackages in their order, itself at last."""
         version, revision = self.pkgver.version, self.pkgver.revision

@@ -12,7 +12,7 @@ from xsrc.model.buildkey import DEPENDS, digest, preimage
 from xsrc.model.keys import NEUTRAL
 from xsrc.model.package import Package
 from xsrc.model.settings import Settings
-from xsrc.plan.graph import order
+from xsrc.plan.graph import groups, order
 from xsrc.plan.keys import keyed
 from xsrc.plan.phases import ACCESS
 from xsrc.styles.expand import Script, Style, scripts, style_of
@@ -89,7 +89,7 @@ def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) ->
     inputs = {name: world.input_parts(packages[name], *builds[name]) for name in ordered}
     digests = {name: digest(preimage(inputs[name])) for name in ordered}
     result = {}
-    for name, key in keyed(ordered, packages, digests.__getitem__).items():
+    for name, key in keyed(groups(ordered, packages), packages, digests.__getitem__).items():
         text = preimage({**inputs[name], DEPENDS: dict(key.depends)})
         result[name] = Job(packages[name], *builds[name], digests[name], key.key, text)
     return result

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from xsrc.model.arch import Dep
 from xsrc.model.buildkey import key_of
-from xsrc.plan.graph import BUILD, Needs, groups
+from xsrc.plan.graph import BUILD, Needs, Node
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,17 @@ class Keyed:
     depends: Mapping[str, str]
 
 
-def keyed(names: Iterable[str], packages: Mapping[str, Needs], inputs: Callable[[str], str]) -> dict[str, Keyed]:
-    """The keys of `names` and of all that they need, in build order; `inputs` gives the digest of its own.
+def keyed(
+    ordered: Iterable[tuple[Node, ...]], packages: Mapping[str, Needs], inputs: Callable[[str], str]
+) -> dict[str, Keyed]:
+    """The keys of all packages of `groups`, in build order; `inputs` gives the digest of a package's own.
 
     A need counts with its own key and with the keys of all that it needs to run. Packages of a cycle share what the
     others of it are made of.
     """
     result: dict[str, Keyed] = {}
     reach: dict[str, str] = {}
-    for group in groups(names, packages):
+    for group in ordered:
         built = [node.name for node in group if not node.usable]
         usable = [node.name for node in group if node.usable]
         inside = set(usable) if built else set()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 
 from plumbum import cli
 
 from xsrc.model.arch import Dep
-from xsrc.plan.graph import Cycle, Needs, cycle_of, groups
-from xsrc.plan.keys import keyed
+from xsrc.plan.graph import Cycle, Needs, Node, cycle_of, groups
+from xsrc.plan.keys import Keyed, keyed
 from xsrc.verbs.context import Context
 from xsrc.verbs.leaves import leaves
 from xsrc.verbs.select import select
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 _LOOKS = {Dep.TOOL: "dashed", Dep.LIB: "solid", Dep.CHECK: "dotted", Dep.RUN: "bold"}
 
@@ -25,24 +26,18 @@ class Graph(Verb):
 
     def go(self, context: Context) -> int:
         every = not self.given and context.here() is None
-        names = context.homes(select(context, self.given, "graph", every=every)[0])
+        names = context.index.names() if every else context.homes(select(context, self.given, "graph")[0])
         with context.index:
-            packages = leaves(context)
-            ordered, cycles = sort(names, packages)
+            packages = dict(leaves(context)) if every else leaves(context)
+            together = tuple(groups(names, packages))
+            ordered, cycles = sort(together, packages)
         if self.dot:
             for line in dot(ordered, packages):
                 context.ui.output(line)
         elif self.json:
-            keys = keyed(names, packages, lambda name: packages[name].inputs)
-            table = {
-                name: {
-                    "pkgver": str(packages[name].pkgver),
-                    "key": keys[name].key,
-                    "needs": {kind.value: packages[name].needs(kind) for kind in Dep if packages[name].needs(kind)},
-                }
-                for name in ordered
-            }
-            context.ui.output(dumps({"packages": table, "order": ordered, "cycles": [c.names for c in cycles]}))
+            keys = keyed(together, packages, lambda name: packages[name].inputs)
+            for line in rows(ordered, packages, keys, cycles):
+                context.ui.output(line)
         else:
             for name in ordered:
                 context.ui.output(str(packages[name].pkgver))
@@ -51,11 +46,28 @@ class Graph(Verb):
         return 0
 
 
-def sort(names: tuple[str, ...], packages: Mapping[str, Needs]) -> tuple[tuple[str, ...], tuple[Cycle, ...]]:
+def rows(
+    ordered: Iterable[str], packages: Mapping[str, Needs], keys: Mapping[str, Keyed], cycles: Iterable[Cycle]
+) -> Iterator[str]:
+    """The whole as JSON: a package a line, for there may be ten thousand."""
+    yield '{"packages": {'
+    comma = ""
+    for name in ordered:
+        package = packages[name]
+        needs = {kind: found for kind in Dep if (found := package.needs(kind))}
+        row = {"pkgver": str(package.pkgver), "key": keys[name].key, "needs": needs}
+        yield f"{comma}{json.dumps(name)}: {json.dumps(row)}"
+        comma = ","
+    yield f'}}, "order": {json.dumps(tuple(ordered))}, "cycles": {json.dumps([cycle.names for cycle in cycles])}}}'
+
+
+def sort(
+    together: Iterable[tuple[Node, ...]], packages: Mapping[str, Needs]
+) -> tuple[tuple[str, ...], tuple[Cycle, ...]]:
     """Names in build order, and the cycles that have none: the packages of one stand together."""
     ordered: list[str] = []
     cycles = []
-    for group in groups(names, packages):
+    for group in together:
         ordered += (node.name for node in group if not node.usable)
         if (cycle := cycle_of(group, packages)) is not None:
             cycles.append(cycle)
