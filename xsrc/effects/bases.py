@@ -8,20 +8,19 @@ import hashlib
 import os
 import shutil
 import stat
-import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
-
-import zstandard
+from typing import IO, TYPE_CHECKING
 
 from xsrc.effects.builds import entries
 from xsrc.effects.destdir import close, remove_tree, replace_tree, seal
-from xsrc.effects.extract import Policy, admitted, read_whole
 from xsrc.errors import ArchiveError, ConflictError, HostError
 from xsrc.model.base import Record
 from xsrc.model.manifest import FILES, Manifest
 from xsrc.model.settings import Limits
+
+if TYPE_CHECKING:  # every command looks at bases; few need what archives are read by
+    import tarfile
 
 RECORD = "base.toml"
 NEW = ".new"
@@ -91,6 +90,8 @@ def unpack(
     As long as there is no link below `top`, nothing can be led out of it, and several archives may be unpacked at the
     same time. `text` is what a link at a path is to say. Raises ArchiveError, also for a file that is there already.
     """
+    from xsrc.effects.extract import Policy, admitted, read_whole
+
     links = {}
     with read_whole(archive):
         for member, data in admitted(archive, Policy(archive.name, "", 0, limits)):
@@ -171,6 +172,10 @@ def _bring(new: Path, final: Path) -> None:
 
 def export(folder: Path, file: Path) -> None:
     """Write a base as one zstd tar, the same for the same base. Raises OSError."""
+    import tarfile
+
+    import zstandard
+
     part = file.with_name(f".{file.name}.part")
     compressor = zstandard.ZstdCompressor(level=_LEVEL, threads=-1)
     try:

@@ -18,9 +18,18 @@ _written = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 def preimage(parts: Mapping[str, Any]) -> str:
     """The canonical text of what a key is made of: JSON, sorted, one part a line."""
-    rows = {"format": FORMAT, **parts}
-    lines = (f"{json.dumps(key)}: {_written(rows[key])}" for key in sorted(rows))
-    return "{\n" + ",\n".join(lines) + "\n}"
+    return joined(written(parts))
+
+
+def written(parts: Mapping[str, Any]) -> dict[str, str]:
+    """The canonical text of each part."""
+    return {part: _written(value) for part, value in parts.items()}
+
+
+def joined(texts: Mapping[str, str]) -> str:
+    """The pre-image whose parts have these texts."""
+    rows = {"format": str(FORMAT), **texts}
+    return "{\n" + ",\n".join(f"{json.dumps(part)}: {rows[part]}" for part in sorted(rows)) + "\n}"
 
 
 DEPENDS = "depends"

@@ -8,7 +8,7 @@ from typing import Any
 
 from xsrc.model.arch import Arch
 from xsrc.model.base import Base
-from xsrc.model.buildkey import DEPENDS, digest, preimage
+from xsrc.model.buildkey import DEPENDS, digest, joined, preimage, written
 from xsrc.model.keys import NEUTRAL
 from xsrc.model.package import Package
 from xsrc.model.settings import Settings
@@ -86,11 +86,11 @@ def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) ->
     """The jobs of `names` and of all that they need, in build order, with their keys; raises TemplateError."""
     ordered = order(names, packages)
     builds = {name: world.build_of(packages[name]) for name in ordered}
-    inputs = {name: world.input_parts(packages[name], *builds[name]) for name in ordered}
-    digests = {name: digest(preimage(inputs[name])) for name in ordered}
+    inputs = {name: written(world.input_parts(packages[name], *builds[name])) for name in ordered}
+    digests = {name: digest(joined(inputs[name])) for name in ordered}
     result = {}
     for name, key in keyed(groups(ordered, packages), packages, digests.__getitem__).items():
-        text = preimage({**inputs[name], DEPENDS: dict(key.depends)})
+        text = joined({**inputs[name], **written({DEPENDS: dict(key.depends)})})
         result[name] = Job(packages[name], *builds[name], digests[name], key.key, text)
     return result
 
