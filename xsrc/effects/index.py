@@ -181,9 +181,12 @@ class Index:
     def _holds(self, name: str, row: _Row) -> bool:
         top = f"{self._top}/{name}/"
         try:
-            return bool(row.stats) and all(stat_of(top + path) == stat for path, stat in row.stats.items())
+            for path, stat in row.stats.items():
+                if stat_of(top + path) != stat:
+                    return False
         except OSError:
             return False
+        return bool(row.stats)
 
     def _source(self, name: str) -> Source | None:
         if re.fullmatch(NAME, name) is None:
@@ -265,6 +268,7 @@ class Leaves(Mapping[str, Leaf]):
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
+        self._packages.update(self._index.names())
         return iter(self._index.names())
 
     def __len__(self) -> int:
@@ -288,7 +292,7 @@ class Leaves(Mapping[str, Leaf]):
             self.changed = True
         _, version, revision, inputs, names, bounded = row
         made = {kind: self._made_by(needs) for kind, needs in names.items()}
-        return Leaf(PkgVer(name, version, revision), made, _frozen(bounded), inputs)
+        return Leaf(PkgVer(name, version, revision), made, _frozen(bounded) if bounded else bounded, inputs)
 
     def _made_by(self, names: Iterable[str]) -> tuple[str, ...]:
         """The packages that make those of `names`: of a subpackage, the one that it is of."""
