@@ -24,7 +24,7 @@ from tests.e2e.kit.people import Result
 from tests.e2e.kit.site import Site
 from tests.faults.tally import FIGURE
 
-ROUNDS = int(os.environ.get("XSRC_FAULT_ROUNDS", "15"))
+ROUNDS = int(os.environ.get("XSRC_FAULT_ROUNDS", "8"))
 MANY = """\
 mkdir -p $DESTDIR/usr/share/many/deep $DESTDIR/usr/bin $DESTDIR/etc
 cd $DESTDIR/usr/share/many
