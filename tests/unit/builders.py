@@ -39,6 +39,7 @@ SHA = "0123456789abcdef" * 4
 MASTERDIR = Masterdir(Path("/m"))
 HOST = Base(
     "host",
+    X86_64,
     {"usr": (Path("/usr"),)},
     {"etc/alternatives": Path("/etc/alternatives")},
     {"LIBRARY_PATH": "/usr/lib"},

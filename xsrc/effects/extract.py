@@ -177,19 +177,25 @@ def read_whole(archive: Path) -> Iterator[None]:
         raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
 
 
-def admitted(archive: Path, policy: Policy, part: str = "data.tar") -> Iterator[cpio.Member]:
+def admitted(archive: Path, policy: Policy, part: str = "data.tar", inner: str = "") -> Iterator[cpio.Member]:
     """What may pass of an archive, each member with its data if it is a file; `part` is what is read of a .deb.
+
+    With `inner`, what may pass of the archive that is its member of that name.
 
     Raises ArchiveError for what `policy` refuses, and whatever the readers raise, which `read_whole` knows.
     """
-    for member, data in _members(archive, policy, part):
+    for member, data in _members(archive, policy, part, inner):
         clean = policy.admit(member)
         if clean is not None:
             yield clean, data if clean.isreg() else None
 
 
-def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip: int = 1) -> int:
+def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip: int = 1, inner: str = "") -> int:
     """Write what may pass of an archive to `out` as a plain tar, each name without its first `strip` parts.
+
+    In GNU's format, whose long names busybox reads too.
+
+    With `inner`, of the archive of that name which is in it.
 
     Gives the newest modification time of its files, in seconds since the epoch.
     Raises ArchiveError for a damaged archive, an unknown format, and for a member that is absolute, has `..`, is a
@@ -198,11 +204,11 @@ def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip:
     policy = Policy(archive.name, dest, strip, limits)
     with (
         tarfile.open(
-            fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
+            fileobj=out, mode="w|", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape"
         ) as tar,
         read_whole(archive),
     ):
-        for member, data in admitted(archive, policy):
+        for member, data in admitted(archive, policy, inner=inner):
             tar.addfile(member, data)
             tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
     if not policy.names:
@@ -215,7 +221,7 @@ def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip:
 
 def file_entry(path: Path, out: IO[bytes], name: str) -> int:
     """Write one file as it is to `out` as a plain tar; gives its modification time, which is 0."""
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar, path.open("rb") as file:
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as tar, path.open("rb") as file:
         member = tarfile.TarInfo(name)
         member.mode, member.size = 0o644, path.stat().st_size
         tar.addfile(member, file)
@@ -263,22 +269,36 @@ class _TarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def _members(archive: Path, policy: Policy, part: str) -> Iterator[cpio.Member]:
+def _members(archive: Path, policy: Policy, part: str, inner: str) -> Iterator[cpio.Member]:
     with archive.open("rb") as file:
         raw = ar.member(file, part) if file.peek(8).startswith(ar.MAGIC) else file
-        kind = next((name for magic, name in _MAGIC if raw.peek(6).startswith(magic)), "tar")
-        if kind == "zip":
-            yield from _zip_members(raw, policy)
+        if not inner:
+            yield from _read(archive, raw, policy)
             return
-        counted = _Counted(_plain(raw, kind), policy)
-        with io.BufferedReader(counted, _CHUNK) as plain:
-            if plain.peek(6).startswith(cpio.MAGIC):
-                yield from cpio.members(plain)
-            else:
-                yield from _tar_members(archive, plain, counted)
-            # the checksum of a compressed stream stands at its end
-            while plain.read(_CHUNK):
-                pass
+        names = []
+        for member, data in _read(archive, raw, policy):
+            names.append(member.name)
+            if data is not None and f"/{member.name}".endswith(f"/{inner}"):
+                yield from _read(archive, io.BufferedReader(cast("io.RawIOBase", data)), policy)
+                return
+        raise ArchiveError(f"{archive.name}: no archive {inner!r} in it", hint=f"there is {', '.join(names[:20])}")
+
+
+def _read(archive: Path, raw: Any, policy: Policy) -> Iterator[cpio.Member]:
+    """The members of what is read from `raw`, which `peek`s."""
+    kind = next((name for magic, name in _MAGIC if raw.peek(6).startswith(magic)), "tar")
+    if kind == "zip":
+        yield from _zip_members(raw, policy)
+        return
+    counted = _Counted(_plain(raw, kind), policy)
+    with io.BufferedReader(counted, _CHUNK) as plain:
+        if plain.peek(6).startswith(cpio.MAGIC):
+            yield from cpio.members(plain)
+        else:
+            yield from _tar_members(archive, plain, counted)
+        # the checksum of a compressed stream stands at its end
+        while plain.read(_CHUNK):
+            pass
 
 
 def _tar_members(archive: Path, plain: IO[bytes], counted: _Counted) -> Iterator[cpio.Member]:

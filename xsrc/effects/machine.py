@@ -59,7 +59,7 @@ def base_at(root: Path, name: str, arch: Arch, identity: Mapping[str, str]) -> B
     shadowed = {}
     if (root / multiarch).is_dir():
         shadowed = {multiarch: "usr/lib", multiarch.replace("/lib/", "/include/"): "usr/include"}
-    return Base(name, layers, binds, env, {"LDFLAGS": "-L/usr/lib"}, identity, shadowed, tuple(libdirs), root)
+    return Base(name, arch, layers, binds, env, {"LDFLAGS": "-L/usr/lib"}, identity, shadowed, tuple(libdirs), root)
 
 
 def _identity(arch: Arch) -> Iterator[tuple[str, str]]:

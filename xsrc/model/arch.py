@@ -52,6 +52,28 @@ class Arch:
         return cls(name, wordsize, endian, "musl" if name.endswith("-musl") else "glibc")
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What a package is made for, what it is made on, and at which stage of a bootstrap."""
+
+    arch: Arch
+    """What the result runs on."""
+    build: Arch
+    """What runs the compiler."""
+    stage: int | None = None
+    """0 for what a bootstrap needs on the machine that builds; None where nothing is bootstrapped."""
+
+    @property
+    def cross(self) -> bool:
+        """Whether what is built cannot be taken to run where it is built."""
+        return self.arch != self.build
+
+    @property
+    def cross_root(self) -> str:
+        """Below which directory of a build root a cross compiler finds headers and libraries; the root itself else."""
+        return f"usr/{self.arch.triplet}" if self.cross else ""
+
+
 _MACHINES = {
     "x86_64": (64, "little"),
     "i686": (32, "little"),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import toml
 
+from xsrc.model.arch import Arch
+
 NAME = r"[a-z][a-z0-9.+_-]*"
 HOST = "host"
 """The base that is always there: the machine itself."""
@@ -20,6 +22,8 @@ class Base:
     """One base as it is on this machine."""
 
     name: str
+    arch: Arch
+    """What its programs run on."""
     layers: Mapping[str, tuple[Path, ...]]
     """Where in the root (`usr`, and `usr/bin` … where /usr is not merged) which directories are the lowest layers."""
     binds: Mapping[str, Path] = field(default_factory=dict)
@@ -54,6 +58,11 @@ class Record:
     packages: Mapping[str, str]
     """The version of each package that it is made of."""
 
+    @property
+    def machine(self) -> str:
+        """The processor that it is for."""
+        return Arch.named(self.arch).machine
+
     def render(self) -> str:
         """The text of base.toml."""
         return toml.dumps({**asdict(self), "packages": dict(sorted(self.packages.items()))})
@@ -66,6 +75,7 @@ class Record:
             words = (record.name, record.arch, record.release, record.digest, *record.packages.values())
             if not all(isinstance(word, str) for word in words) or not isinstance(record.size, int):
                 raise ValueError("a value of another type")
+            Arch.named(record.arch)
             if re.fullmatch(NAME, record.name) is None:
                 raise ValueError(f"{record.name!r} is no name of a base")
         except (TypeError, AttributeError, ValueError) as error:

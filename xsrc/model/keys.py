@@ -61,6 +61,7 @@ _DISTFILE = Table(
         "extract": Flag(),
         "dest": INSIDE,
         "strip": Number(),
+        "inner": INSIDE,
         "git": Either((List(_GIT, least=1), _GIT)),
         "commit": Hex(40),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from xsrc.model.arch import Dep
+from xsrc.model.arch import Dep, Machine
 from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.rules import Directory
 from xsrc.model.template import Template
@@ -23,6 +23,8 @@ class Distfile:
     extract: bool = True
     dest: str = ""
     strip: int = 1
+    inner: str = ""
+    """The archive in the archive that is unpacked, where it is not the whole."""
     commit: str = ""
     """Of a git repository, whose addresses then are in `url`: what the archive is made of."""
 
@@ -79,6 +81,7 @@ class Package:
 
     template: Template = field(repr=False)
     pkgver: PkgVer
+    machine: Machine
     build_style: str
     depends: Mapping[Dep, tuple[Pattern, ...]]
     distfiles: tuple[Distfile, ...]

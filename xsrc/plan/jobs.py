@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xsrc.model.arch import Arch
+from xsrc.model.arch import Arch, Machine
 from xsrc.model.base import Base
 from xsrc.model.buildkey import DEPENDS, digest, joined, preimage, written
 from xsrc.model.keys import NEUTRAL
@@ -71,7 +71,7 @@ class World:
     def build_of(self, package: Package) -> tuple[dict[str, tuple[Script, ...]], dict[str, str]]:
         """The scripts of every phase, and their environment."""
         style = style_of(package, self.styles)
-        env = environment(package, style, self.settings, self.base, self.arch)
+        env = environment(package, style, self.settings, self.base)
         return scripts(package, style, self.tidy), env
 
     def input_parts(
@@ -79,7 +79,7 @@ class World:
     ) -> dict[str, Any]:
         """The inputs of a package, by name."""
         base = {"name": self.base.name, **self.base.identity}
-        return {**parts(package, run, env), "arch": self.arch.name, "base": base, "sandbox": SANDBOX}
+        return {**parts(package, run, env), "arch": package.machine.arch.name, "base": base, "sandbox": SANDBOX}
 
 
 def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) -> dict[str, Job]:
@@ -95,10 +95,12 @@ def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) ->
     return result
 
 
-def environment(package: Package, style: Style, settings: Settings, base: Base, arch: Arch) -> dict[str, str]:
+def environment(package: Package, style: Style, settings: Settings, base: Base) -> dict[str, str]:
     """The environment of every phase but for what changes from phase to phase; made from nothing."""
+    machine = package.machine
     flags: dict[str, str] = {}
-    for source in (base.flags, settings.flags, package.flags):
+    # what a base says is for its own compiler
+    for source in ({} if machine.cross else base.flags, settings.flags, package.flags):
         for name, value in source.items():
             flags[name] = f"{flags[name]} {value}" if name in flags else value
     return {
@@ -113,19 +115,32 @@ def environment(package: Package, style: Style, settings: Settings, base: Base, 
         "CC": "cc",
         "CXX": "c++",
         "AR": "ar",
-        "STRIP": "strip" if package.strip else "",
-        "BUILD_TRIPLET": arch.triplet,
-        "HOST_TRIPLET": arch.triplet,
+        "STRIP": "strip",
+        "BUILD_TRIPLET": machine.build.triplet,
+        "HOST_TRIPLET": machine.arch.triplet,
         "PKGNAME": package.name,
         "VERSION": package.pkgver.version,
         "REVISION": str(package.pkgver.revision),
         "PKGVER": str(package.pkgver),
         "INSTALL_KEEP": " ".join(package.install.keep),
-        **base.env,
+        **(_crossing(machine) if machine.cross else base.env),
+        **({} if package.strip else {"STRIP": ""}),
         **flags,
         **style.env,
         **package.vars,
         **package.env,
+    }
+
+
+def _crossing(machine: Machine) -> dict[str, str]:
+    """What the environment of a cross build says otherwise."""
+    triplet, cross_root = machine.arch.triplet, f"/{machine.cross_root}"
+    tools = {"CC": "gcc", "CXX": "g++", "AR": "ar", "RANLIB": "ranlib", "NM": "nm", "STRIP": "strip"}
+    return {
+        **{name: f"{triplet}-{program}" for name, program in tools.items()},
+        "CC_FOR_BUILD": "cc",
+        "PKG_CONFIG_LIBDIR": f"{cross_root}/usr/lib/pkgconfig:{cross_root}/usr/share/pkgconfig",
+        "PKG_CONFIG_SYSROOT_DIR": cross_root,
     }
 
 
@@ -144,7 +159,7 @@ def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[
         "distfiles": [
             {"sha256": d.sha256, "extract": d.extract, "dest": d.dest, "strip": d.strip, "name": d.name}
             if not d.extract
-            else {"sha256": d.sha256, "dest": d.dest, "strip": d.strip}
+            else {"sha256": d.sha256, "dest": d.dest, "strip": d.strip} | ({"inner": d.inner} if d.inner else {})
             for d in package.distfiles
         ],
         "patches": [[name, package.template.patches[name]] for name in package.patches],

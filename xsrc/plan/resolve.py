@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from xsrc.errors import Diagnostic, TemplateError, UsageError
-from xsrc.model.arch import Arch, Dep
+from xsrc.model.arch import Arch, Dep, Machine, allows
 from xsrc.model.keys import FILE_NAME, INSIDE, STYLE_LISTS, STYLE_TEXTS
 from xsrc.model.package import Distfile, Install, Package, StowRules, Subpackage
 from xsrc.model.pkgver import Pattern, PkgVer
@@ -18,12 +18,13 @@ from xsrc.model.template import LITERAL, Template, interpolate, listed
 from xsrc.model.tomlspan import Path
 
 
-def resolve(template: Template, arch: Arch, wanted: Iterable[str] = ()) -> Package:
-    """The package that a template describes on one machine type.
+def resolve(template: Template, machine: Machine | Arch, wanted: Iterable[str] = ()) -> Package:
+    """The package that a template describes for one machine, which also builds it where an Arch is given.
 
     `wanted` holds options to switch on (`libedit`) or off (`~libedit`); a later word wins.
     Raises UsageError for an option that the template does not have, TemplateError for what cannot be built.
     """
+    machine = machine if isinstance(machine, Machine) else Machine(machine, machine)
     options = choose(template, wanted)
     raw = dict(template.raw)
     for option, chosen in options.items():
@@ -32,13 +33,13 @@ def resolve(template: Template, arch: Arch, wanted: Iterable[str] = ()) -> Packa
         overlay["configure_args"] = body.get("configure", {}).get("on" if chosen else "off", [])
         raw = merge(raw, overlay)
     for when in template.raw.get("when", []):
-        if holds(when["if"], arch, options):
+        if holds(when["if"], machine, options):
             raw = merge(raw, {key: value for key, value in when.items() if key != "if"})
     raw.pop("when", None)
     names = {"name": raw["name"], "version": raw["version"]}
     names |= {f"vars.{key}": interpolate(value, dict(names)) for key, value in raw.get("vars", {}).items()}
     raw = {key: value if key in LITERAL else interpolate(value, names) for key, value in raw.items()}
-    return _package(template, raw, options)
+    return _package(template, raw, options, machine)
 
 
 def choose(template: Template, wanted: Iterable[str]) -> dict[str, bool]:
@@ -61,21 +62,21 @@ def choose(template: Template, wanted: Iterable[str]) -> dict[str, bool]:
     return options
 
 
-def holds(test: Mapping[str, Any], arch: Arch, options: Mapping[str, bool]) -> bool:
+def holds(test: Mapping[str, Any], machine: Machine, options: Mapping[str, bool]) -> bool:
     """Whether the `if` of a `[[when]]` holds: its keys are ANDed, lists are ORed."""
     facts: dict[str, Any] = {
-        "libc": arch.libc,
-        "wordsize": arch.wordsize,
-        "endian": arch.endian,
-        "cross": False,
-        "stage": None,
+        "libc": machine.arch.libc,
+        "wordsize": machine.arch.wordsize,
+        "endian": machine.arch.endian,
+        "cross": machine.cross,
+        "stage": machine.stage,
     }
     for key, want in test.items():
         if key == "not":
-            if any(holds({name: value}, arch, options) for name, value in want.items()):
+            if any(holds({name: value}, machine, options) for name, value in want.items()):
                 return False
         elif key == "arch":
-            if not any(fnmatchcase(arch.name, glob) for glob in listed(want)):
+            if not any(fnmatchcase(machine.arch.name, glob) for glob in listed(want)):
                 return False
         elif key == "option":
             if not any(options[name] for name in listed(want)):
@@ -103,7 +104,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool]) -> Package:
+def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool], machine: Machine) -> Package:
     version = str(raw["version"])
     distfiles = tuple(_distfile(entry) for entry in raw.get("distfiles", []))
     problems = list(_leading_out(template, raw, distfiles))
@@ -123,6 +124,7 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
     return Package(
         template=template,
         pkgver=PkgVer(template.name, version, raw["revision"]),
+        machine=machine,
         build_style=raw["build_style"],
         depends=MappingProxyType(
             {kind: tuple(Pattern.parse(text) for text in raw.get(kind.value, ())) for kind in Dep}
@@ -194,15 +196,20 @@ def _distfile(entry: Mapping[str, Any]) -> Distfile:
         extract=entry.get("extract", True),
         dest=entry.get("dest", ""),
         strip=entry.get("strip", 1),
+        inner=entry.get("inner", ""),
         commit=commit,
     )
 
 
-def refusal(package: Package, arch: Arch, allows: bool) -> TemplateError | None:
-    """Why a package is not to be built at all: broken, or not for this machine type."""
-    template = package.template
-    if not allows:
-        return template.error(("archs",), f"archs: {template.name} is not for {arch.name}")
+def refusal(package: Package) -> TemplateError | None:
+    """Why a package is not to be built at all: broken, or not for its machine type."""
+    template, arch = package.template, package.machine.arch.name
+    if not allows(package.raw.get("archs", []), arch):
+        return template.error(("archs",), f"archs: {template.name} is not for {arch}")
+    if package.machine.cross and (reason := package.raw.get("nocross")):
+        why = f": {reason}" if isinstance(reason, str) else ""
+        build = package.machine.build.name
+        return template.error(("nocross",), f"nocross: {template.name} for {arch} cannot be built on {build}{why}")
     if reason := package.raw.get("broken"):
         why = reason if isinstance(reason, str) else "no reason given"
         return template.error(("broken",), f"broken: {template.name} is marked broken: {why}")

@@ -13,16 +13,26 @@ from xsrc.model.settings import Limits
 from xsrc.plan.phases import ACCESS, Phase
 
 
-def layers(top: Path, destdirs: Iterable[tuple[Path, frozenset[str]]], base: Base) -> tuple[Overlay, ...]:
+def layers(
+    top: Path,
+    destdirs: Iterable[tuple[Path, frozenset[str]]],
+    base: Base,
+    cross_root: str = "",
+    within: Iterable[Path] = (),
+) -> tuple[Overlay, ...]:
     """The overlays of the root `top`: itself, then destdirs (each with the directories that it has), then the base.
 
-    Where the base gives a directory, the layers above it give theirs of the same name.
+    Where the base gives a directory, the layers above it give theirs of the same name. Of a cross build, the destdirs
+    `within` are laid over what the cross compiler brings in its `cross_root`.
     """
     stack = tuple(destdirs)
     overlays = [Overlay((top, *(path for path, _ in stack)))] if stack else []
     for inside in sorted(base.layers):
         own = tuple(path / inside for path, directories in stack if inside in directories)
         overlays.append(Overlay((top / inside, *own, *base.layers[inside]), inside))
+    if inner := tuple(within):
+        compiler = tuple(path / cross_root for path, directories in stack if cross_root in directories)
+        overlays.append(Overlay((*inner, *compiler), cross_root))
     return tuple(overlays)
 
 
@@ -31,7 +41,7 @@ def hidden(paths: Iterable[str], base: Base) -> tuple[str, ...]:
 
     Libraries that are only loaded stay: programs of the base were linked with them.
 
-    >>> base = Base("host", {}, shadowed={"usr/lib/x-linux-gnu": "usr/lib"})
+    >>> base = Base("host", Arch.named("x86_64"), {}, shadowed={"usr/lib/x-linux-gnu": "usr/lib"})
     >>> hidden(["usr/lib/libz.so", "usr/lib/libz.so.1", "usr/lib/gcc/cc1", "usr/bin/z"], base)
     ('usr/lib/x-linux-gnu/libz.so',)
     """
@@ -53,11 +63,12 @@ def build_root(
     base: Base,
     env: Mapping[str, str],
     tmp_mib: int,
+    within: Iterable[Path] = (),
 ) -> Sandbox:
     """The sandbox of one phase: a read-only overlay, with writable only what the table of phases says."""
     access = ACCESS[phase]
     work = masterdir.work(package.pkgver)
-    mounts: list[Overlay | Bind] = [*layers(work.root, depends, base)]
+    mounts: list[Overlay | Bind] = [*layers(work.root, depends, base, package.machine.cross_root, within)]
     mounts += [Bind(source, inside) for inside, source in sorted(base.binds.items())]
     wrksrc = inside_wrksrc(package.pkgver)
     mounts.append(Bind(work.wrksrc, wrksrc.lstrip("/"), access.wrksrc))

@@ -23,6 +23,7 @@ _SHELL = {
     "wrksrc": "WRKSRC",
     "destdir": "DESTDIR",
     "triplet": "HOST_TRIPLET",
+    "build_triplet": "BUILD_TRIPLET",
     "cc": "CC",
     "cflags": "CFLAGS",
     "ldflags": "LDFLAGS",

@@ -19,6 +19,7 @@ from xsrc.model.base import Record
 from xsrc.model.package import Distfile
 from xsrc.plan import debian
 from xsrc.plan.debian import Deb, Wish
+from xsrc.verbs import source
 from xsrc.verbs.context import Context, choose_base
 from xsrc.verbs.verb import Verb, dumps
 
@@ -26,9 +27,17 @@ _FETCHERS = 4
 
 
 class Bootstrap(Verb):
-    """Make a base from the packages of Debian; list, remove, export and import bases"""
+    """Make a base, of the packages of Debian or from source; list, remove, export and import bases
 
-    origin = cli.SwitchAttr(["--from"], str, argname="debian[:SUITE[/ARCH]]", help="make a base of this release")
+    After `--from source`, names of further packages: built by both of the last stages, and compared.
+    """
+
+    origin = cli.SwitchAttr(
+        ["--from"], str, argname="debian[:SUITE[/ARCH]]|source", help="make a base of this release, or from source"
+    )
+    jobs = cli.SwitchAttr(
+        ["-j", "--jobs"], cli.Range(1, 4096), argname="N", help="with --from source: packages side by side"
+    )
     force = cli.Flag(["-f", "--force"], help="make it again although it is there")
     plan_only = cli.Flag(["-n", "--plan"], help="print what would be done, and stop")
     listing = cli.Flag(["--list"], help="list the bases that are there")
@@ -39,7 +48,7 @@ class Bootstrap(Verb):
 
     def go(self, context: Context) -> int:
         asked = (self.origin, self.listing or None, self.drop, self.export, self.bring)
-        if sum(word is not None for word in asked) != 1 or self.given:
+        if sum(word is not None for word in asked) != 1 or (self.given and self.origin != source.NAME):
             raise UsageError(
                 "bootstrap: want one of --from, --list, --remove, --export, --import",
                 hint="xsrc bootstrap --from debian",
@@ -70,13 +79,29 @@ class Bootstrap(Verb):
                 context.ui.output(f"- {record.name}")
                 return 0
             bases.remove(context.bases, record.name)
+            if record.name == source.base_name():
+                source.remove_stages(context)
             context.ui.note(f"{record.name}: removed")
             return 0
         if self.bring:
             record = bases.bring_in(context.host.cwd / self.bring, context.bases, context.settings.limits)
             context.ui.note(told(record))
             return 0
-        return self.make(context)
+        return self.make_source(context) if self.origin == source.NAME else self.make(context)
+
+    def make_source(self, context: Context) -> int:
+        """A base from source: the stages, each on the one before."""
+        context.override(jobs=self.jobs)
+        if not self.force and not self.given and self.is_there(context, source.base_name()):
+            return 0
+        if self.plan_only:
+            chosen = source.base_set(context)
+            for number in source.STAGES:
+                context.ui.output(f"stage {number}: {' '.join(source.names_of(number, chosen, self.given))}")
+            return 0
+        record = source.make_source(context, self.given)
+        context.ui.note(f"{told(record)}; xsrc build --base source NAME builds on it")
+        return 0
 
     def show(self, context: Context) -> int:
         """Print the bases."""

@@ -21,7 +21,7 @@ from xsrc.effects.store import Farm, opened
 from xsrc.effects.tree import copy_skeleton, load
 from xsrc.effects.work import add_user, user_name
 from xsrc.errors import Diagnostic, HostError, SettingsError, Span, UsageError
-from xsrc.model.arch import Arch, Dep
+from xsrc.model.arch import Arch, Dep, Machine
 from xsrc.model.base import HOST, Base, Record, fitting
 from xsrc.model.layout import Masterdir, Tree
 from xsrc.model.package import Package
@@ -67,9 +67,20 @@ class Flags:
     base: str | None = None
 
 
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a base that is built from source."""
+
+    number: int
+    base: Base
+    """What it builds on."""
+    arch: Arch
+    """What it builds for."""
+
+
 @dataclass
 class Context:
-    """The world of one command."""
+    """The world of one command, or of one stage of a bootstrap."""
 
     host: Host
     flags: Flags
@@ -77,6 +88,7 @@ class Context:
     tree: Tree
     settings: Settings
     masterdir: Masterdir
+    stage: Stage | None = None
 
     @classmethod
     def read(cls, host: Host, flags: Flags, ui: Ui) -> Context:
@@ -93,6 +105,11 @@ class Context:
 
     @cached_property
     def arch(self) -> Arch:
+        """What packages are built for: what the base is for, or this machine where it is not there yet."""
+        if self.stage is not None:
+            return self.stage.arch
+        with contextlib.suppress(HostError, UsageError):  # whoever needs the base is told
+            return self.base.arch
         return machine.arch()
 
     @property
@@ -103,15 +120,18 @@ class Context:
     @cached_property
     def base(self) -> Base:
         """The base that was chosen: by flag, by XSRC_BASE or in the settings. Raises HostError, UsageError."""
+        if self.stage is not None:
+            return self.stage.base
+        here = machine.arch()
         wish = self.flags.base or self.host.env.get("XSRC_BASE") or self.settings.base
         if wish == HOST:
-            return machine.host_base(self.arch)
+            return machine.host_base(here)
         record = choose_base(wish, self.bases)
-        if record.arch != self.arch.name:
-            raise HostError(f"{record.name} is a base for {record.arch}, this machine is {self.arch.name}")
+        if record.machine != here.machine:
+            raise HostError(f"{record.name} is a base for {record.arch}, this machine is {here.name}")
         folder = self.bases / record.name
         bases.hold(folder)
-        return machine.base_at(folder, record.name, self.arch, {"tree": record.digest})
+        return machine.base_at(folder, record.name, Arch.named(record.arch), {"tree": record.digest})
 
     @cached_property
     def styles(self) -> dict[str, Style]:
@@ -244,8 +264,18 @@ class Context:
         """The options asked for one package: of the settings, then of the command line."""
         return (*self.settings.options.get(name, ()), *options.get(name, ()))
 
-    def package(self, template: Template, options: Mapping[str, tuple[str, ...]]) -> Package:
-        return resolve(template, self.arch, self.wanted(template.name, options))
+    def package(self, template: Template, options: Mapping[str, tuple[str, ...]], *, native: bool = False) -> Package:
+        """What a template describes here; with `native`, for the machine that builds."""
+        made = self.machine.build if native else self.machine.arch
+        stage = 0 if native and self.machine.cross else self.machine.stage
+        return resolve(template, Machine(made, self.machine.build, stage), self.wanted(template.name, options))
+
+    @property
+    def machine(self) -> Machine:
+        """What packages are built for and on, but for the tools of a cross build, which are for where they run."""
+        if self.stage is None:
+            return Machine(self.arch, self.arch)
+        return Machine(self.arch, self.stage.base.arch, self.stage.number)
 
     def read_closure(
         self, names: Iterable[str], options: Mapping[str, tuple[str, ...]] | None = None
@@ -253,19 +283,24 @@ class Context:
         """The packages of `names` and of everything that they need, to build and to run."""
         packages: dict[str, Package] = {}
         homes: dict[str, str] = {}
-        queue: list[tuple[Pattern, Template | None, str]] = [(Pattern(name), None, "") for name in names]
-        for pattern, wanted_by, kind in queue:
+        queue: list[tuple[Pattern, Template | None, str, bool]] = [(Pattern(name), None, "", False) for name in names]
+        for pattern, wanted_by, kind, native in queue:
             name = pattern.name
             if homes.get(name, name) not in packages:
                 read = partial(load, self.tree) if len(packages) < _FEW else self.index.template
                 template = read(name, wanted_by, kind)
                 homes |= {} if template.name == name else {name: template.name}
                 if template.name not in packages:
-                    package = packages[template.name] = self.package(template, options or {})
+                    package = packages[template.name] = self.package(template, options or {}, native=native)
                     for dep in Dep:
-                        queue += [(need, template, dep.value) for need in package.depends[dep]]
-                    queue += [(n, template, Dep.RUN.value) for part in package.subpackages for n in part.depends]
+                        inner = native or (dep in (Dep.TOOL, Dep.CHECK) and self.machine.cross)
+                        queue += [(need, template, dep.value, inner) for need in package.depends[dep]]
+                    run = (n for part in package.subpackages for n in part.depends)
+                    queue += [(n, template, Dep.RUN.value, native) for n in run]
             package = packages[homes.get(name, name)]
+            if wanted_by is not None and self.machine.cross and native == package.machine.cross:
+                words = f"{kind}: {pattern} is wanted for {self.machine.build.name} and for {self.arch.name} at once"
+                raise wanted_by.error(wanted_by.need(kind, name), words)
             has = next((pkgver for pkgver in package.outputs if pkgver.name == name), None)
             fits = pattern.matches(has) if has else any(map(pattern.satisfied_by, package.raw.get("provides", ())))
             if wanted_by is not None and not fits:
@@ -317,7 +352,7 @@ def choose_base(wish: str, folder: Path) -> Record:
     if len(fit) > 1:
         raise UsageError(f"base {wish}: there is {', '.join(fit)}", hint=f"--base {fit[0]}")
     if not fit:
-        kind = wish if wish.startswith("debian:") else "debian"
+        kind = wish if wish.startswith(("debian:", "source")) else "debian"
         there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
         raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
     return records[fit[0]]

@@ -9,7 +9,6 @@ from xsrc.effects.proc import capture
 from xsrc.effects.store import Farm
 from xsrc.effects.tree import tidy_text
 from xsrc.errors import Diagnostic, TemplateError
-from xsrc.model.arch import allows
 from xsrc.model.command import Command
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.build import BuildPlan, Built, keeps, plan_build
@@ -82,8 +81,7 @@ def refused(context: Context, jobs: Iterable[Job]) -> dict[str, TemplateError]:
 
 def _refusal(context: Context, job: Job) -> TemplateError | None:
     package = job.package
-    allowed = allows(package.raw.get("archs", []), context.arch.name)
-    if (error := refusal(package, context.arch, allowed)) is not None:
+    if (error := refusal(package)) is not None:
         return error
     problems = []
     for part in package.subpackages:

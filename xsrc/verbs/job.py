@@ -244,7 +244,8 @@ class Builder:
             nonlocal newest
             if distfile.extract:
                 strip = 0 if self.package.create_wrksrc else distfile.strip
-                newest = extract.repack(path, out, self.context.settings.limits, distfile.dest, strip)
+                limits = self.context.settings.limits
+                newest = extract.repack(path, out, limits, distfile.dest, strip, distfile.inner)
             else:
                 extract.file_entry(path, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
 
@@ -269,6 +270,7 @@ class Builder:
             self.context.base,
             env,
             self.context.settings.tmp_mib,
+            needed.within,
         )
         work.hide(self.work.root, self.context.base.root, needed.hidden)
         self.cache_libraries(sandbox, needed)

@@ -225,7 +225,7 @@ def _props(context: Context, job: Job, state: State, needs: Closure, part: _Part
     manifest, elves = found.manifest.entries, found.elves
     return Props(
         pkgver=part.pkgver,
-        arch=context.arch.name,
+        arch=package.machine.arch.name,
         key=job.key,
         inputs=job.inputs,
         outcome=outcome(manifest, elves, rules.table(), depends, found.requires, found.provides),

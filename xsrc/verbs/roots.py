@@ -30,6 +30,8 @@ class Closure:
     """What each came out as."""
     tools: frozenset[str] = frozenset()
     """Those that the tools among them are made of."""
+    within: tuple[Path, ...] = ()
+    """Of a cross build, the destdirs that are for its result: they stand in the compiler's own root."""
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Of those that have static archives, the paths of these and of the names that libraries are linked by."""
 
@@ -54,22 +56,27 @@ def read_closure(
     for line in missing:
         context.ui.warn(line)
     ordered = [chosen[name] for name in sorted(chosen)]
+    props = {name: farm.props(chosen[name]) for name in chosen}
+    # of a cross build, what is made for its result stands in the compiler's own root
+    foreign = {name for name, p in props.items() if package.machine.cross and p and p.arch == package.machine.arch.name}
+    own = [v for v in ordered if v.name not in foreign]
     entries = {str(v): farm.entries(v) for v in ordered}
-    bad = conflicts(entries)
+    theirs = [v for v in ordered if v.name in foreign]
+    bad = [c for part in (own, theirs) for c in conflicts({str(v): entries[str(v)] for v in part})]
     if bad:
         raise ConflictError(
             f"{pkgver}: its dependencies do not fit into one build root",
             detail=[f"  {conflict}" for conflict in bad[:20]],
             hint="one of them has to leave the path out: [install] remove",
         )
-    props = {name: farm.props(chosen[name]) for name in chosen}
     outcomes = farm.outcomes()
     linked = {name: [e.path for e in entries[str(v)] if e.path.endswith((".a", ".so"))] for name, v in chosen.items()}
     return Closure(
-        tuple((context.masterdir.destdir(v), farm.directories(v)) for v in ordered),
+        tuple((context.masterdir.destdir(v), farm.directories(v)) for v in own),
         {name: p.shlib_provides for name, p in props.items() if p is not None},
-        hidden((entry.path for found in entries.values() for entry in found), context.base),
+        hidden((entry.path for v in own for entry in entries[str(v)]), context.base),
         {name: outcomes.get(str(v), UNKNOWN) for name, v in sorted(chosen.items())},
         frozenset(tools),
+        tuple(context.masterdir.destdir(v) for v in theirs),
         {name: tuple(paths) for name, paths in linked.items() if any(path.endswith(".a") for path in paths)},
     )

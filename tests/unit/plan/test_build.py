@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.builders import HOST, SHA, X86_64, a_package, a_template, packages, style_programs, style_texts
 from tests.unit.model.test_keys import EVERY
-from xsrc.model.arch import Arch
+from xsrc.model.arch import Arch, Machine
 from xsrc.model.base import Base
 from xsrc.model.buildkey import digest, key_of, preimage
 from xsrc.model.keys import NEUTRAL
@@ -34,10 +34,9 @@ def made(
     tidy: str = TIDY,
     settings: Settings = Settings(),  # noqa: B008 - frozen
     base: Base = HOST,
-    arch: Arch = X86_64,
     styles: Mapping[str, Style] = STYLES,
 ) -> dict[str, Job]:
-    return jobs(known, names or tuple(known), World(styles, tidy, settings, base, arch))
+    return jobs(known, names or tuple(known), World(styles, tidy, settings, base, X86_64))
 
 
 def key(*, wanted: Iterable[str] = (), patches: Iterable[str] = (), **keys: Any) -> str:
@@ -238,7 +237,8 @@ def test_a_condition_counts_where_it_holds() -> None:
 def test_the_machine_and_the_base_are_in_the_key() -> None:
     known = {"dash": a_package()}
     plain = made(known)["dash"].key
-    assert made(known, arch=Arch.named("x86_64-musl"))["dash"].key != plain
+    musl = Arch.named("x86_64-musl")
+    assert made({"dash": replace(known["dash"], machine=Machine(musl, musl))})["dash"].key != plain
     assert made(known, base=replace(HOST, name="debian"))["dash"].key != plain
     assert made(known, base=replace(HOST, identity={"cc": "gcc-13 1000"}))["dash"].key != plain
     assert made(known, base=replace(HOST, env={"LIBRARY_PATH": "/usr/lib64"}))["dash"].key != plain
@@ -310,7 +310,7 @@ def test_the_same_twice_is_the_same() -> None:
 
 def env_of(**keys: Any) -> dict[str, str]:
     package = a_package(**keys)
-    return environment(package, STYLES[package.build_style], Settings(), HOST, X86_64)
+    return environment(package, STYLES[package.build_style], Settings(), HOST)
 
 
 def test_an_environment_made_from_nothing() -> None:
@@ -348,7 +348,7 @@ def test_flags_are_appended_and_env_replaces() -> None:
 def test_flags_of_the_base_come_first() -> None:
     package = a_package(flags={"LDFLAGS": "-last"})
     base = replace(HOST, flags={"LDFLAGS": "-L/usr/lib", "ASFLAGS": "-x"})
-    env = environment(package, STYLES["gnu-makefile"], Settings(flags={"LDFLAGS": "-mid"}), base, X86_64)
+    env = environment(package, STYLES["gnu-makefile"], Settings(flags={"LDFLAGS": "-mid"}), base)
     assert (env["LDFLAGS"], env["ASFLAGS"]) == ("-L/usr/lib -mid -last", "-x")
 
 

@@ -370,8 +370,8 @@ def test_a_series_with_a_file_that_is_not_there() -> None:
 
 def test_refusal() -> None:
     package = a_package()
-    assert refusal(package, X86_64, True) is None
-    error = refusal(a_package(archs=["i686"]), X86_64, False)
+    assert refusal(package) is None
+    error = refusal(a_package(archs=["i686"]))
     assert error is not None
     assert error.diagnostics[0].message == "archs: dash is not for x86_64"
     assert error.diagnostics[0].span.line == 8
@@ -379,10 +379,10 @@ def test_refusal() -> None:
 
 @pytest.mark.parametrize(("broken", "why"), [("does not link", "does not link"), (True, "no reason given")])
 def test_refusal_of_what_is_broken(broken: object, why: str) -> None:
-    error = refusal(a_package(broken=broken), X86_64, True)
+    error = refusal(a_package(broken=broken))
     assert error is not None
     assert error.diagnostics[0].message == f"broken: dash is marked broken: {why}"
-    assert refusal(a_package(broken=False), X86_64, True) is None
+    assert refusal(a_package(broken=False)) is None
 
 
 def test_install_and_stow_tables() -> None:

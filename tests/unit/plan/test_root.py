@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.builders import HOST, MASTERDIR, a_package
+from tests.unit.builders import HOST, MASTERDIR, X86_64, a_package
 from xsrc.model.base import Base
 from xsrc.model.sandbox import Bind, Overlay, Sandbox
 from xsrc.model.settings import Limits
@@ -18,7 +18,7 @@ TOP = Path("/m/pkg-builddir/dash-0.5.12/root")
 ZLIB = (Path("/m/pkg-destdir/zlib-1_1"), frozenset({"usr", "usr/lib"}))
 MAKE = (Path("/m/pkg-destdir/make-1_1"), frozenset({"usr", "usr/bin"}))
 DATA = (Path("/m/pkg-destdir/data-1_1"), frozenset({"etc"}))
-SPLIT = Base("host", {"usr": (Path("/usr"),), "usr/lib": (Path("/usr/lib"), Path("/lib"))})
+SPLIT = Base("host", X86_64, {"usr": (Path("/usr"),), "usr/lib": (Path("/usr/lib"), Path("/lib"))})
 
 
 def root(phase: Phase = Phase.BUILD, *depends: tuple[Path, frozenset[str]], build_wrksrc: str = "") -> Sandbox:

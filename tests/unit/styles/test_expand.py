@@ -46,7 +46,7 @@ SNAPSHOTS = {
         "configure": needs("make", "gnu-configure")
         + "\n./configure --prefix=/usr --sysconfdir=/etc --localstatedir=/var --sbindir=/usr/bin --bindir=/usr/bin "
         "--libdir=/usr/lib --mandir=/usr/share/man --infodir=/usr/share/info "
-        '--build="$HOST_TRIPLET" --host="$HOST_TRIPLET" --with-x',
+        '--build="$BUILD_TRIPLET" --host="$HOST_TRIPLET" --with-x',
         "build": 'make -j"$MAKEJOBS" V=1',
         "check": 'make -j"$MAKEJOBS" T=1 check',
         "install": 'make DESTDIR="$DESTDIR" I=1 install',
