@@ -55,6 +55,44 @@ def test_a_hostile_member(tmp_path: Path, case: str, form: str, packer: str) -> 
         refused(data, tmp_path, "refused: member", why)
 
 
+def outer(data: bytes, name: str = "y-1.0/y.tar") -> bytes:
+    """An archive in an archive, with others around it."""
+    return gzip.compress(pack.tar([FILE, Member(name, data), Member("y-1.0/last", b"last")]))
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+@pytest.mark.parametrize("form", [form for form in PLAIN if form != "zip"])
+def test_an_archive_in_an_archive(tmp_path: Path, form: str, packer: str) -> None:
+    data = outer(PACKERS[packer](PLAIN[form]([Member("z/a", b"a"), Member("z/b/c", b"c" * 99999)])))
+    assert {name for name, member in passed(data, tmp_path, inner="y.tar").items() if member.isreg()} == {"a", "b/c"}
+    assert {"kept", "y.tar", "last"} == set(passed(data, tmp_path))
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_member_of_an_archive_in_an_archive(tmp_path: Path, case: str) -> None:
+    members, why = HOSTILE[case]
+    data = outer(lzma.compress(pack.tar([FILE, *members])))
+    if why is None:
+        assert "kept" in passed(data, tmp_path, inner="y-1.0/y.tar")
+    else:
+        refused(data, tmp_path, "refused: member", why, inner="y-1.0/y.tar")
+
+
+def test_an_archive_that_is_not_in_the_archive(tmp_path: Path) -> None:
+    data = outer(pack.tar([FILE]))
+    refused(data, tmp_path, "no archive 'tar' in it", "there is x/kept, y-1.0/y.tar, y-1.0/last", inner="tar")
+    refused(outer(pack.zipped([FILE])), tmp_path, "y.tar is a zip in an archive, which is not read", inner="y.tar")
+    refused(outer(b"no archive"), tmp_path, "neither a tar", inner="y.tar")
+    refused(outer(pack.tar([FILE])[:700]), tmp_path, "damaged", inner="y.tar")
+    refused(
+        outer(lzma.compress(pack.tar([Member("x/a", bytes(3 << 20))]))),
+        tmp_path,
+        "unpacks to more than 1 MiB",
+        limits=Limits(unpacked_mib=1),
+        inner="y.tar",
+    )
+
+
 DIRTY = {
     "link-over-a-file": (
         [Member("x/a", b"a"), Member("x/a", type=SYM, target="/tmp"), Member("x/h", type=LINK, target="x/a")],

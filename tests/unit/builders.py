@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from xsrc.model.arch import Arch
+from xsrc.model.arch import Arch, Machine
 from xsrc.model.base import Base
 from xsrc.model.farm import (
     SKELETON as SKEL,
@@ -35,6 +35,9 @@ from xsrc.plan.resolve import resolve
 from xsrc.plan.stow import Request, StowPlan, affected, plan_stow, watched
 
 X86_64 = Arch.named("x86_64")
+MUSL = Arch.named("x86_64-musl")
+CROSS = Machine(MUSL, X86_64, 1)
+"""For musl, built on a machine with glibc."""
 SHA = "0123456789abcdef" * 4
 MASTERDIR = Masterdir(Path("/m"))
 HOST = Base(
@@ -90,7 +93,12 @@ def a_template(name: str = "dash", *, patches: Iterable[str] = (), files: Iterab
 
 
 def a_package(
-    name: str = "dash", *, wanted: Iterable[str] = (), patches: Iterable[str] = (), arch: Arch = X86_64, **keys: Any
+    name: str = "dash",
+    *,
+    wanted: Iterable[str] = (),
+    patches: Iterable[str] = (),
+    arch: Arch | Machine = X86_64,
+    **keys: Any,
 ) -> Package:
     """The package of a template with `keys` set and the options of `wanted` chosen."""
     return resolve(a_template(name, patches=patches, **keys), arch, wanted)

@@ -279,7 +279,11 @@ def _members(archive: Path, policy: Policy, part: str, inner: str) -> Iterator[c
         for member, data in _read(archive, raw, policy):
             names.append(member.name)
             if data is not None and f"/{member.name}".endswith(f"/{inner}"):
-                yield from _read(archive, io.BufferedReader(cast("io.RawIOBase", data)), policy)
+                plain = io.BufferedReader(cast("io.RawIOBase", data))
+                if plain.peek(2).startswith(b"PK"):
+                    hint = "unpack it in post_extract, with what unpacks it in hostmakedepends"
+                    raise ArchiveError(f"{archive.name}: {inner} is a zip in an archive, which is not read", hint=hint)
+                yield from _read(archive, plain, policy)
                 return
         raise ArchiveError(f"{archive.name}: no archive {inner!r} in it", hint=f"there is {', '.join(names[:20])}")
 

@@ -13,7 +13,7 @@ from xsrc.plan.alternatives import links_of
 from xsrc.plan.stow import desired, stands
 
 _USERS = ("boot", "dev", "home", "media", "mnt", "proc", "root", "run", "sys", "tmp", "var", "lost+found")
-_OURS = ("pkg-binpkgs", "pkg-builddir", "pkg-destdir", "pkg-srcdistdir", "var/db/xsrc")
+_OURS = ("pkg-base", "pkg-binpkgs", "pkg-builddir", "pkg-destdir", "pkg-srcdistdir", "var/db/xsrc")
 LEFT_OUT = frozenset((*_USERS, *_OURS))
 """Places of the root where whatever stands is the user's, or kept by other means."""
 

@@ -37,11 +37,13 @@ FORMS = [(form, packer) for form in PLAIN for packer in PACKERS if form != "zip"
 """What a distfile may be; a zip is not compressed again."""
 
 
-def passed(data: bytes, folder: Path, limits: Limits = UNLIMITED, strip: int = 1) -> dict[str, tarfile.TarInfo]:
+def passed(
+    data: bytes, folder: Path, limits: Limits = UNLIMITED, strip: int = 1, inner: str = ""
+) -> dict[str, tarfile.TarInfo]:
     """What is left of an archive, by path; asserts that no member of it could harm whoever unpacks it."""
     archive, out = folder / "hostile", io.BytesIO()
     archive.write_bytes(data)
-    extract.repack(archive, out, limits, strip=strip)
+    extract.repack(archive, out, limits, strip=strip, inner=inner)
     out.seek(0)
     found: dict[str, tarfile.TarInfo] = {}
     with tarfile.open(fileobj=out, encoding="utf-8", errors="surrogateescape") as tar:
@@ -58,9 +60,9 @@ def passed(data: bytes, folder: Path, limits: Limits = UNLIMITED, strip: int = 1
     return found
 
 
-def refused(data: bytes, folder: Path, *words: str, limits: Limits = UNLIMITED) -> None:
+def refused(data: bytes, folder: Path, *words: str, limits: Limits = UNLIMITED, inner: str = "") -> None:
     with pytest.raises(ArchiveError) as caught:
-        passed(data, folder, limits)
+        passed(data, folder, limits, inner=inner)
     said = "\n".join(caught.value.render())
     assert "hostile: " in said
     for word in words:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.builders import HOST, SHA, X86_64, a_package, a_template, packages, style_programs, style_texts
+from tests.unit.builders import CROSS, HOST, SHA, X86_64, a_package, a_template, packages, style_programs, style_texts
 from tests.unit.model.test_keys import EVERY
 from xsrc.model.arch import Arch, Machine
 from xsrc.model.base import Base
@@ -350,6 +350,20 @@ def test_flags_of_the_base_come_first() -> None:
     base = replace(HOST, flags={"LDFLAGS": "-L/usr/lib", "ASFLAGS": "-x"})
     env = environment(package, STYLES["gnu-makefile"], Settings(flags={"LDFLAGS": "-mid"}), base)
     assert (env["LDFLAGS"], env["ASFLAGS"]) == ("-L/usr/lib -mid -last", "-x")
+
+
+def test_a_cross_build_is_told_of_the_compiler_and_not_of_the_flags_of_the_base() -> None:
+    base = replace(HOST, flags={"LDFLAGS": "-L/usr/lib"}, env={"PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig"})
+    package = a_package(arch=CROSS, nostrip=True)
+    env = environment(package, STYLES["gnu-makefile"], Settings(flags={"LDFLAGS": "-mid"}), base)
+    assert (env["CC"], env["LDFLAGS"], env["STRIP"]) == ("x86_64-unknown-linux-musl-gcc", "-mid", "")
+    assert (env["BUILD_TRIPLET"], env["HOST_TRIPLET"]) == ("x86_64-unknown-linux-gnu", "x86_64-unknown-linux-musl")
+    assert env["PKG_CONFIG_LIBDIR"].startswith(f"/{CROSS.cross_root}/usr/lib/pkgconfig:")
+
+
+def test_an_archive_in_an_archive_is_in_the_key() -> None:
+    inner = [{"url": "https://example.org/x.tar", "sha256": SHA, "inner": name} for name in ("a.tar", "b.tar")]
+    assert len({key(distfiles=[one]) for one in (*inner, {**inner[0], "inner": "a.tar", "strip": 1})}) == 2
 
 
 def test_no_strip() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.builders import SHA, X86_64, a_package, a_template
+from tests.unit.builders import CROSS, SHA, X86_64, a_package, a_template
 from xsrc.errors import TemplateError, UsageError
-from xsrc.model.arch import Arch, Dep
+from xsrc.model.arch import Arch, Dep, Machine
 from xsrc.model.package import Distfile
 from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.plan.resolve import choose, merge, refusal, resolve
@@ -137,7 +137,7 @@ def test_options_are_applied_in_the_order_of_the_template() -> None:
 # ---- conditions
 
 
-def holds(test: dict[str, Any], arch: Arch = X86_64, *options: str) -> bool:
+def holds(test: dict[str, Any], arch: Arch | Machine = X86_64, *options: str) -> bool:
     template = a_template(options={"a": {"desc": "A"}, "b": {"desc": "B"}}, when=[{"if": test, "env": {"HIT": "1"}}])
     return "HIT" in resolve(template, arch, options).env
 
@@ -161,6 +161,11 @@ def holds(test: dict[str, Any], arch: Arch = X86_64, *options: str) -> bool:
         ({"endian": "big"}, X86_64, False),
         ({"cross": False}, X86_64, True),
         ({"cross": True}, X86_64, False),
+        ({"cross": True}, CROSS, True),
+        ({"stage": 1}, X86_64, False),
+        ({"stage": [1, 2]}, CROSS, True),
+        ({"stage": 2}, CROSS, False),
+        ({"libc": "musl", "arch": "x86_64-musl"}, CROSS, True),
         ({"libc": "musl", "arch": "x86_64*"}, MUSL, True),
         ({"libc": "musl", "arch": "i686*"}, MUSL, False),
         ({"not": {"libc": "musl"}}, X86_64, True),
@@ -172,7 +177,7 @@ def holds(test: dict[str, Any], arch: Arch = X86_64, *options: str) -> bool:
         ({"not": {}}, X86_64, True),
     ],
 )
-def test_conditions_on_the_machine(test: dict[str, Any], arch: Arch, want: bool) -> None:
+def test_conditions_on_the_machine(test: dict[str, Any], arch: Arch | Machine, want: bool) -> None:
     assert holds(test, arch) is want
 
 
@@ -383,6 +388,14 @@ def test_refusal_of_what_is_broken(broken: object, why: str) -> None:
     assert error is not None
     assert error.diagnostics[0].message == f"broken: dash is marked broken: {why}"
     assert refusal(a_package(broken=False)) is None
+
+
+def test_what_cannot_be_cross_built_says_so() -> None:
+    assert refusal(a_package(nocross="runs what it builds")) is None
+    error = refusal(a_package(nocross="runs what it builds", arch=CROSS))
+    assert error is not None
+    (problem,) = error.diagnostics
+    assert problem.message == "nocross: dash for x86_64-musl cannot be built on x86_64: runs what it builds"
 
 
 def test_install_and_stow_tables() -> None:

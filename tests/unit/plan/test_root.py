@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.builders import HOST, MASTERDIR, X86_64, a_package
+from tests.unit.builders import CROSS, HOST, MASTERDIR, X86_64, a_package
 from xsrc.model.base import Base
 from xsrc.model.sandbox import Bind, Overlay, Sandbox
 from xsrc.model.settings import Limits
@@ -51,6 +51,15 @@ def test_a_destdir_is_a_layer_where_it_has_the_directory() -> None:
 
 def test_destdirs_may_come_from_any_iterable_once() -> None:
     assert layers(TOP, iter((ZLIB, MAKE)), HOST) == layers(TOP, (ZLIB, MAKE), HOST)
+
+
+def test_what_is_for_the_result_of_a_cross_build_stands_in_the_compilers_own_root() -> None:
+    compiler = (Path("/m/pkg-destdir/cross-gcc-1_1"), frozenset({"usr", CROSS.cross_root}))
+    headers = Path("/m/pkg-destdir/linux-headers-1_1")
+    assert layers(TOP, (ZLIB, compiler), HOST, CROSS.cross_root, [headers])[-1] == Overlay(
+        (headers, compiler[0] / "usr/x86_64-unknown-linux-musl"), "usr/x86_64-unknown-linux-musl"
+    )
+    assert layers(TOP, (ZLIB, compiler), HOST, CROSS.cross_root) == layers(TOP, (ZLIB, compiler), HOST)
 
 
 def test_mounts_come_after_what_they_stand_in() -> None:

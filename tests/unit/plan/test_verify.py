@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.builders import SKELETON, a_file, a_link, a_member
+from tests.unit.builders import MASTERDIR, SKELETON, a_file, a_link, a_member
 from xsrc.model.farm import SKELETON as SKEL
 from xsrc.model.farm import TRIGGERS, Class, Conf, Found, Member, Placed, Records, made_member
 from xsrc.model.manifest import Entry, Kind
@@ -217,3 +217,8 @@ def test_a_file_more_than_was_built() -> None:
 def test_what_a_trigger_made_is_owned() -> None:
     assert expected(MEMBERS, NOTHING)["etc/ld.so.cache"].owner == TRIGGERS
     assert Finding("p", Trouble.GONE, "o", "t") == Finding("p", Trouble.GONE, "o", "t")
+
+
+def test_all_that_a_masterdir_has_beside_its_root_is_left_out() -> None:
+    own = (MASTERDIR.srcdistdir, MASTERDIR.builddir, MASTERDIR.destdirs, MASTERDIR.bases, MASTERDIR.db)
+    assert {str(path.relative_to(MASTERDIR.root)) for path in own} <= LEFT_OUT
