@@ -43,7 +43,6 @@ sha256 = "faeeb244c35a348a334f4a59e44626ee870fb07b6884d68c10ae8bc19f83a694"
 
 [[when]]
 if = {{ cross = true }}
-hostmakedepends = ["cross"]
 makedepends = ["headers"]
 
 [[when]]
@@ -88,7 +87,7 @@ def source(land: Land, server: Server) -> Site:
     site.template("busybox", BUSYBOX)
     compiler = f"usr/bin/{TARGET.triplet}-gcc"
     site.script(
-        "cross",
+        "cross-gcc",
         f"mkdir -p $DESTDIR/usr/bin $DESTDIR/usr/{TARGET.triplet}/usr/include; "
         f"printf '#!/bin/sh\\nexec gcc \"$@\"\\n' >$DESTDIR/{compiler}; chmod 755 $DESTDIR/{compiler}\n",
         top=f'bootstrap = 0\narchs = ["{machine.arch().name}"]',
@@ -161,7 +160,7 @@ def test_the_cross_compiler_is_for_this_machine_and_the_stages_are_for_the_other
         (folder,) = (made.stage(stage) / "pkg-destdir").glob(f"{name}-*")
         return plistlib.loads((folder / "props.plist").read_bytes())["architecture"]
 
-    assert arch(1, "cross") == machine.arch().name
+    assert arch(1, "cross-gcc") == machine.arch().name
     assert {arch(n, "busybox") for n in (1, 2, 3)} == {TARGET.name}
     assert not list((made.stage(2) / "pkg-destdir").glob("cross-*"))
 

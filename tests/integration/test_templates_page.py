@@ -36,7 +36,7 @@ def commands() -> list[list[str]]:
 
 
 def test_it_can_be_read_in_an_hour() -> None:
-    assert PAGE.count("\n") < 300 and max(map(len, PAGE.splitlines())) < 300
+    assert PAGE.count("\n") < 320 and max(map(len, PAGE.splitlines())) < 300
 
 
 def test_templates_are_quoted_as_they_are() -> None:

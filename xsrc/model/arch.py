@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 
+CROSS_COMPILER = "cross-gcc"
+"""The package that compiles for another machine than the one that builds; every cross build needs it."""
+
+
 class Dep(enum.StrEnum):
     """Why one package needs another; the value is the template's key."""
 

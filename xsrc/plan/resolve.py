@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from xsrc.errors import Diagnostic, TemplateError, UsageError
-from xsrc.model.arch import Arch, Dep, Machine, allows
+from xsrc.model.arch import CROSS_COMPILER, Arch, Dep, Machine, allows
 from xsrc.model.keys import FILE_NAME, INSIDE, STYLE_LISTS, STYLE_TEXTS
 from xsrc.model.package import Distfile, Install, Package, StowRules, Subpackage
 from xsrc.model.pkgver import Pattern, PkgVer
@@ -121,6 +121,8 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
             )
     if problems:
         raise TemplateError(problems)
+    if machine.cross:  # what compiles for another machine is a tool of everything that is built for it
+        raw[Dep.TOOL.value] = [*raw.get(Dep.TOOL.value, ()), CROSS_COMPILER]
     return Package(
         template=template,
         pkgver=PkgVer(template.name, version, raw["revision"]),
