@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-
 CROSS_COMPILER = "cross-gcc"
 """The package that compiles for another machine than the one that builds; every cross build needs it."""
 
