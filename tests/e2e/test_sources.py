@@ -182,3 +182,26 @@ def test_shared_folder_of_distfiles(site: Site) -> None:
     asked = len(site.server.requests(f"/{site.root.name}/hello-1.0.tar.gz"))
     site.build("-m", str(site.root / "second"), "hello")
     assert len(site.server.requests(f"/{site.root.name}/hello-1.0.tar.gz")) == asked
+
+
+def test_an_archive_in_an_archive(site: Site) -> None:
+    inner = Member("outer-1/hello-1.0.tar.xz", pack.packed(pack.hello(), "tar.xz"))
+    dist = site.dist("outer-1", [Member("outer-1/README", b"not this"), inner], inner="hello-{version}.tar.xz")
+    site.template("hello", pack.template(tables=dist))
+    site.build("-K", "hello")
+    assert "README" not in wrksrc(site)
+    assert site.land.run(site.masterdir / "bin/hello").ok().out == "hello 1.0\n"
+
+
+def test_an_archive_that_is_not_in_the_archive(site: Site) -> None:
+    dist = site.dist("outer-1", [Member("outer-1/README", b"this alone")], inner="hello.tar.xz")
+    site.template("hello", pack.template(tables=dist))
+    site.xsrc("build", "hello").ended(1, "no archive 'hello.tar.xz' in it", "there is outer-1/README")
+
+
+def test_where_pypi_keeps_its_files_is_known_to_pip(site: Site) -> None:
+    url = "{PYPI_SITE}/be/ba/1f744cdc819428fc6b5084ec34d9b30660f6f9daaf70eead706e3203ec3c/toml-0.10.2.tar.gz"
+    sha256 = "b3bda1d108d5dd99f4a20d24d9c348e91c4db7ab1b749200bded2f839ccbe68f"
+    site.script("toml", tables=f'[[distfiles]]\nurl = ["{url}"]\nsha256 = "{sha256}"\n\n')
+    site.xsrc("extract", "toml").ok()
+    assert "setup.py" in wrksrc(site, "toml-1.0")

@@ -103,6 +103,15 @@ def debian_site() -> str | None:
     return None
 
 
+def pypi_site() -> str | None:
+    """Where PyPI keeps its files, as the pip beside this Python knows it, or None where there is no pip."""
+    try:
+        from pip._internal.models.index import PyPI
+    except ImportError:
+        return None
+    return f"https://{PyPI.file_storage_domain}/packages"
+
+
 def _apt_uris() -> Iterator[str]:
     files = [_APT / "sources.list", *sorted((_APT / "sources.list.d").glob("*"))]
     for file in files:

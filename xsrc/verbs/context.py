@@ -24,7 +24,7 @@ from xsrc.errors import Diagnostic, HostError, SettingsError, Span, UsageError
 from xsrc.model.arch import Arch, Dep, Machine
 from xsrc.model.base import HOST, Base, Record, fitting
 from xsrc.model.layout import Masterdir, Tree
-from xsrc.model.package import Package
+from xsrc.model.package import Distfile, Package
 from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.schema import nearest
 from xsrc.model.settings import Settings
@@ -162,6 +162,14 @@ class Context:
         from xsrc.effects.cgroup import settle  # with nothing to do, as most often, it is not even read
 
         return settle()
+
+    def sites_of(self, distfile: Distfile) -> Mapping[str, str]:
+        """The sites in force for one distfile: PyPI's is looked up where it is asked for and nobody has set it."""
+        sites = self.settings.sites
+        if "PYPI_SITE" in sites or not any("{PYPI_SITE}" in url for url in distfile.url):
+            return sites
+        site = machine.pypi_site()
+        return {**sites, "PYPI_SITE": site} if site else sites
 
     @property
     def srcdistdir(self) -> Path:

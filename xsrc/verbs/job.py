@@ -206,7 +206,7 @@ class Builder:
             ui.detail(f"{now >> 10} of {total >> 10} KiB" if total else f"{now >> 10} KiB")
 
         for distfile in self.package.distfiles:
-            urls, unknown = addresses(distfile, self.context.settings.sites)
+            urls, unknown = addresses(distfile, self.context.sites_of(distfile))
             for site in unknown:
                 log.write(f"{site} is not known on this machine\n".encode())
             if not urls and not present(distfile, self.context.srcdistdir):
