@@ -140,6 +140,17 @@ def test_ctrl_c_ends_all_and_the_next_run_resumes(site_in_mode: Site, whole: boo
     assert lists(site.masterdir, DOZEN)["top"] == TOP
 
 
+@pytest.mark.parametrize("words", [(), ("-k",)])
+def test_a_worker_that_alone_is_interrupted_interrupts_the_run(site: Site, words: tuple[str, ...]) -> None:
+    site.script("sleeper", do_build=ASLEEP)
+    with people.ended(site.start("build", *words, "sleeper")) as running:
+        look.until((site.work("sleeper-1.0") / "wrksrc/asleep").exists, "it sleeps")
+        (worker,) = children(running.process.pid)
+        os.kill(worker, signal.SIGINT)
+        running.wait().ended(130, "sleeper-1.0_1: interrupted in build", "hint: xsrc build sleeper")
+    left_nothing(site)
+
+
 def test_packages_that_go_beyond_limits_are_named_and_the_others_finish(site: Site) -> None:
     bad = {
         "fails": ("exit 3\n", "exit code 3"),

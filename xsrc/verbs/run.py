@@ -94,6 +94,8 @@ class Runner:
         state = State.INTERRUPTED
         try:
             self.loop()
+            if self.cut:  # a worker alone was interrupted
+                raise self.interrupted()
             state = State.FAILED if self.code else State.BUILT
         except KeyboardInterrupt:
             self.interrupt()
@@ -236,6 +238,7 @@ class Runner:
                 self.failed(name, lines, lines[-2], 70)
             case _:
                 if end.code == 130:  # interrupted where there was nothing to tell
+                    self.stopping = True
                     self.note(name, state=State.INTERRUPTED)
                     self.schedule.failed(name)
                     return
@@ -308,12 +311,21 @@ class Runner:
             while len(self.workers):
                 for event in self.workers.events(_PATIENCE):
                     self.heed(event)
-        cut = [record for record in self.records.values() if record.state is State.INTERRUPTED]
+        raise self.interrupted()
+
+    @property
+    def cut(self) -> list[JobRecord]:
+        """What was interrupted."""
+        return [record for record in self.records.values() if record.state is State.INTERRUPTED]
+
+    def interrupted(self) -> Interrupted:
+        """What is said of an interrupted run."""
+        cut = self.cut
         if len(cut) == 1:
             hint = f"xsrc build {cut[0].name}"
-            raise Interrupted(f"{cut[0].pkgver}: interrupted in {cut[0].phase or 'its start'}", hint=hint)
+            return Interrupted(f"{cut[0].pkgver}: interrupted in {cut[0].phase or 'its start'}", hint=hint)
         words = ", ".join(f"{record.pkgver} in {record.phase}" for record in cut)
-        raise Interrupted(f"interrupted: {words or 'nothing was begun'}", hint="the same command goes on where it was")
+        return Interrupted(f"interrupted: {words or 'nothing was begun'}", hint="the same command goes on where it was")
 
 
 def _prefixed(name: str, text: str) -> bytes:
