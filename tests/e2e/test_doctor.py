@@ -282,3 +282,11 @@ def test_a_program_that_is_missing(machine: Double, program: str) -> None:
         pytest.skip("no mirror can be reached to install it again")
     machine.mend(line)
     whole(machine)
+
+
+def test_git_is_missed_by_few(machine: Double) -> None:
+    machine.root("mv /usr/bin/git /usr/bin/git-elsewhere").ok()
+    line = machine.doctor().lines["git"]
+    assert (line.mark, "git repositories cannot be fetched" in str(line)) == ("note", True)
+    machine.root("mv /usr/bin/git-elsewhere /usr/bin/git").ok()
+    assert machine.doctor().lines["git"].mark == "ok"

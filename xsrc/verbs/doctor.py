@@ -150,6 +150,9 @@ def _programs() -> Iterator[Finding]:
         path = shutil.which(program, path="/usr/bin:/bin")
         trouble = None if path else Trouble("missing from /usr/bin", f"{_setup()}  # as root")
         yield finding(program, trouble, str(path))
+    git = shutil.which("git", path="/usr/bin:/bin")
+    none = Trouble("missing from /usr/bin: distfiles that are git repositories cannot be fetched", "install git")
+    yield finding("git", None if git else none, str(git), grave=False)
 
 
 def _masterdir(context: Context) -> Iterator[Finding]:
