@@ -152,7 +152,7 @@ class Bootstrap(Verb):
         unpack_debs(context, new, found)
         ui.note(f"{wish.name}: seal")
         packages = {deb.name: deb.version for deb in found}
-        record = bases.finish(context.bases, wish.name, context.arch.name, release, packages)
+        record = bases.finish(context.bases, wish.name, machine.arch().name, release, packages)
         ui.note(f"{told(record)}: made in {time.monotonic() - begun:.0f} s; xsrc build --base debian NAME builds on it")
         return 0
 
@@ -172,9 +172,9 @@ def told(record: Record) -> str:
 
 def read_wish(context: Context, text: str) -> Wish:
     """What `--from` asks for; raises UsageError for what is nothing, HostError for what this machine cannot run."""
-    native = debian.MACHINES.get(context.arch.name)
+    native = debian.MACHINES.get(machine.arch().name)
     if native is None:
-        raise HostError(f"Debian has nothing for {context.arch.name}", hint="--base host")
+        raise HostError(f"Debian has nothing for {machine.arch().name}", hint="--base host")
     try:
         wish = debian.wish(text, machine.debian_release() or "stable", native)
     except ValueError as error:
