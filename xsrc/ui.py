@@ -69,6 +69,7 @@ class PlainUi:
         self.out, self.err = out, err
 
     def _line(self, text: str) -> None:
+        self.out.flush()  # in one log, what was said before stands before
         print(text, file=self.err, flush=True)
 
     def step(self, package: str, phase: str) -> None:
