@@ -1,4 +1,4 @@
-"""Reads the tree: templates, styles, skeleton. Nothing here decides what they mean."""
+"""Reads the tree: templates, styles, triggers. Nothing here decides what they mean."""
 
 from __future__ import annotations
 
@@ -16,15 +16,12 @@ from pathlib import Path
 
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree
-from xsrc.model.manifest import Entry, Kind
 from xsrc.model.pkgver import NAME, Pattern
 from xsrc.model.schema import nearest
 from xsrc.model.template import Template, parse
 
 PROGRAM = Path(__file__).resolve().parent.parent
 """The folder of the program itself: its styles, and the tree that it came with."""
-
-_MARKER = ".keep"
 
 
 def find_tree(start: Path) -> Tree:
@@ -199,40 +196,6 @@ def trigger_texts() -> dict[str, str]:
 def tidy_text() -> str:
     """The script that ends every install phase."""
     return (PROGRAM / "styles" / "tidy.sh").read_text()
-
-
-def skeleton(tree: Tree) -> dict[str, Entry]:
-    """What masterdir-skel/ holds, by path, each directory before what is in it."""
-    top = tree.root / "masterdir-skel"
-    entries: dict[str, Entry] = {}
-    for folder, directories, files in os.walk(top):
-        for name in sorted((*directories, *files)):
-            source = Path(folder, name)
-            path = str(source.relative_to(top))
-            if source.is_symlink():
-                entries[path] = Entry(path, Kind.LINK, 0o777, target=str(source.readlink()))
-            elif source.is_dir():
-                entries[path] = Entry(path, Kind.DIR)
-            elif name != _MARKER:
-                entries[path] = Entry(path, Kind.FILE, 0o644, sha256=hashlib.sha256(source.read_bytes()).hexdigest())
-    return entries
-
-
-def copy_skeleton(tree: Tree, target: Path) -> None:
-    """Make the directories, links and files of masterdir-skel/ below `target`; what is there stays as it is."""
-    target.mkdir(mode=0o755, exist_ok=True)
-    for path, entry in skeleton(tree).items():
-        made = target / path
-        match entry.kind:
-            case Kind.DIR:
-                made.mkdir(mode=0o755, exist_ok=True)
-            case Kind.LINK:
-                if not made.is_symlink():
-                    made.symlink_to(entry.target)
-            case Kind.FILE:
-                if not made.exists():
-                    shutil.copyfile(tree.root / "masterdir-skel" / path, made)
-                    made.chmod(0o644)
 
 
 def copy_template(tree: Tree, name: str, root: Path) -> None:

@@ -13,11 +13,12 @@ from xsrc.errors import ConflictError, UsageError
 from xsrc.plan.jobs import jobs
 from xsrc.plan.phases import Phase
 from xsrc.plan.root import stowed_root
-from xsrc.verbs.build import Request, build, options_by_name, split_options
+from xsrc.verbs.build import Request, build
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import world
 from xsrc.verbs.job import Builder, Wish
+from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.verb import Verb
+from xsrc.verbs.world import world
 
 _SHELL = "/bin/sh"
 

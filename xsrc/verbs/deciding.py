@@ -7,20 +7,14 @@ from collections.abc import Iterable, Mapping
 from xsrc.effects.builds import read_build
 from xsrc.effects.proc import capture
 from xsrc.effects.store import Farm
-from xsrc.effects.tree import tidy_text
 from xsrc.errors import Diagnostic, TemplateError
 from xsrc.model.arch import allows
 from xsrc.model.command import Command
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.build import BuildPlan, Built, keeps, plan_build
-from xsrc.plan.jobs import Job, World
+from xsrc.plan.jobs import Job
 from xsrc.plan.resolve import refusal
 from xsrc.verbs.context import Context
-
-
-def world(context: Context) -> World:
-    """What is the same for every package that this command may build."""
-    return World(context.styles, tidy_text(), context.settings, context.base, context.arch)
 
 
 def make_plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xsrc.effects.index import Leaves
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import world
+from xsrc.verbs.world import world
 
 
 def leaves(context: Context) -> Leaves:

@@ -13,12 +13,13 @@ from xsrc.model.outcome import Rung, same
 from xsrc.model.outcome import difference as outcome_difference
 from xsrc.plan.build import BuildPlan, Built
 from xsrc.plan.jobs import Job, jobs
-from xsrc.verbs.build import options_by_name, split_options
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import make_plan, what_is_built, world
+from xsrc.verbs.deciding import make_plan, what_is_built
+from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.select import select
 from xsrc.verbs.showing import plan_lines, plan_table
 from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.world import world
 
 _WIDE = 160
 """Characters of a value that are shown."""
