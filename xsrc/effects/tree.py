@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,15 +32,15 @@ def find_tree(start: Path) -> Tree:
     return Tree(PROGRAM.parent)
 
 
-def names(tree: Tree, known: Callable[[str], bool] = lambda name: False) -> tuple[str, ...]:
-    """The names of all templates, in order; `known` says of which ones that is known already."""
+def names(tree: Tree, known: Container[str] = ()) -> tuple[str, ...]:
+    """The names of all templates, in order; of those that are `known` to be some it does not look for their files."""
     top = str(tree.templates)
     try:
         with os.scandir(top) as entries:
             found = [entry.name for entry in entries if entry.is_dir()]
     except FileNotFoundError:
         return ()
-    return tuple(sorted(n for n in found if known(n) or os.path.isfile(f"{top}/{n}/template.toml")))  # noqa: PTH113
+    return tuple(sorted(n for n in found if n in known or os.path.isfile(f"{top}/{n}/template.toml")))  # noqa: PTH113
 
 
 def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
@@ -92,6 +92,10 @@ def _homes(tree: Tree) -> Mapping[str, str]:
     return {**provided, **parts}
 
 
+ALWAYS = ("", "template.toml")
+"""What is read of every template, by its path below the template's folder."""
+
+
 @dataclass(frozen=True)
 class Source:
     """All that a template is made of, as it stands on disk."""
@@ -102,21 +106,25 @@ class Source:
     files: Mapping[str, str]
     """sha256 of each file under files/, by its path there; an x at its end when it may be executed."""
     stats: Mapping[str, str]
-    """Of every file and folder that was read, by its path below the template's folder, before it was read."""
+    """Of every file and folder that was read, by its path below the template's folder, before it was read; first
+    those of ALWAYS."""
     settled: bool
     """Whether only what has a stat here can change it; not so where a link leads to no file."""
 
 
-def stat_of(path: str) -> str:
-    """What tells whether a file or folder is as it was: times of content and of state, size, inode, device."""
-    found = os.stat(path)  # noqa: PTH116 - tens of thousands of them
+def stat_of(path: str, folder: int | None = None) -> str:
+    """What tells whether a file or folder is as it was: times of content and of state, size, inode, device.
+
+    `path` is below the open `folder`, if one is given: the kernel has less to look up then.
+    """
+    found = os.stat(path, dir_fd=folder)
     return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_size} {found.st_ino} {found.st_dev}"
 
 
 def read_source(tree: Tree, name: str) -> Source:
     """Read a template's folder. Raises FileNotFoundError or NotADirectoryError when it is none."""
     top = f"{tree.templates}/{name}"
-    stats = {path: stat_of(f"{top}/{path}") for path in ("", "template.toml")}
+    stats = {path: stat_of(f"{top}/{path}") for path in ALWAYS}
     with open(f"{top}/template.toml", "rb") as file:  # noqa: PTH123
         text = file.read()
     loose: list[str] = []

@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from xsrc.model.arch import Dep
-from xsrc.model.pkgver import Pattern, PkgVer
-
-Texts = Mapping[str, tuple[str, ...]]
-"""Texts by the key of a template."""
+from xsrc.model.pkgver import PkgVer
 
 
 class Leaf(NamedTuple):
     """A package without what builds it; names and needs are asked for as of a Package."""
 
-    pkgver: PkgVer
-    names: Texts
-    """The names that it needs, each once; keys without any are left out."""
-    bounded: Texts
-    """Its patterns, of those keys where a name has a bound on its version."""
+    name: str
+    version: str
+    revision: int
+    names: Mapping[str, tuple[str, ...]]
+    """The names that it needs, each once, by the key of a template; keys without any are left out."""
     inputs: str
     """The digest of all its own inputs."""
 
     @property
-    def name(self) -> str:
-        return self.pkgver.name
-
-    @property
-    def depends(self) -> dict[Dep, tuple[Pattern, ...]]:
-        """Its patterns by kind, as those of a Package."""
-        return {kind: tuple(map(Pattern.parse, self.bounded.get(kind) or self.names.get(kind, ()))) for kind in Dep}
+    def pkgver(self) -> PkgVer:
+        return PkgVer(self.name, self.version, self.revision)
 
     def needs(self, *kinds: Dep) -> tuple[str, ...]:
         """The names that it declares, of the given kinds, each once, in the order of the template."""
+        if len(kinds) == 1:
+            return self.names.get(kinds[0], ())
         found = [names for kind in kinds if (names := self.names.get(kind))]
         if len(found) < 2:
             return found[0] if found else ()
-        return tuple(dict.fromkeys(name for names in found for name in names))
+        return tuple(dict.fromkeys(chain.from_iterable(found)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from xsrc.model.arch import Arch
@@ -12,7 +13,7 @@ from xsrc.model.buildkey import DEPENDS, digest, joined, preimage, written
 from xsrc.model.keys import NEUTRAL
 from xsrc.model.package import Package
 from xsrc.model.settings import Settings
-from xsrc.plan.graph import groups, order
+from xsrc.plan.graph import groups, ordered
 from xsrc.plan.keys import keyed
 from xsrc.plan.phases import ACCESS
 from xsrc.styles.expand import Script, Style, scripts, style_of
@@ -66,7 +67,7 @@ class World:
 
     def inputs(self, package: Package) -> str:
         """The digest of all that a package is made of itself, without what it needs."""
-        return digest(preimage(self.input_parts(package, *self.build_of(package))))
+        return digest(joined(self.input_texts(package, *self.build_of(package))))
 
     def build_of(self, package: Package) -> tuple[dict[str, tuple[Script, ...]], dict[str, str]]:
         """The scripts of every phase, and their environment."""
@@ -74,22 +75,27 @@ class World:
         env = environment(package, style, self.settings, self.base, self.arch)
         return scripts(package, style, self.tidy), env
 
-    def input_parts(
+    def input_texts(
         self, package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """The inputs of a package, by name."""
+    ) -> dict[str, str]:
+        """The canonical texts of the inputs of a package, by name."""
+        return {**written(parts(package, run, env)), **self._shared}
+
+    @cached_property
+    def _shared(self) -> dict[str, str]:
+        """Those of them that are the same for all."""
         base = {"name": self.base.name, **self.base.identity}
-        return {**parts(package, run, env), "arch": self.arch.name, "base": base, "sandbox": SANDBOX}
+        return written({"arch": self.arch.name, "base": base, "sandbox": SANDBOX})
 
 
 def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) -> dict[str, Job]:
     """The jobs of `names` and of all that they need, in build order, with their keys; raises TemplateError."""
-    ordered = order(names, packages)
-    builds = {name: world.build_of(packages[name]) for name in ordered}
-    inputs = {name: written(world.input_parts(packages[name], *builds[name])) for name in ordered}
-    digests = {name: digest(joined(inputs[name])) for name in ordered}
+    together = tuple(groups(names, packages))
+    builds = {name: world.build_of(packages[name]) for name in ordered(together, packages)}
+    inputs = {name: world.input_texts(packages[name], *build) for name, build in builds.items()}
+    digests = {name: digest(joined(texts)) for name, texts in inputs.items()}
     result = {}
-    for name, key in keyed(groups(ordered, packages), packages, digests.__getitem__).items():
+    for name, key in keyed(together, packages, digests.__getitem__).items():
         text = joined({**inputs[name], **written({DEPENDS: dict(key.depends)})})
         result[name] = Job(packages[name], *builds[name], digests[name], key.key, text)
     return result

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from xsrc.effects.index import Index
     from xsrc.effects.store import Farm
 
-_FEW = 64
+_FEW = 24
 """Templates that are read in the time in which the index is."""
 
 

@@ -36,10 +36,12 @@ def what_is_built(context: Context, farm: Farm, planned: Mapping[str, Job], *, l
             keys[text] = key
         else:
             lost.add(text)
+    there = {path.name for path in context.masterdir.destdirs.glob("*")}
     for job in planned.values():
         for pkgver in job.package.outputs:
-            if keys.get(str(pkgver)) != job.key and adopt(context, farm, pkgver, job.key, note=not look):
-                keys[str(pkgver)] = job.key
+            text = str(pkgver)
+            if keys.get(text) != job.key and text in there and adopt(context, farm, pkgver, job.key, note=not look):
+                keys[text] = job.key
     inputs = farm.inputs()
     preimages = {}
     for job in planned.values():
