@@ -26,7 +26,6 @@ from xsrc.effects.lock import locked
 from xsrc.effects.stored import Stored, sha, store, stored
 from xsrc.effects.tree import ALWAYS, Source, parse_source, read_source, shown, stat_of
 from xsrc.errors import HostError
-from xsrc.model.arch import Dep
 from xsrc.model.layout import Tree
 from xsrc.model.leaf import Leaf
 from xsrc.model.package import Package
@@ -35,7 +34,6 @@ from xsrc.model.template import Template
 
 _FEW = 400
 """Rows that are stored beside the large file; with more it is written anew."""
-_KINDS = tuple(kind.value for kind in Dep)
 _SLACK = 2 * 10**9
 """The coarsest clock of a file system that is in use, in nanoseconds (FAT)."""
 
@@ -255,7 +253,7 @@ class Leaves(Mapping[str, Leaf]):
         self._file = stored(path)
         self._later: dict[str, None] = {}
         self._rows: dict[str, str] = {}
-        """By name, with bars between: digest of the template, version, revision, needs of each kind, inputs."""
+        """By name, the digest of a template and the fields of its leaf, semicolons between."""
         if self._file.table.get("world") == world:
             self._later = dict.fromkeys(self._file.later)
             self._rows = {**self._file.table["rows"], **self._file.later}
@@ -285,23 +283,21 @@ class Leaves(Mapping[str, Leaf]):
         row = self._rows.get(name, "")
         if not digest or not row.startswith(digest):
             package = self._package(self._index.template(name))
-            needs = [" ".join(package.needs(kind)) for kind in Dep]
-            words = (package.pkgver.version, str(package.pkgver.revision), *needs, self._inputs(package))
-            row = self._rows[name] = "|".join((self._index.digest(name) or "", *words))
+            leaf = Leaf.of(package, self._inputs(package))
+            self._rows[name] = ";".join((self._index.digest(name) or "", *leaf[1:]))
             self._later[name] = None
             self.changed = True
-        _, version, revision, *needs, inputs = row.split("|", 3 + len(_KINDS))
-        made = {kind: self._made_by(text.split(" ")) for kind, text in zip(_KINDS, needs, strict=True) if text}
-        return Leaf(name, version, int(revision), made, inputs)
+        else:
+            leaf = Leaf(name, *row.split(";", 4)[1:])
+        return leaf if self._packages.issuperset(leaf.names.replace("|", " ").split()) else leaf.made_by(self._home)
 
-    def _made_by(self, names: list[str]) -> tuple[str, ...]:
-        """The packages that make those of `names`: of a subpackage, the one that it is of."""
-        if not self._packages.issuperset(names):
-            self._packages.update(name for name in names if name in self._index)
-            if not self._packages.issuperset(names):
-                homes = (name if name in self._packages else self._index.home(name) or name for name in names)
-                return tuple(dict.fromkeys(homes))
-        return tuple(names)
+    def _home(self, name: str) -> str:
+        """The package that makes what has a name: of a subpackage, the one that it is of."""
+        if name not in self._packages:
+            if name not in self._index:
+                return self._index.home(name) or name
+            self._packages.add(name)
+        return name
 
     def store(self) -> None:
         """Store what is new. Raises OSError."""

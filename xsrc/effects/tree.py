@@ -37,10 +37,10 @@ def names(tree: Tree, known: Container[str] = ()) -> tuple[str, ...]:
     top = str(tree.templates)
     try:
         with os.scandir(top) as entries:
-            found = [entry.name for entry in entries if entry.is_dir()]
+            found = [entry.name for entry in entries if entry.name in known or entry.is_dir()]
     except FileNotFoundError:
         return ()
-    return tuple(sorted(n for n in found if n in known or os.path.isfile(f"{top}/{n}/template.toml")))  # noqa: PTH113
+    return tuple(sorted([n for n in found if n in known or os.path.isfile(f"{top}/{n}/template.toml")]))  # noqa: PTH113
 
 
 def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import chain
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Self
 
 from xsrc.model.arch import Dep
+from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
+
+_PLACE = {kind: place for place, kind in enumerate(Dep)}
 
 
 class Leaf(NamedTuple):
@@ -15,21 +17,30 @@ class Leaf(NamedTuple):
 
     name: str
     version: str
-    revision: int
-    names: Mapping[str, tuple[str, ...]]
-    """The names that it needs, each once, by the key of a template; keys without any are left out."""
+    revision: str
+    names: str
+    """What it needs: of each kind, in their order and with bars between, the names with spaces between."""
     inputs: str
     """The digest of all its own inputs."""
 
+    @classmethod
+    def of(cls, package: Package, inputs: str) -> Self:
+        """The leaf of a package; `inputs` is the digest of them."""
+        names = "|".join([" ".join(package.needs(kind)) for kind in Dep])
+        return cls(package.name, package.pkgver.version, str(package.pkgver.revision), names, inputs)
+
     @property
     def pkgver(self) -> PkgVer:
-        return PkgVer(self.name, self.version, self.revision)
+        return PkgVer(self.name, self.version, int(self.revision))
 
     def needs(self, *kinds: Dep) -> tuple[str, ...]:
         """The names that it declares, of the given kinds, each once, in the order of the template."""
+        texts = self.names.split("|")
         if len(kinds) == 1:
-            return self.names.get(kinds[0], ())
-        found = [names for kind in kinds if (names := self.names.get(kind))]
-        if len(found) < 2:
-            return found[0] if found else ()
-        return tuple(dict.fromkeys(chain.from_iterable(found)))
+            return tuple(texts[_PLACE[kinds[0]]].split())
+        return tuple(dict.fromkeys(" ".join([texts[_PLACE[kind]] for kind in kinds]).split()))
+
+    def made_by(self, home: Callable[[str], str]) -> Self:
+        """The same with the packages that make what it needs in place of the names: `home` tells that of each."""
+        texts = (dict.fromkeys(home(name) for name in text.split()) for text in self.names.split("|"))
+        return self._replace(names="|".join(map(" ".join, texts)))
