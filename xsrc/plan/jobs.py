@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from xsrc.model.arch import Arch
@@ -34,17 +35,35 @@ class Job:
     """A package with everything that decides how it is built."""
 
     package: Package
-    scripts: Mapping[str, tuple[Script, ...]]
-    env: Mapping[str, str]
+    world: World
     inputs: str
     """The digest of all that is its own."""
     key: str
-    preimage: str
-    """What the key is made of: its own inputs, and for each direct need of the build a digest."""
+    depends: Mapping[str, str]
+    """What of others is in its key: for each direct need of the build a digest."""
 
     @property
     def name(self) -> str:
         return self.package.name
+
+    @cached_property
+    def _build(self) -> tuple[Mapping[str, tuple[Script, ...]], Mapping[str, str]]:
+        return self.world.build_of(self.package)
+
+    @property
+    def scripts(self) -> Mapping[str, tuple[Script, ...]]:
+        """The scripts of every phase."""
+        return self._build[0]
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Their environment."""
+        return self._build[1]
+
+    @cached_property
+    def preimage(self) -> str:
+        """What the key is made of: its own inputs, and for each direct need of the build a digest."""
+        return joined({**self.world.input_texts(self.package), **written({DEPENDS: dict(self.depends)})})
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,7 @@ class World:
 
     def inputs(self, package: Package) -> str:
         """The digest of all that a package is made of itself, without what it needs."""
-        return digest(joined(self.input_texts(package, *self.build_of(package))))
+        return digest(joined(self.input_texts(package)))
 
     def build_of(self, package: Package) -> tuple[dict[str, tuple[Script, ...]], dict[str, str]]:
         """The scripts of every phase, and their environment."""
@@ -75,11 +94,9 @@ class World:
         env = environment(package, style, self.settings, self.base, self.arch)
         return scripts(package, style, self.tidy), env
 
-    def input_texts(
-        self, package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[str, str]
-    ) -> dict[str, str]:
+    def input_texts(self, package: Package) -> dict[str, str]:
         """The canonical texts of the inputs of a package, by name."""
-        return {**written(parts(package, run, env)), **self._shared}
+        return {**written(parts(package, *self.build_of(package))), **self._shared}
 
     @cached_property
     def _shared(self) -> dict[str, str]:
@@ -88,17 +105,22 @@ class World:
         return written({"arch": self.arch.name, "base": base, "sandbox": SANDBOX})
 
 
-def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) -> dict[str, Job]:
-    """The jobs of `names` and of all that they need, in build order, with their keys; raises TemplateError."""
+def jobs(
+    packages: Mapping[str, Package],
+    names: Iterable[str],
+    world: World,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Job]:
+    """The jobs of `names` and of all that they need, in build order, with their keys; raises TemplateError.
+
+    `known` are digests of inputs that need not be found again, by name.
+    """
     together = tuple(groups(names, packages))
-    builds = {name: world.build_of(packages[name]) for name in ordered(together, packages)}
-    inputs = {name: world.input_texts(packages[name], *build) for name, build in builds.items()}
-    digests = {name: digest(joined(texts)) for name, texts in inputs.items()}
-    result = {}
-    for name, key in keyed(together, packages, digests.__getitem__).items():
-        text = joined({**inputs[name], **written({DEPENDS: dict(key.depends)})})
-        result[name] = Job(packages[name], *builds[name], digests[name], key.key, text)
-    return result
+    inputs = {name: known.get(name) or world.inputs(packages[name]) for name in ordered(together, packages)}
+    return {
+        name: Job(packages[name], world, inputs[name], *key)
+        for name, key in keyed(together, packages, inputs.__getitem__).items()
+    }
 
 
 def environment(package: Package, style: Style, settings: Settings, base: Base, arch: Arch) -> dict[str, str]:

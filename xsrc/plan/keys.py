@@ -30,14 +30,14 @@ def keyed(
     for group in ordered:
         built = [name for name, usable in group if not usable]
         usable = [name for name, usable in group if usable]
-        inside = set(usable) if built else set()
-        others = {n: key_of(inputs(n), {}) for n in sorted(built)} if len(group) > 1 and built else {}
+        others = {n: key_of(inputs(n), {}) for n in sorted(built)} if len(group) > 1 else {}
         for name in built:
-            depends = {need: reach[need] for need in packages[name].needs(*BUILD) if need not in inside} | others
+            depends = {need: reach[need] for need in packages[name].needs(*BUILD) if need in reach} | others
             result[name] = Keyed(key_of(inputs(name), depends), depends)
-        parts = {name: result[name].key for name in usable if name in result}
-        for name in usable:
-            parts |= {need: reach[need] for need in packages[name].needs(Dep.RUN) if need in reach}
-        digest = next(iter(parts.values())) if len(parts) == 1 else key_of("", parts)
-        reach.update(dict.fromkeys(usable, digest))
+        if usable:
+            parts = {name: result[name].key for name in usable if name in result}
+            for name in usable:
+                parts |= {need: reach[need] for need in packages[name].needs(Dep.RUN) if need in reach}
+            digest = next(iter(parts.values())) if len(parts) == 1 else key_of("", parts)
+            reach.update(dict.fromkeys(usable, digest))
     return result

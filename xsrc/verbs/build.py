@@ -14,17 +14,16 @@ from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.build import BuildPlan, Step, otherwise
 from xsrc.plan.graph import run_closure
-from xsrc.plan.jobs import Job, jobs
+from xsrc.plan.jobs import Job
 from xsrc.plan.phases import Phase
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import make_plan, refused, what_is_built
+from xsrc.verbs.deciding import make_plan, read_jobs, refused, what_is_built
 from xsrc.verbs.farming import farm_locked
 from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.select import select
 from xsrc.verbs.showing import plan_lines
 from xsrc.verbs.stowing import closure, stow
 from xsrc.verbs.verb import Verb
-from xsrc.verbs.world import world
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,7 @@ def build(context: Context, request: Request) -> int:
     homes = context.homes(request.names)
     request = replace(request, names=homes, named=frozenset(request.names))
     options = options_by_name(request.names, request.options)
-    packages = context.read_closure(request.names, options)
-    planned = jobs(packages, request.names, world(context))
+    planned = read_jobs(context, request.names, options)
     request = leave_out(context, request, planned)
     force = request.force or request.to is not Phase.INSTALL
     with context.farm_to_read() if request.plan_only else context.farm() as farm:

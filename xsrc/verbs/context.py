@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from xsrc.effects.index import Index
     from xsrc.effects.store import Farm
 
-_FEW = 24
+FEW = 24
 """Templates that are read in the time in which the index is."""
 
 
@@ -268,7 +268,7 @@ class Context:
         for pattern, wanted_by, kind in queue:
             name = pattern.name
             if homes.get(name, name) not in packages:
-                read = partial(load, self.tree) if len(packages) < _FEW else self.index.template
+                read = partial(load, self.tree) if len(packages) < FEW else self.index.template
                 template = read(name, wanted_by, kind)
                 homes |= {} if template.name == name else {name: template.name}
                 if template.name not in packages:
@@ -284,7 +284,7 @@ class Context:
                 raise wanted_by.error(wanted_by.need(kind, name), words)
         if homes:
             packages = {name: replace(package, homes=homes) for name, package in packages.items()}
-        if len(packages) > _FEW:
+        if len(packages) > FEW:
             self.index.save()
         for name in options or {}:
             if name not in packages:

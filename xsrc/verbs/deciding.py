@@ -12,9 +12,25 @@ from xsrc.model.arch import allows
 from xsrc.model.command import Command
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.build import BuildPlan, Built, keeps, plan_build
-from xsrc.plan.jobs import Job
+from xsrc.plan.jobs import Job, jobs
 from xsrc.plan.resolve import refusal
-from xsrc.verbs.context import Context
+from xsrc.verbs.context import FEW, Context
+from xsrc.verbs.world import world
+
+
+def read_jobs(context: Context, names: Iterable[str], options: Mapping[str, tuple[str, ...]]) -> dict[str, Job]:
+    """The jobs of packages and of all that they need, in build order; raises as `read_closure` and `jobs` do."""
+    names = tuple(names)
+    packages, same = context.read_closure(names, options), world(context)
+    if len(packages) <= FEW:
+        return jobs(packages, names, same)
+    from xsrc.verbs.leaves import leaves
+
+    with context.index:
+        known = leaves(context)
+        # the first few were not read by way of the index, which may have seen another text of them
+        remembered = {name: known[name].inputs for name in list(packages)[FEW:] if name not in options}
+    return jobs(packages, names, same, remembered)
 
 
 def make_plan(
@@ -70,9 +86,9 @@ def adopt(context: Context, farm: Farm, pkgver: PkgVer, key: str, *, note: bool)
     return True
 
 
-def refused(context: Context, jobs: Iterable[Job]) -> dict[str, TemplateError]:
+def refused(context: Context, planned: Iterable[Job]) -> dict[str, TemplateError]:
     """By name, what forbids that a package is built: its template says so, or no shell can read its scripts."""
-    found = {job.name: _refusal(context, job) for job in jobs}
+    found = {job.name: _refusal(context, job) for job in planned}
     return {name: error for name, error in found.items() if error is not None}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from plumbum import cli
 
 from xsrc.model.arch import Dep
+from xsrc.model.leaf import Leaf
 from xsrc.plan.graph import Cycle, Needs, Node, cycle_of, groups
 from xsrc.plan.keys import Keyed, keyed
 from xsrc.verbs.context import Context
@@ -46,15 +47,15 @@ class Graph(Verb):
 
 
 def rows(
-    ordered: Iterable[str], packages: Mapping[str, Needs], keys: Mapping[str, Keyed], cycles: Iterable[Cycle]
+    ordered: Iterable[str], packages: Mapping[str, Leaf], keys: Mapping[str, Keyed], cycles: Iterable[Cycle]
 ) -> Iterator[str]:
     """The whole as JSON: a package a line, for there may be ten thousand; names and versions need no escaping."""
     yield '{"packages": {'
-    comma, kinds = "", [(kind, kind.value) for kind in Dep]
+    comma, kinds = "", tuple(kind.value for kind in Dep)
     for name in ordered:
         package = packages[name]
-        found = [(key, '", "'.join(names)) for kind, key in kinds if (names := package.needs(kind))]
-        needs = ", ".join([f'"{key}": ["{names}"]' for key, names in found])
+        found = zip(kinds, package.names.split("|"), strict=True)
+        needs = ", ".join([f'"{kind}": ["{names}"]' for kind, text in found if (names := text.replace(" ", '", "'))])
         yield f'{comma}"{name}": {{"pkgver": "{package.pkgver}", "key": "{keys[name].key}", "needs": {{{needs}}}}}'
         comma = ","
     yield f'}}, "order": {json.dumps(tuple(ordered))}, "cycles": {json.dumps([cycle.names for cycle in cycles])}}}'
