@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Self
 from xsrc.effects import tree as on_disk
 from xsrc.effects.lock import locked
 from xsrc.effects.stored import Stored, sha, store, stored
-from xsrc.effects.tree import ALWAYS, Source, parse_source, read_source, shown, stat_of
+from xsrc.effects.tree import ALWAYS, Source, Stat, parse_source, read_source, shown, stat_of
 from xsrc.errors import HostError
 from xsrc.model.layout import Tree
 from xsrc.model.leaf import Leaf
@@ -39,10 +39,10 @@ _SLACK = 2 * 10**9
 
 
 class _Row(NamedTuple):
-    """One template: the stats of what it was read from, the digest of the contents, and where its JSON stands."""
+    """One template: what it was read from, the digest of the contents, and where its JSON stands."""
 
-    stats: str
-    """Of its folder, its text and what is beside it; "" where stats do not tell."""
+    seen: int
+    """A hash of the stats of its folder, its text and what is beside it; 0 where stats do not tell."""
     beside: Iterable[str]
     """What else it was read from, by paths below its folder."""
     digest: str
@@ -126,7 +126,7 @@ class Index:
 
     def digest(self, name: str) -> str | None:
         """What tells whether a template is as it was; None where it has never been read without an error."""
-        row = self._row(name)
+        row = self._sure.get(name) or self._row(name)
         return row.digest if row else None
 
     def save(self) -> None:
@@ -177,8 +177,8 @@ class Index:
             if source is None or _digest(source) != row.digest:
                 del self._rows[name]
                 return None
-            if stats := self._stats(source):
-                self._keep(name, row._replace(stats=stats, beside=_beside(source)))
+            if seen := self._seen(source):
+                self._keep(name, row._replace(seen=seen, beside=_beside(source)))
         self._sure[name] = self._rows[name]
         return self._rows[name]
 
@@ -196,16 +196,16 @@ class Index:
         except OSError:
             return None
 
-    def _stats(self, source: Source) -> str:
-        """The stats by which a source is known again; "" where it was touched just now."""
-        newest = max(int(time) for stat in source.stats.values() for time in stat.split()[:2])
-        return " ".join(source.stats.values()) if source.settled and newest < self._begun - _SLACK else ""
+    def _seen(self, source: Source) -> int:
+        """The hash by which a source is known again; 0 where it was touched just now."""
+        newest = max(time for stat in source.stats.values() for time in stat[:2])
+        return _hash(source.stats.values()) if source.settled and newest < self._begun - _SLACK else 0
 
     def _learn(self, name: str, source: Source) -> Template:
         template = parse_source(self._tree, name, source)
         text = hashlib.sha256(source.text).hexdigest()
         body = json.dumps([text, dict(template.patches), dict(template.files), dict(template.raw)])
-        self._keep(name, _Row(self._stats(source), _beside(source), _digest(source), body=body))
+        self._keep(name, _Row(self._seen(source), _beside(source), _digest(source), body=body))
         self._sure[name] = self._rows[name]
         return template
 
@@ -264,9 +264,10 @@ class Leaves(Mapping[str, Leaf]):
 
     def __getitem__(self, name: str) -> Leaf:
         """The leaf of a template; raises as `load` and `package` do where there is none."""
-        if name not in self._made:
-            self._made[name] = self._leaf(name)
-        return self._made[name]
+        leaf = self._made.get(name)
+        if leaf is None:
+            leaf = self._made[name] = self._leaf(name)
+        return leaf
 
     def __iter__(self) -> Iterator[str]:
         self._packages.update(self._index.names())
@@ -314,9 +315,14 @@ def _holds(row: _Row, name: str, top: int | None = None) -> bool:
     """Whether the stats of a template are those of its row; `name` is a path, or one below the open folder `top`."""
     start = f"{name}/"
     try:
-        return row.stats == " ".join([stat_of(start + path, top) for path in (*ALWAYS, *row.beside)])
+        return row.seen != 0 and row.seen == _hash([stat_of(start + path, top) for path in (*ALWAYS, *row.beside)])
     except OSError:
         return False
+
+
+def _hash(stats: Iterable[Stat]) -> int:
+    """64 bits that tell stats from others: Python's own, which of numbers are the same in every process."""
+    return hash(tuple(stats))
 
 
 def _beside(source: Source) -> tuple[str, ...]:

@@ -36,8 +36,7 @@ def names(tree: Tree, known: Container[str] = ()) -> tuple[str, ...]:
     """The names of all templates, in order; of those that are `known` to be some it does not look for their files."""
     top = str(tree.templates)
     try:
-        with os.scandir(top) as entries:
-            found = [entry.name for entry in entries if entry.name in known or entry.is_dir()]
+        found = os.listdir(top)
     except FileNotFoundError:
         return ()
     return tuple(sorted([n for n in found if n in known or os.path.isfile(f"{top}/{n}/template.toml")]))  # noqa: PTH113
@@ -92,6 +91,9 @@ def _homes(tree: Tree) -> Mapping[str, str]:
     return {**provided, **parts}
 
 
+Stat = tuple[int, int, int, int, int]
+"""What tells whether a file or folder is as it was: times of content and of state, size, inode, device."""
+
 ALWAYS = ("", "template.toml")
 """What is read of every template, by its path below the template's folder."""
 
@@ -105,20 +107,17 @@ class Source:
     """sha256 of each file under patches/, by its name."""
     files: Mapping[str, str]
     """sha256 of each file under files/, by its path there; an x at its end when it may be executed."""
-    stats: Mapping[str, str]
+    stats: Mapping[str, Stat]
     """Of every file and folder that was read, by its path below the template's folder, before it was read; first
     those of ALWAYS."""
     settled: bool
     """Whether only what has a stat here can change it; not so where a link leads to no file."""
 
 
-def stat_of(path: str, folder: int | None = None) -> str:
-    """What tells whether a file or folder is as it was: times of content and of state, size, inode, device.
-
-    `path` is below the open `folder`, if one is given: the kernel has less to look up then.
-    """
+def stat_of(path: str, folder: int | None = None) -> Stat:
+    """The stat of a file or folder, below the open `folder` if one is given: the kernel has less to look up then."""
     found = os.stat(path, dir_fd=folder)
-    return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_size} {found.st_ino} {found.st_dev}"
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 def read_source(tree: Tree, name: str) -> Source:
@@ -135,7 +134,7 @@ def read_source(tree: Tree, name: str) -> Source:
 
 
 def _digests(
-    top: str, folder: str, stats: dict[str, str], loose: list[str], suffix: str | None = None
+    top: str, folder: str, stats: dict[str, Stat], loose: list[str], suffix: str | None = None
 ) -> dict[str, str]:
     """The sha256 of every file below a folder, or with `suffix` only of those in it that end so; in order.
 
