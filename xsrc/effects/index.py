@@ -94,9 +94,10 @@ class Index:
         row = self._row(name)
         body = self._body(row) if row else None
         if row is None or body is None:
-            if (source := self._source(name)) is None:
-                return on_disk.load(self._tree, name, wanted_by, kind)  # raises
-            return self._learn(name, source)
+            if source := self._source(name):
+                return self._learn(name, source)
+            home = self.home(name) if re.fullmatch(NAME, name) and name not in self else ""
+            return self.template(home) if home else on_disk.load(self._tree, name, wanted_by, kind)  # raises
         digest, patches, files, raw = json.loads(body)
         text = partial(_text, self._tree, name, digest)
         return Template(
