@@ -8,8 +8,8 @@ from pathlib import Path
 
 from plumbum import cli
 
+from xsrc.effects.skeleton import skeleton
 from xsrc.effects.store import Farm
-from xsrc.effects.tree import skeleton
 from xsrc.errors import UsageError
 from xsrc.model.farm import ACCOUNTS, ORIG, SKELETON
 from xsrc.model.manifest import Kind
