@@ -16,8 +16,9 @@ from xsrc.model.manifest import Kind
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.accounts import merged
 from xsrc.plan.alternatives import links_of
-from xsrc.verbs.context import Context, choose_version
+from xsrc.verbs.context import Context
 from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.versions import choose_version
 
 
 class _Query(Verb):
