@@ -62,6 +62,8 @@ def main() -> int:
         traceback.print_exc()
         report(["this is a bug of xsrc; please report it with the lines above"])
         return 70
+    finally:
+        gc.freeze()  # nor is it looked for them at the end: what is still there goes with the process
 
 
 def open_streams() -> None:

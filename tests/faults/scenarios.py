@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.faults.world import ALPHA1, ALPHA2, BETA, GAMMA, ONE, STRANGERS, ZERO, Command, Package, World
-from tests.unit.builders import a_package
+from tests.unit.builders import a_job
 from xsrc.effects.work import State
-from xsrc.plan.jobs import Job
 from xsrc.verbs.record import record
 from xsrc.verbs.roots import Closure
 
@@ -150,7 +149,7 @@ def end_of_build(package: Package, *, renew: bool = False) -> Callable[[World], 
             "conf_files": list(rules["conf_files"]),
             "stow": {"hardlink": list(rules["hardlink"]), "copy": list(rules["copy"])},
         }
-        job = Job(a_package(**keys), {}, {}, "1" * 64, "1" * 64, "")
+        job = replace(a_job(**keys), inputs="1" * 64, key="1" * 64)
         record(context, job, State("1" * 64, epoch=1_600_000_000), Closure((), {}))
         return 0
 

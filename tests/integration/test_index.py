@@ -221,8 +221,8 @@ def test_what_stayed_is_not_read_again(aged: Callable[[], tuple[Tree, Path]]) ->
         with Index.open(tree, folder) as index:
             assert [index.template(name).raw["name"] for name in index.names()] == ["bar", "baz", "foo"]
 
-    assert not [path for path in opened(look) if str(tree.templates) in path]
-    assert [path for path in opened(lambda: load(tree, "foo")) if str(tree.templates) in path], "the hook sees nothing"
+    assert not [path for path in opened(look) if f"{tree.templates}/" in path]
+    assert [path for path in opened(lambda: load(tree, "foo")) if f"{tree.templates}/" in path], "the hook sees nothing"
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -413,7 +413,7 @@ def test_a_leaf_is_made_once_for_each_world_and_content(tmp_path: Path) -> None:
 def test_a_leaf_is_asked_as_a_package_is(tmp_path: Path) -> None:
     tree = make(tmp_path)
     leaf, package = leaves_of(tree, tmp_path / "index", "w")["foo"], resolve(load(tree, "foo"), X86_64)
-    assert (leaf.name, leaf.pkgver, leaf.depends) == (package.name, package.pkgver, dict(package.depends))
+    assert (leaf.name, leaf.pkgver) == (package.name, package.pkgver)
     for kinds in (tuple(Dep), (Dep.LIB,), (Dep.RUN, Dep.LIB), ()):
         assert leaf.needs(*kinds) == package.needs(*kinds)
 

@@ -30,9 +30,12 @@ from xsrc.model.manifest import Entry, Kind, Manifest
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.rules import Rules
+from xsrc.model.settings import Settings
 from xsrc.model.template import Template, parse
+from xsrc.plan.jobs import Job, World, jobs
 from xsrc.plan.resolve import resolve
 from xsrc.plan.stow import Request, StowPlan, affected, plan_stow, watched
+from xsrc.styles.expand import parse_styles
 
 X86_64 = Arch.named("x86_64")
 MUSL = Arch.named("x86_64-musl")
@@ -107,6 +110,13 @@ def a_package(
 def packages(**tables: Mapping[str, Any]) -> dict[str, Package]:
     """Packages by name, each from a few keys: `packages(a={"makedepends": ["b"]}, b={})`."""
     return {name: a_package(name, **keys) for name, keys in tables.items()}
+
+
+def a_job(**keys: Any) -> Job:
+    """How a package that needs nothing is built on this base."""
+    package = a_package(**keys)
+    world = World(parse_styles(style_texts(), style_programs()), tidy_text(), Settings(), HOST, X86_64)
+    return jobs({package.name: package}, [package.name], world)[package.name]
 
 
 def style_texts() -> dict[str, str]:

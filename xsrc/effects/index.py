@@ -3,8 +3,7 @@
 A row is believed when each file and folder that it was made of has the stat that it had, as git does it, and else when
 the contents have the same digest. A stat says nothing of a file that was touched just before it was read: it may change
 once more within the same tick of the clock. Such rows are kept without their stats, so that contents decide next time.
-What is new of a few templates is stored beside the large file, with the name of the one that it goes with. Files that
-cannot be read, are damaged, or were written by another program than this one are as if they were not there.
+What is new of a few templates is stored beside the large file.
 """
 
 from __future__ import annotations
@@ -16,35 +15,36 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
+from itertools import starmap
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from xsrc.effects import tree as on_disk
 from xsrc.effects.lock import locked
-from xsrc.effects.tree import PROGRAM, Source, parse_source, read_source, shown, stat_of
+from xsrc.effects.stored import Stored, sha, store, stored
+from xsrc.effects.tree import ALWAYS, Source, Stat, parse_source, read_source, shown, stat_of
 from xsrc.errors import HostError
 from xsrc.model.layout import Tree
 from xsrc.model.leaf import Leaf
 from xsrc.model.package import Package
-from xsrc.model.pkgver import NAME, PkgVer
+from xsrc.model.pkgver import NAME
 from xsrc.model.template import Template
 
-_FORMAT = 1
 _FEW = 400
 """Rows that are stored beside the large file; with more it is written anew."""
 _SLACK = 2 * 10**9
 """The coarsest clock of a file system that is in use, in nanoseconds (FAT)."""
 
 
-@dataclass(slots=True)
-class _Row:
-    """One template: the stats of what it was read from, the digest of the contents, and where its JSON stands."""
+class _Row(NamedTuple):
+    """One template: what it was read from, the digest of the contents, and where its JSON stands."""
 
-    stats: Mapping[str, str]
-    """By path; empty where stats do not tell."""
+    seen: int
+    """A hash of the stats of its folder, its text and what is beside it; 0 where stats do not tell."""
+    beside: Iterable[str]
+    """What else it was read from, by paths below its folder."""
     digest: str
     start: int = 0
     length: int = 0
@@ -86,19 +86,20 @@ class Index:
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        return on_disk.names(self._tree, lambda name: self._row(name) is not None)
+        self._look()
+        return on_disk.names(self._tree, self._sure)
 
     def template(self, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
         """One template as it is on disk now; raises as `load` does."""
         row = self._row(name)
         body = self._body(row) if row else None
         if row is None or body is None:
-            if (source := self._source(name)) is None:
-                return on_disk.load(self._tree, name, wanted_by, kind)  # raises
-            return self._learn(name, source)
+            if source := self._source(name):
+                return self._learn(name, source)
+            home = self.home(name) if re.fullmatch(NAME, name) and name not in self else ""
+            return self.template(home) if home else on_disk.load(self._tree, name, wanted_by, kind)  # raises
         digest, patches, files, raw = json.loads(body)
-        file = self._tree.template(name)
-        text = partial(_text, file, digest)
+        text = partial(_text, self._tree, name, digest)
         return Template(
             name,
             MappingProxyType(raw),
@@ -126,7 +127,7 @@ class Index:
 
     def digest(self, name: str) -> str | None:
         """What tells whether a template is as it was; None where it has never been read without an error."""
-        row = self._row(name)
+        row = self._sure.get(name) or self._row(name)
         return row.digest if row else None
 
     def save(self) -> None:
@@ -147,13 +148,23 @@ class Index:
         return self._folder / f"{name}.json" if self._folder else None
 
     @cached_property
-    def _file(self) -> _Stored:
-        return _stored(self._path("templates"))
+    def _file(self) -> Stored:
+        return stored(self._path("templates"))
 
     @cached_property
     def _rows(self) -> dict[str, _Row]:
         self._later.update(dict.fromkeys(self._file.later))
-        return {name: _Row(*row) for name, row in {**self._file.table, **self._file.later}.items()}
+        table = {**self._file.table, **self._file.later}
+        return dict(zip(table, starmap(_Row, table.values()), strict=True))
+
+    def _look(self) -> None:
+        """Look at the stats of all rows at once, for a little less than one by one."""
+        with contextlib.suppress(OSError):
+            top = os.open(self._top, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._sure |= {name: row for name, row in self._rows.items() if _holds(row, name, top)}
+            finally:
+                os.close(top)
 
     def _row(self, name: str) -> _Row | None:
         """The row of a template, if it holds; looked at once in a command."""
@@ -162,13 +173,13 @@ class Index:
         row = self._rows.get(name)
         if row is None:
             return None
-        if not self._holds(name, row):
+        if not _holds(row, f"{self._top}/{name}"):
             source = self._source(name)
             if source is None or _digest(source) != row.digest:
                 del self._rows[name]
                 return None
-            if stats := self._stats(source):
-                self._keep(name, replace(row, stats=stats))
+            if seen := self._seen(source):
+                self._keep(name, row._replace(seen=seen, beside=_beside(source)))
         self._sure[name] = self._rows[name]
         return self._rows[name]
 
@@ -178,16 +189,6 @@ class Index:
         self._later[name] = None
         self._changed = True
 
-    def _holds(self, name: str, row: _Row) -> bool:
-        top = f"{self._top}/{name}/"
-        try:
-            for path, stat in row.stats.items():
-                if stat_of(top + path) != stat:
-                    return False
-        except OSError:
-            return False
-        return bool(row.stats)
-
     def _source(self, name: str) -> Source | None:
         if re.fullmatch(NAME, name) is None:
             return None
@@ -196,16 +197,16 @@ class Index:
         except OSError:
             return None
 
-    def _stats(self, source: Source) -> Mapping[str, str]:
-        """The stats by which a source is known again; none where it was touched just now."""
-        newest = max(int(time) for stat in source.stats.values() for time in stat.split()[:2])
-        return source.stats if source.settled and newest < self._begun - _SLACK else {}
+    def _seen(self, source: Source) -> int:
+        """The hash by which a source is known again; 0 where it was touched just now."""
+        newest = max(time for stat in source.stats.values() for time in stat[:2])
+        return _hash(source.stats.values()) if source.settled and newest < self._begun - _SLACK else 0
 
     def _learn(self, name: str, source: Source) -> Template:
         template = parse_source(self._tree, name, source)
         text = hashlib.sha256(source.text).hexdigest()
         body = json.dumps([text, dict(template.patches), dict(template.files), dict(template.raw)])
-        self._keep(name, _Row(self._stats(source), _digest(source), body=body))
+        self._keep(name, _Row(self._seen(source), _beside(source), _digest(source), body=body))
         self._sure[name] = self._rows[name]
         return template
 
@@ -214,14 +215,14 @@ class Index:
         if row.body:
             return row.body
         body = self._file.blob[row.start : row.start + row.length]
-        return body.decode() if _sha(body) == row.check else None
+        return body.decode() if sha(body) == row.check else None
 
     def _store(self) -> None:
         path = self._path("templates")
         bodies = {name: body for name in self._later if name in self._rows and (body := self._body(self._rows[name]))}
         if path is not None and self._file.name and len(bodies) < _FEW:
-            rows = {n: [self._rows[n].stats, self._rows[n].digest, 0, 0, "", body] for n, body in bodies.items()}
-            _store(path.with_suffix(".more"), rows, base=self._file.name)
+            rows = {name: _Row(*self._rows[name][:3], body=body) for name, body in bodies.items()}
+            store(path.with_suffix(".more"), rows, base=self._file.name)
             return
         table: dict[str, Any] = {}
         parts, start = [], 0
@@ -229,9 +230,9 @@ class Index:
         for name, row in self._rows.items():
             if name in present and (body := self._body(row)) is not None:
                 parts.append(body.encode())
-                table[name] = [row.stats, row.digest, start, len(parts[-1]), _sha(parts[-1])]
+                table[name] = (*row[:3], start, len(parts[-1]), sha(parts[-1]))
                 start += len(parts[-1])
-        _store(path, table, b"".join(parts))
+        store(path, table, b"".join(parts))
 
 
 class Leaves(Mapping[str, Leaf]):
@@ -250,9 +251,10 @@ class Leaves(Mapping[str, Leaf]):
         self._package = package
         self._inputs = inputs
         self._path = path
-        self._file = _stored(path)
+        self._file = stored(path)
         self._later: dict[str, None] = {}
-        self._rows: dict[str, Any] = {}
+        self._rows: dict[str, str] = {}
+        """By name, the digest of a template and the fields of its leaf, semicolons between."""
         if self._file.table.get("world") == world:
             self._later = dict.fromkeys(self._file.later)
             self._rows = {**self._file.table["rows"], **self._file.later}
@@ -263,9 +265,10 @@ class Leaves(Mapping[str, Leaf]):
 
     def __getitem__(self, name: str) -> Leaf:
         """The leaf of a template; raises as `load` and `package` do where there is none."""
-        if name not in self._made:
-            self._made[name] = self._leaf(name)
-        return self._made[name]
+        leaf = self._made.get(name)
+        if leaf is None:
+            leaf = self._made[name] = self._leaf(name)
+        return leaf
 
     def __iter__(self) -> Iterator[str]:
         self._packages.update(self._index.names())
@@ -279,106 +282,63 @@ class Leaves(Mapping[str, Leaf]):
 
     def _leaf(self, name: str) -> Leaf:
         digest = self._index.digest(name)
-        row = self._rows.get(name)
-        if row is None or digest is None or row[0] != digest:
+        row = self._rows.get(name, "")
+        if not digest or not row.startswith(digest):
             package = self._package(self._index.template(name))
-            pkgver, inputs = package.pkgver, self._inputs(package)
-            names = {kind.value: needs for kind in package.depends if (needs := package.needs(kind))}
-            texts = {kind.value: tuple(map(str, needs)) for kind, needs in package.depends.items() if needs}
-            bounded = {kind: found for kind, found in texts.items() if found != names.get(kind)}
-            row = [self._index.digest(name), pkgver.version, pkgver.revision, inputs, names, bounded]
-            self._rows[name] = row
+            leaf = Leaf.of(package, self._inputs(package))
+            self._rows[name] = ";".join((self._index.digest(name) or "", *leaf[1:]))
             self._later[name] = None
             self.changed = True
-        _, version, revision, inputs, names, bounded = row
-        made = {kind: self._made_by(needs) for kind, needs in names.items()}
-        return Leaf(PkgVer(name, version, revision), made, _frozen(bounded) if bounded else bounded, inputs)
+        else:
+            leaf = Leaf(name, *row.split(";", 4)[1:])
+        return leaf if self._packages.issuperset(leaf.names.replace("|", " ").split()) else leaf.made_by(self._home)
 
-    def _made_by(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The packages that make those of `names`: of a subpackage, the one that it is of."""
-        if not self._packages.issuperset(names):
-            self._packages.update(name for name in names if name in self._index)
-            if not self._packages.issuperset(names):
-                homes = (name if name in self._packages else self._index.home(name) or name for name in names)
-                return tuple(dict.fromkeys(homes))
-        return tuple(names)
+    def _home(self, name: str) -> str:
+        """The package that makes what has a name: of a subpackage, the one that it is of."""
+        if name not in self._packages:
+            if name not in self._index:
+                return self._index.home(name) or name
+            self._packages.add(name)
+        return name
 
     def store(self) -> None:
         """Store what is new. Raises OSError."""
         self.changed = False
         if self._path is not None and self._file.table.get("world") == self._world and len(self._later) < _FEW:
             rows = {name: self._rows[name] for name in self._later}
-            _store(self._path.with_suffix(".more"), rows, base=self._file.name)
+            store(self._path.with_suffix(".more"), rows, base=self._file.name)
         else:
             rows = {name: row for name, row in self._rows.items() if self._index.remembers(name)}
-            _store(self._path, {"world": self._world, "rows": rows})
+            store(self._path, {"world": self._world, "rows": rows})
 
 
-def _frozen(table: Mapping[str, Iterable[str]]) -> Mapping[str, tuple[str, ...]]:
-    return {key: tuple(texts) for key, texts in table.items()}
+def _holds(row: _Row, name: str, top: int | None = None) -> bool:
+    """Whether the stats of a template are those of its row; `name` is a path, or one below the open folder `top`."""
+    start = f"{name}/"
+    try:
+        return row.seen != 0 and row.seen == _hash([stat_of(start + path, top) for path in (*ALWAYS, *row.beside)])
+    except OSError:
+        return False
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """A stored file: its table, the bytes after it, its name, and what came later, which stands in another file."""
-
-    table: dict[str, Any] = field(default_factory=dict)
-    blob: bytes = b""
-    name: str = ""
-    later: dict[str, Any] = field(default_factory=dict)
+def _hash(stats: Iterable[Stat]) -> int:
+    """64 bits that tell stats from others: Python's own, which of numbers are the same in every process."""
+    return hash(tuple(stats))
 
 
-def _stored(path: Path | None, base: str = "") -> _Stored:
-    """What a file of an index holds: nothing where it is not whole, not of this program, or goes with another."""
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        if path is not None:
-            with path.open("rb") as file:
-                about = json.loads(file.readline())
-                text = file.read(about["length"])
-                if about == _head(text, base):
-                    table, name = json.loads(text), _sha(text)
-                    later = {} if base else _stored(path.with_suffix(".more"), name).table
-                    return _Stored(table, file.read(), name, later)
-    return _Stored()
-
-
-def _store(path: Path | None, table: Any, blob: bytes = b"", base: str = "") -> None:
-    assert path is not None
-    text = json.dumps(table, separators=(",", ":")).encode()
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(b"\n".join([json.dumps(_head(text, base)).encode(), text + blob]))
-    new.rename(path)
-
-
-def _head(text: bytes, base: str) -> dict[str, Any]:
-    return {"format": _FORMAT, "program": _program(), "base": base, "length": len(text), "sha256": _sha(text)}
-
-
-@cache
-def _program() -> str:
-    """The digest of all that xsrc itself consists of: another program may read the same template otherwise."""
-    whole = hashlib.sha256()
-    for folder, folders, files in os.walk(PROGRAM):
-        folders[:] = sorted(set(folders) - {"__pycache__"})
-        for name in sorted(files):
-            text = Path(folder, name).read_bytes()
-            whole.update(f"{name} {len(text)}\n".encode() + text)
-    return whole.hexdigest()
+def _beside(source: Source) -> tuple[str, ...]:
+    return tuple(source.stats)[len(ALWAYS) :]
 
 
 def _digest(source: Source) -> str:
     parts = [hashlib.sha256(source.text).hexdigest(), source.patches, source.files]
-    return _sha(json.dumps(parts).encode())
+    return sha(json.dumps(parts).encode())
 
 
-def _sha(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()
-
-
-def _text(file: Path, digest: str) -> str:
+def _text(tree: Tree, name: str, digest: str) -> str:
     """The text of a template, "" where it is no longer the one that was read."""
     with contextlib.suppress(OSError):
-        text = file.read_bytes()
-        if _sha(text) == digest:
+        text = tree.template(name).read_bytes()
+        if sha(text) == digest:
             return text.decode()
     return ""

@@ -1,4 +1,4 @@
-"""Reads the tree: templates, styles, skeleton. Nothing here decides what they mean."""
+"""Reads the tree: templates, styles, triggers. Nothing here decides what they mean."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ import re
 import shutil
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree
-from xsrc.model.manifest import Entry, Kind
 from xsrc.model.pkgver import NAME, Pattern
 from xsrc.model.schema import nearest
 from xsrc.model.template import Template, parse
 
 PROGRAM = Path(__file__).resolve().parent.parent
 """The folder of the program itself: its styles, and the tree that it came with."""
-
-_MARKER = ".keep"
 
 
 def find_tree(start: Path) -> Tree:
@@ -35,15 +32,14 @@ def find_tree(start: Path) -> Tree:
     return Tree(PROGRAM.parent)
 
 
-def names(tree: Tree, known: Callable[[str], bool] = lambda name: False) -> tuple[str, ...]:
-    """The names of all templates, in order; `known` says of which ones that is known already."""
+def names(tree: Tree, known: Container[str] = ()) -> tuple[str, ...]:
+    """The names of all templates, in order; of those that are `known` to be some it does not look for their files."""
     top = str(tree.templates)
     try:
-        with os.scandir(top) as entries:
-            found = [entry.name for entry in entries if entry.is_dir()]
+        found = os.listdir(top)
     except FileNotFoundError:
         return ()
-    return tuple(sorted(n for n in found if known(n) or os.path.isfile(f"{top}/{n}/template.toml")))  # noqa: PTH113
+    return tuple(sorted([n for n in found if n in known or os.path.isfile(f"{top}/{n}/template.toml")]))  # noqa: PTH113
 
 
 def load(tree: Tree, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
@@ -95,6 +91,13 @@ def _homes(tree: Tree) -> Mapping[str, str]:
     return {**provided, **parts}
 
 
+Stat = tuple[int, int, int, int, int]
+"""What tells whether a file or folder is as it was: times of content and of state, size, inode, device."""
+
+ALWAYS = ("", "template.toml")
+"""What is read of every template, by its path below the template's folder."""
+
+
 @dataclass(frozen=True)
 class Source:
     """All that a template is made of, as it stands on disk."""
@@ -104,22 +107,23 @@ class Source:
     """sha256 of each file under patches/, by its name."""
     files: Mapping[str, str]
     """sha256 of each file under files/, by its path there; an x at its end when it may be executed."""
-    stats: Mapping[str, str]
-    """Of every file and folder that was read, by its path below the template's folder, before it was read."""
+    stats: Mapping[str, Stat]
+    """Of every file and folder that was read, by its path below the template's folder, before it was read; first
+    those of ALWAYS."""
     settled: bool
     """Whether only what has a stat here can change it; not so where a link leads to no file."""
 
 
-def stat_of(path: str) -> str:
-    """What tells whether a file or folder is as it was: times of content and of state, size, inode, device."""
-    found = os.stat(path)  # noqa: PTH116 - tens of thousands of them
-    return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_size} {found.st_ino} {found.st_dev}"
+def stat_of(path: str, folder: int | None = None) -> Stat:
+    """The stat of a file or folder, below the open `folder` if one is given: the kernel has less to look up then."""
+    found = os.stat(path, dir_fd=folder)
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 def read_source(tree: Tree, name: str) -> Source:
     """Read a template's folder. Raises FileNotFoundError or NotADirectoryError when it is none."""
     top = f"{tree.templates}/{name}"
-    stats = {path: stat_of(f"{top}/{path}") for path in ("", "template.toml")}
+    stats = {path: stat_of(f"{top}/{path}") for path in ALWAYS}
     with open(f"{top}/template.toml", "rb") as file:  # noqa: PTH123
         text = file.read()
     loose: list[str] = []
@@ -130,7 +134,7 @@ def read_source(tree: Tree, name: str) -> Source:
 
 
 def _digests(
-    top: str, folder: str, stats: dict[str, str], loose: list[str], suffix: str | None = None
+    top: str, folder: str, stats: dict[str, Stat], loose: list[str], suffix: str | None = None
 ) -> dict[str, str]:
     """The sha256 of every file below a folder, or with `suffix` only of those in it that end so; in order.
 
@@ -199,40 +203,6 @@ def trigger_texts() -> dict[str, str]:
 def tidy_text() -> str:
     """The script that ends every install phase."""
     return (PROGRAM / "styles" / "tidy.sh").read_text()
-
-
-def skeleton(tree: Tree) -> dict[str, Entry]:
-    """What masterdir-skel/ holds, by path, each directory before what is in it."""
-    top = tree.root / "masterdir-skel"
-    entries: dict[str, Entry] = {}
-    for folder, directories, files in os.walk(top):
-        for name in sorted((*directories, *files)):
-            source = Path(folder, name)
-            path = str(source.relative_to(top))
-            if source.is_symlink():
-                entries[path] = Entry(path, Kind.LINK, 0o777, target=str(source.readlink()))
-            elif source.is_dir():
-                entries[path] = Entry(path, Kind.DIR)
-            elif name != _MARKER:
-                entries[path] = Entry(path, Kind.FILE, 0o644, sha256=hashlib.sha256(source.read_bytes()).hexdigest())
-    return entries
-
-
-def copy_skeleton(tree: Tree, target: Path) -> None:
-    """Make the directories, links and files of masterdir-skel/ below `target`; what is there stays as it is."""
-    target.mkdir(mode=0o755, exist_ok=True)
-    for path, entry in skeleton(tree).items():
-        made = target / path
-        match entry.kind:
-            case Kind.DIR:
-                made.mkdir(mode=0o755, exist_ok=True)
-            case Kind.LINK:
-                if not made.is_symlink():
-                    made.symlink_to(entry.target)
-            case Kind.FILE:
-                if not made.exists():
-                    shutil.copyfile(tree.root / "masterdir-skel" / path, made)
-                    made.chmod(0o644)
 
 
 def copy_template(tree: Tree, name: str, root: Path) -> None:

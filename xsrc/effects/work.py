@@ -14,7 +14,8 @@ from pathlib import Path
 import toml
 
 from xsrc.effects.destdir import remove_tree
-from xsrc.effects.tree import copy_skeleton, copy_template
+from xsrc.effects.skeleton import copy_skeleton
+from xsrc.effects.tree import copy_template
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree, WorkDir
 from xsrc.model.outcome import Outcome
 

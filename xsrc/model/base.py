@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import toml
-
 from xsrc.model.arch import Arch
 
 NAME = r"[a-z][a-z0-9.+_-]*"
@@ -65,6 +63,8 @@ class Record:
 
     def render(self) -> str:
         """The text of base.toml."""
+        import toml  # a base is written once, and looked at by every command
+
         return toml.dumps({**asdict(self), "packages": dict(sorted(self.packages.items()))})
 
     @classmethod

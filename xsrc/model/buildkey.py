@@ -12,7 +12,6 @@ FORMAT = 1
 
 
 # json.dumps would make an encoder for each of tens of thousands of values
-_encode = json.JSONEncoder(sort_keys=True).encode
 _written = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
@@ -29,7 +28,7 @@ def written(parts: Mapping[str, Any]) -> dict[str, str]:
 def joined(texts: Mapping[str, str]) -> str:
     """The pre-image whose parts have these texts."""
     rows = {"format": str(FORMAT), **texts}
-    return "{\n" + ",\n".join(f"{json.dumps(part)}: {rows[part]}" for part in sorted(rows)) + "\n}"
+    return "{\n" + ",\n".join([f'"{part}": {rows[part]}' for part in sorted(rows)]) + "\n}"
 
 
 DEPENDS = "depends"
@@ -63,5 +62,9 @@ def digest(text: str) -> str:
 
 
 def key_of(inputs: str, depends: Mapping[str, str]) -> str:
-    """The key of a package: the digest of the digest of its inputs and of those of its needs."""
-    return digest(_encode([inputs, dict(depends)]))
+    """The key of a package: the digest of the digest of its inputs and of those of its needs.
+
+    What is digested is their JSON, put together here: neither names nor digests hold anything that it would escape.
+    """
+    needs = ", ".join([f'"{name}": "{depends[name]}"' for name in sorted(depends)])
+    return digest(f'["{inputs}", {{{needs}}}]')

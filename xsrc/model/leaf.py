@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Self
 
 from xsrc.model.arch import Dep
-from xsrc.model.pkgver import Pattern, PkgVer
+from xsrc.model.package import Package
+from xsrc.model.pkgver import PkgVer
 
-Texts = Mapping[str, tuple[str, ...]]
-"""Texts by the key of a template."""
+_PLACE = {kind: place for place, kind in enumerate(Dep)}
 
 
 class Leaf(NamedTuple):
     """A package without what builds it; names and needs are asked for as of a Package."""
 
-    pkgver: PkgVer
-    names: Texts
-    """The names that it needs, each once; keys without any are left out."""
-    bounded: Texts
-    """Its patterns, of those keys where a name has a bound on its version."""
+    name: str
+    version: str
+    revision: str
+    names: str
+    """What it needs: of each kind, in their order and with bars between, the names with spaces between."""
     inputs: str
     """The digest of all its own inputs."""
 
-    @property
-    def name(self) -> str:
-        return self.pkgver.name
+    @classmethod
+    def of(cls, package: Package, inputs: str) -> Self:
+        """The leaf of a package; `inputs` is the digest of them."""
+        names = "|".join([" ".join(package.needs(kind)) for kind in Dep])
+        return cls(package.name, package.pkgver.version, str(package.pkgver.revision), names, inputs)
 
     @property
-    def depends(self) -> dict[Dep, tuple[Pattern, ...]]:
-        """Its patterns by kind, as those of a Package."""
-        return {kind: tuple(map(Pattern.parse, self.bounded.get(kind) or self.names.get(kind, ()))) for kind in Dep}
+    def pkgver(self) -> PkgVer:
+        return PkgVer(self.name, self.version, int(self.revision))
 
     def needs(self, *kinds: Dep) -> tuple[str, ...]:
         """The names that it declares, of the given kinds, each once, in the order of the template."""
-        found = [names for kind in kinds if (names := self.names.get(kind))]
-        if len(found) < 2:
-            return found[0] if found else ()
-        return tuple(dict.fromkeys(name for names in found for name in names))
+        texts = self.names.split("|")
+        if len(kinds) == 1:
+            return tuple(texts[_PLACE[kinds[0]]].split())
+        return tuple(dict.fromkeys(" ".join([texts[_PLACE[kind]] for kind in kinds]).split()))
+
+    def made_by(self, home: Callable[[str], str]) -> Self:
+        """The same with the packages that make what it needs in place of the names: `home` tells that of each."""
+        texts = (dict.fromkeys(home(name) for name in text.split()) for text in self.names.split("|"))
+        return self._replace(names="|".join(map(" ".join, texts)))

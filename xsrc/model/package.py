@@ -130,6 +130,16 @@ class Package:
 
     def needs(self, *kinds: Dep) -> tuple[str, ...]:
         """The names of the packages that make those; at run time, what its subpackages need is among them."""
+        if kinds not in self._needs:
+            self._needs[kinds] = self._needed(kinds)
+        return self._needs[kinds]
+
+    @cached_property
+    def _needs(self) -> dict[tuple[Dep, ...], tuple[str, ...]]:
+        """What `needs` answered: a graph asks the same of each package many times."""
+        return {}
+
+    def _needed(self, kinds: tuple[Dep, ...]) -> tuple[str, ...]:
         names = self.wants(*kinds)
         if self.subpackages and Dep.RUN in kinds:
             own = {pkgver.name for pkgver in self.outputs}

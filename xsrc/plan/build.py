@@ -88,10 +88,11 @@ def plan_build(
     packages = {name: job.package for name, job in jobs.items()}
     versions = {pkgver.name: pkgver for package in packages.values() for pkgver in package.outputs}
     homes = {pkgver.name: name for name, package in packages.items() for pkgver in package.outputs}
+    closures = {name: build_closure(package, packages) for name, package in packages.items()}
     steps: dict[str, Step] = {}
     gone: set[str] = set()
     for name, job in jobs.items():
-        text, closure = str(job.package.pkgver), build_closure(job.package, packages)
+        text, closure = str(job.package.pkgver), closures[name]
         key = built.keys.get(text)
         reason = _own(job, built, forced=force and name in requested)
         because: tuple[str, ...] = ()
@@ -112,7 +113,7 @@ def plan_build(
     wanted = set(run_closure(requested, packages))
     for name, step in reversed(steps.items()):
         if name in wanted and step.reason:
-            wanted.update(build_closure(step.job.package, packages))
+            wanted.update(closures[name])
     return BuildPlan(tuple(step for name, step in steps.items() if name in wanted), requested, rung)
 
 

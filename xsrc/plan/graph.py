@@ -13,6 +13,8 @@ from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
 
 BUILD = (Dep.TOOL, Dep.LIB, Dep.CHECK)
+_DONE = 1 << 60
+"""The place of what is no longer on the path: after all others."""
 
 
 class Needs(Protocol):
@@ -65,13 +67,18 @@ def order(names: Iterable[str], packages: Mapping[str, Package]) -> tuple[str, .
 
     Raises TemplateError that spells a cycle out.
     """
+    return ordered(groups(names, packages), packages)
+
+
+def ordered(together: Iterable[tuple[Node, ...]], packages: Mapping[str, Package]) -> tuple[str, ...]:
+    """The names of what is built in components, in their order; raises TemplateError that spells a cycle out."""
     result: list[str] = []
-    for group in groups(names, packages):
+    for group in together:
         if (cycle := cycle_of(group, packages)) is not None:
             template = packages[cycle.names[0]].template
             message = f"dependency cycle: {cycle}"
             raise template.error((cycle.kinds[0].value,), message, "one of them has to do without the other")
-        result += (node.name for node in group if not node.usable)
+        result += [name for name, usable in group if not usable]
     return tuple(result)
 
 
@@ -81,42 +88,41 @@ def groups(names: Iterable[str], packages: Mapping[str, Needs]) -> Iterator[tupl
     A component is one build, or what can be used only together (it needs each other to run); one that holds a build
     and more is a cycle. Linear in packages and needs (Tarjan 1972), with a stack of its own, for chains may be long.
     """
-    index: dict[tuple[str, bool], int] = {}
-    low: dict[tuple[str, bool], int] = {}
+    place: dict[tuple[str, bool], int] = {}
     path: list[tuple[str, bool]] = []
-    on_path: set[tuple[str, bool]] = set()
+
+    def enter(node: tuple[str, bool]) -> tuple[Iterator[tuple[str, bool]], int]:
+        place[node] = at = len(path)
+        path.append(node)
+        return iter(_before(*node, packages)), at
+
     for name in names:
-        if (root := (name, True)) in index:
+        node = (name, True)
+        if node in place:
             continue
-        stack: list[tuple[tuple[str, bool], Iterator[tuple[str, bool]]]] = []
-        new: tuple[str, bool] | None = root
-        while new is not None or stack:
-            if new is not None:
-                index[new] = low[new] = len(index)
-                path.append(new)
-                on_path.add(new)
-                stack.append((new, iter(_before(*new, packages))))
-                new = None
-            node, ways = stack[-1]
+        stack: list[tuple[tuple[str, bool], Iterator[tuple[str, bool]], int]] = []
+        ways, low = enter(node)
+        while True:
             for further in ways:
-                if further not in index:
-                    new = further
+                at = place.get(further)
+                if at is None:
+                    stack.append((node, ways, low))
+                    node = further
+                    ways, low = enter(node)
                     break
-                if further in on_path:
-                    low[node] = min(low[node], index[further])
-            if new is not None:
-                continue
-            stack.pop()
-            if stack:
-                low[stack[-1][0]] = min(low[stack[-1][0]], low[node])
-            if low[node] == index[node]:
-                at = len(path) - 1
-                while path[at] != node:
-                    at -= 1
-                group = tuple(Node(*pair) for pair in path[at:])
-                del path[at:]
-                on_path.difference_update(group)
-                yield group
+                if at < low:
+                    low = at
+            else:
+                if low == place[node]:
+                    group = path[low:]
+                    del path[low:]
+                    place.update(dict.fromkeys(group, _DONE))
+                    yield tuple(map(Node._make, group))
+                if not stack:
+                    break
+                below = low
+                node, ways, low = stack.pop()
+                low = min(low, below)
 
 
 def successors(node: Node, packages: Mapping[str, Needs]) -> list[Node]:
@@ -133,8 +139,8 @@ def _before(name: str, usable: bool, packages: Mapping[str, Needs]) -> list[tupl
 
 def cycle_of(group: tuple[Node, ...], packages: Mapping[str, Needs]) -> Cycle | None:
     """The shortest cycle through the build of a component that was come to first, if it is one."""
-    start = next((node for node in group if not node.usable), None)
-    if start is None or len(group) == 1:
+    start = next((node for node in group if not node.usable), None) if len(group) > 1 else None
+    if start is None:
         return None
     members = set(group)
     before: dict[Node, Node] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from xsrc.model.arch import Arch, Machine
@@ -12,7 +14,7 @@ from xsrc.model.buildkey import DEPENDS, digest, joined, preimage, written
 from xsrc.model.keys import NEUTRAL
 from xsrc.model.package import Package
 from xsrc.model.settings import Settings
-from xsrc.plan.graph import groups, order
+from xsrc.plan.graph import groups, ordered
 from xsrc.plan.keys import keyed
 from xsrc.plan.phases import ACCESS
 from xsrc.styles.expand import Script, Style, scripts, style_of
@@ -33,17 +35,35 @@ class Job:
     """A package with everything that decides how it is built."""
 
     package: Package
-    scripts: Mapping[str, tuple[Script, ...]]
-    env: Mapping[str, str]
+    world: World
     inputs: str
     """The digest of all that is its own."""
     key: str
-    preimage: str
-    """What the key is made of: its own inputs, and for each direct need of the build a digest."""
+    depends: Mapping[str, str]
+    """What of others is in its key: for each direct need of the build a digest."""
 
     @property
     def name(self) -> str:
         return self.package.name
+
+    @cached_property
+    def _build(self) -> tuple[Mapping[str, tuple[Script, ...]], Mapping[str, str]]:
+        return self.world.build_of(self.package)
+
+    @property
+    def scripts(self) -> Mapping[str, tuple[Script, ...]]:
+        """The scripts of every phase."""
+        return self._build[0]
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Their environment."""
+        return self._build[1]
+
+    @cached_property
+    def preimage(self) -> str:
+        """What the key is made of: its own inputs, and for each direct need of the build a digest."""
+        return joined({**self.world.input_texts(self.package), **written({DEPENDS: dict(self.depends)})})
 
 
 @dataclass(frozen=True)
@@ -66,7 +86,7 @@ class World:
 
     def inputs(self, package: Package) -> str:
         """The digest of all that a package is made of itself, without what it needs."""
-        return digest(preimage(self.input_parts(package, *self.build_of(package))))
+        return digest(joined(self.input_texts(package)))
 
     def build_of(self, package: Package) -> tuple[dict[str, tuple[Script, ...]], dict[str, str]]:
         """The scripts of every phase, and their environment."""
@@ -74,25 +94,34 @@ class World:
         env = environment(package, style, self.settings, self.base)
         return scripts(package, style, self.tidy), env
 
-    def input_parts(
-        self, package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """The inputs of a package, by name."""
+    def input_texts(self, package: Package) -> dict[str, str]:
+        """The canonical texts of the inputs of a package, by name."""
+        own = {**parts(package, *self.build_of(package)), "arch": package.machine.arch.name}
+        return {**written(own), **self._shared}
+
+    @cached_property
+    def _shared(self) -> dict[str, str]:
+        """Those of them that are the same for all."""
         base = {"name": self.base.name, **self.base.identity}
-        return {**parts(package, run, env), "arch": package.machine.arch.name, "base": base, "sandbox": SANDBOX}
+        return written({"base": base, "sandbox": SANDBOX})
 
 
-def jobs(packages: Mapping[str, Package], names: Iterable[str], world: World) -> dict[str, Job]:
-    """The jobs of `names` and of all that they need, in build order, with their keys; raises TemplateError."""
-    ordered = order(names, packages)
-    builds = {name: world.build_of(packages[name]) for name in ordered}
-    inputs = {name: written(world.input_parts(packages[name], *builds[name])) for name in ordered}
-    digests = {name: digest(joined(inputs[name])) for name in ordered}
-    result = {}
-    for name, key in keyed(groups(ordered, packages), packages, digests.__getitem__).items():
-        text = joined({**inputs[name], **written({DEPENDS: dict(key.depends)})})
-        result[name] = Job(packages[name], *builds[name], digests[name], key.key, text)
-    return result
+def jobs(
+    packages: Mapping[str, Package],
+    names: Iterable[str],
+    world: World,
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Job]:
+    """The jobs of `names` and of all that they need, in build order, with their keys; raises TemplateError.
+
+    `known` are digests of inputs that need not be found again, by name.
+    """
+    together = tuple(groups(names, packages))
+    inputs = {name: known.get(name) or world.inputs(packages[name]) for name in ordered(together, packages)}
+    return {
+        name: Job(packages[name], world, inputs[name], *key)
+        for name, key in keyed(together, packages, inputs.__getitem__).items()
+    }
 
 
 def environment(package: Package, style: Style, settings: Settings, base: Base) -> dict[str, str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from xsrc.model.arch import Dep
 from xsrc.model.buildkey import key_of
 from xsrc.plan.graph import BUILD, Needs, Node
 
 
-@dataclass(frozen=True)
-class Keyed:
+class Keyed(NamedTuple):
     """The key of a package, and what of others went into it: for each direct need of its build a digest."""
 
     key: str
@@ -29,17 +28,16 @@ def keyed(
     result: dict[str, Keyed] = {}
     reach: dict[str, str] = {}
     for group in ordered:
-        built = [node.name for node in group if not node.usable]
-        usable = [node.name for node in group if node.usable]
-        inside = set(usable) if built else set()
-        others = {n: key_of(inputs(n), {}) for n in sorted(built)} if len(group) > 1 and built else {}
+        built = [name for name, usable in group if not usable]
+        usable = [name for name, usable in group if usable]
+        others = {n: key_of(inputs(n), {}) for n in sorted(built)} if len(group) > 1 else {}
         for name in built:
-            needs = packages[name].needs(*BUILD)
-            depends = {need: reach[need] for need in needs if need not in inside} | others
+            depends = {need: reach[need] for need in packages[name].needs(*BUILD) if need in reach} | others
             result[name] = Keyed(key_of(inputs(name), depends), depends)
-        parts = {name: result[name].key for name in usable if name in result}
-        for name in usable:
-            parts |= {need: reach[need] for need in packages[name].needs(Dep.RUN) if need in reach}
-        digest = next(iter(parts.values())) if len(parts) == 1 else key_of("", parts)
-        reach.update(dict.fromkeys(usable, digest))
+        if usable:
+            parts = {name: result[name].key for name in usable if name in result}
+            for name in usable:
+                parts |= {need: reach[need] for need in packages[name].needs(Dep.RUN) if need in reach}
+            digest = next(iter(parts.values())) if len(parts) == 1 else key_of("", parts)
+            reach.update(dict.fromkeys(usable, digest))
     return result

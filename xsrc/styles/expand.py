@@ -202,7 +202,9 @@ def _line(argv: tuple[str, ...], values: Mapping[str, Any]) -> str:
     """
     words: list[str] = []
     for word in argv:
-        if splice := _SPLICE.fullmatch(word):
+        if "{" not in word:
+            words.append(shlex.quote(word))
+        elif splice := _SPLICE.fullmatch(word):
             value = values[splice[1]]
             words += [shlex.quote(item) for item in (value.split() if isinstance(value, str) else value)]
         else:

@@ -8,18 +8,18 @@ from typing import ClassVar
 
 from plumbum import cli
 
-from xsrc.errors import TemplateError, UsageError
+from xsrc.errors import TemplateError
 from xsrc.model.outcome import Rung
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
-from xsrc.model.schema import nearest
 from xsrc.plan.build import BuildPlan, Step, otherwise
 from xsrc.plan.graph import run_closure
-from xsrc.plan.jobs import Job, jobs
+from xsrc.plan.jobs import Job
 from xsrc.plan.phases import Phase
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import make_plan, refused, what_is_built, world
+from xsrc.verbs.deciding import make_plan, read_jobs, refused, what_is_built
 from xsrc.verbs.farming import farm_locked
+from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.select import select
 from xsrc.verbs.showing import plan_lines
 from xsrc.verbs.stowing import closure, stow
@@ -52,8 +52,7 @@ def build(context: Context, request: Request) -> int:
     homes = context.homes(request.names)
     request = replace(request, names=homes, named=frozenset(request.names))
     options = options_by_name(request.names, request.options)
-    packages = context.read_closure(request.names, options)
-    planned = jobs(packages, request.names, world(context))
+    planned = read_jobs(context, request.names, options)
     request = leave_out(context, request, planned)
     force = request.force or request.to is not Phase.INSTALL
     with context.farm_to_read() if request.plan_only else context.farm() as farm:
@@ -182,25 +181,6 @@ def show_plan(context: Context, plan: BuildPlan, request: Request) -> int:
             for pkgver in _asked(steps[name], request) if name in request.names else (packages[name].pkgver,):
                 context.ui.output(f"stow  {pkgver}")
     return 0
-
-
-def options_by_name(names: Iterable[str], words: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The options of a command line by package: `opt` is for every named package, `NAME.opt` for one."""
-    names = tuple(names)
-    result: dict[str, tuple[str, ...]] = {}
-    for word in words:
-        mark = "~" if word.startswith("~") else ""
-        name, dot, option = word.removeprefix("~").rpartition(".")
-        if dot and not name:
-            raise UsageError(f"-o {word}: want OPTION or NAME.OPTION", hint=nearest(word, names))
-        for target in (name,) if dot else names:
-            result[target] = (*result.get(target, ()), mark + option)
-    return result
-
-
-def split_options(text: str) -> tuple[str, ...]:
-    """`a,~b` as words."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 class _BuildVerb(Verb):

@@ -10,13 +10,13 @@ from xsrc.effects import work
 from xsrc.effects.enter import interact
 from xsrc.effects.lock import locked
 from xsrc.errors import ConflictError, UsageError
-from xsrc.plan.jobs import jobs
 from xsrc.plan.phases import Phase
 from xsrc.plan.root import stowed_root
-from xsrc.verbs.build import Request, build, options_by_name, split_options
+from xsrc.verbs.build import Request, build
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import world
+from xsrc.verbs.deciding import read_jobs
 from xsrc.verbs.job import Builder, Wish
+from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.verb import Verb
 
 _SHELL = "/bin/sh"
@@ -96,8 +96,7 @@ class Shell(Verb):
         probe = context.read_closure((name,), options_by_name((name,), words))
         state = work.read_state(context.masterdir.work(probe[name].pkgver))
         words = words or (state.options if state else ())
-        packages = context.read_closure((name,), options_by_name((name,), words))
-        planned = jobs(packages, (name,), world(context))
+        planned = read_jobs(context, (name,), options_by_name((name,), words))
         versions = {pkgver.name: pkgver for job in planned.values() for pkgver in job.package.outputs}
         builder = Builder(context, planned[name], Wish(versions, options=words))
         if state is not None:

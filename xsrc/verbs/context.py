@@ -12,20 +12,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xsrc.effects import bases, machine, tree
-from xsrc.effects.destdir import remove_tree
-from xsrc.effects.enter import Helpers, find_helpers
+from xsrc.effects import machine, tree
 from xsrc.effects.lock import locked_folder
 from xsrc.effects.privilege import become_builder
-from xsrc.effects.store import Farm, opened
-from xsrc.effects.tree import copy_skeleton, load
-from xsrc.effects.work import add_user, user_name
+from xsrc.effects.tree import load
 from xsrc.errors import Diagnostic, HostError, SettingsError, Span, UsageError
 from xsrc.model.arch import Arch, Dep, Machine
 from xsrc.model.base import HOST, Base, Record, fitting
 from xsrc.model.layout import Masterdir, Tree
 from xsrc.model.package import Distfile, Package
-from xsrc.model.pkgver import Pattern, PkgVer
+from xsrc.model.pkgver import Pattern
 from xsrc.model.schema import nearest
 from xsrc.model.settings import Settings
 from xsrc.model.template import Template
@@ -33,10 +29,13 @@ from xsrc.plan.resolve import resolve
 from xsrc.styles.expand import Style, parse_styles
 from xsrc.ui import Ui
 
+# what only some verbs ask for is imported by what gives it: each such module costs every other verb's start 1 to 3 ms
 if TYPE_CHECKING:
+    from xsrc.effects.enter import Helpers
     from xsrc.effects.index import Index
+    from xsrc.effects.store import Farm
 
-_FEW = 64
+FEW = 24
 """Templates that are read in the time in which the index is."""
 
 
@@ -126,6 +125,8 @@ class Context:
         wish = self.flags.base or self.host.env.get("XSRC_BASE") or self.settings.base
         if wish == HOST:
             return machine.host_base(here)
+        from xsrc.effects import bases
+
         record = choose_base(wish, self.bases)
         if record.machine != here.machine:
             raise HostError(f"{record.name} is a base for {record.arch}, this machine is {here.name}")
@@ -140,7 +141,7 @@ class Context:
     @cached_property
     def index(self) -> Index:
         """What was read of the tree; kept with the masterdir, in the user's cache where that is not to be written."""
-        from xsrc.effects.index import Index  # with little to read, as most often, it is not even imported
+        from xsrc.effects.index import Index
 
         tree = hashlib.sha256(bytes(self.tree.root)).hexdigest()[:16]
         if self.exists and os.access(self.masterdir.db, os.W_OK):
@@ -151,6 +152,8 @@ class Context:
     @cached_property
     def helpers(self) -> Helpers:
         """The helpers; what keeps them from the better mode is said once."""
+        from xsrc.effects.enter import find_helpers
+
         helpers = find_helpers(self.host.env)
         if helpers.note:
             self.ui.note(f"note: using a user namespace: {helpers.note}")
@@ -159,7 +162,7 @@ class Context:
     @cached_property
     def cgroups(self) -> Path | None:
         """Where cgroups for phases are made, if anywhere; what is built in them needs no rlimits."""
-        from xsrc.effects.cgroup import settle  # with nothing to do, as most often, it is not even read
+        from xsrc.effects.cgroup import settle
 
         return settle()
 
@@ -217,6 +220,10 @@ class Context:
             (self.masterdir.root / inside).mkdir(parents=True, exist_ok=True)
 
     def _fill_masterdir(self) -> None:
+        from xsrc.effects.skeleton import copy_skeleton
+        from xsrc.effects.store import opened
+        from xsrc.effects.work import add_user, user_name
+
         root = self.masterdir.root
         if any(root.iterdir()) and not (root / "pkg-destdir").is_dir():
             raise HostError(f"{root} is no masterdir, and not empty", hint="choose an empty or a new folder with -m")
@@ -232,6 +239,8 @@ class Context:
     @contextlib.contextmanager
     def farm(self) -> Iterator[Farm]:
         """The open database of the farm; the masterdir is made where it is missing."""
+        from xsrc.effects.store import opened
+
         self.make_masterdir()
         with opened(self.masterdir.farm) as farm:
             yield farm
@@ -242,6 +251,8 @@ class Context:
 
         It is opened for writing where that can be done: SQLite itself may have to finish what was cut off.
         """
+        from xsrc.effects.store import opened
+
         path = self.masterdir.farm
         read = self.exists and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
         with opened(path if self.exists else Path(":memory:"), read=read, new=not self.exists) as farm:
@@ -295,7 +306,7 @@ class Context:
         for pattern, wanted_by, kind, native in queue:
             name = pattern.name
             if homes.get(name, name) not in packages:
-                read = partial(load, self.tree) if len(packages) < _FEW else self.index.template
+                read = partial(load, self.tree) if len(packages) < FEW else self.index.template
                 template = read(name, wanted_by, kind)
                 homes |= {} if template.name == name else {name: template.name}
                 if template.name not in packages:
@@ -316,7 +327,7 @@ class Context:
                 raise wanted_by.error(wanted_by.need(kind, name), words)
         if homes:
             packages = {name: replace(package, homes=homes) for name, package in packages.items()}
-        if len(packages) > _FEW:
+        if len(packages) > FEW:
             self.index.save()
         for name in options or {}:
             if name not in packages:
@@ -325,6 +336,8 @@ class Context:
 
     def remove(self, path: Path) -> None:
         """Remove a tree of the masterdir."""
+        from xsrc.effects.destdir import remove_tree
+
         remove_tree(path)
 
 
@@ -353,6 +366,8 @@ def read_settings(found: Tree, env: Mapping[str, str], warn: Callable[[str], Non
 
 def choose_base(wish: str, folder: Path) -> Record:
     """The finished base that is meant; raises HostError for none, UsageError where it might be one of several."""
+    from xsrc.effects import bases
+
     records = {record.name: record for record in bases.every(folder)}
     fit = fitting(wish, records)
     if len(fit) > 1:
@@ -364,31 +379,3 @@ def choose_base(wish: str, folder: Path) -> Record:
         there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
         raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
     return records[fit[0]]
-
-
-def parse_pkgver(text: str) -> tuple[str, str | None]:
-    """`NAME` or `NAME@VERSION[_REVISION]` as name and version."""
-    name, _, version = text.partition("@")
-    return name, version or None
-
-
-def _means(version: str, pkgver: PkgVer) -> bool:
-    """Whether a version of a command line means a package: 5.3 means 5.3.6_1 too, 5.3.6_1 only itself.
-
-    >>> _means("5.3", PkgVer("lua", "5.3.6", 1)), _means("5.3", PkgVer("lua", "5.30", 1))
-    (True, False)
-    """
-    return version in (pkgver.version, pkgver.version_revision) or pkgver.version.startswith(version + ".")
-
-
-def choose_version(farm: Farm, text: str) -> PkgVer:
-    """The built package that `NAME[@VERSION]` means; raises UsageError when none is built."""
-    name, version = parse_pkgver(text)
-    versions = farm.versions(name)
-    fitting = [v for v in versions if version is None or _means(version, v)]
-    if fitting:
-        return fitting[-1]
-    if versions:
-        known = ", ".join(f"{v.version}_{v.revision}" for v in versions)
-        raise UsageError(f"{text}: of {name} there is {known}", hint=f"xsrc build {name}")
-    raise UsageError(f"{name} is not built", hint=f"xsrc build {name}")

@@ -7,19 +7,30 @@ from collections.abc import Iterable, Mapping
 from xsrc.effects.builds import read_build
 from xsrc.effects.proc import capture
 from xsrc.effects.store import Farm
-from xsrc.effects.tree import tidy_text
 from xsrc.errors import Diagnostic, TemplateError
 from xsrc.model.command import Command
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.build import BuildPlan, Built, keeps, plan_build
-from xsrc.plan.jobs import Job, World
+from xsrc.plan.jobs import Job, jobs
 from xsrc.plan.resolve import refusal
-from xsrc.verbs.context import Context
+from xsrc.verbs.context import FEW, Context
+from xsrc.verbs.world import world
 
 
-def world(context: Context) -> World:
-    """What is the same for every package that this command may build."""
-    return World(context.styles, tidy_text(), context.settings, context.base, context.arch)
+def read_jobs(context: Context, names: Iterable[str], options: Mapping[str, tuple[str, ...]]) -> dict[str, Job]:
+    """The jobs of packages and of all that they need, in build order; raises as `read_closure` and `jobs` do."""
+    names = tuple(names)
+    packages, same = context.read_closure(names, options), world(context)
+    if len(packages) <= FEW:
+        return jobs(packages, names, same)
+    from xsrc.verbs.leaves import leaves
+
+    with context.index:
+        known = leaves(context)
+        # the first few were not read by way of the index, which may have seen another text of them
+        later = (package for package in list(packages.values())[FEW:] if package.machine == context.machine)
+        remembered = {package.name: known[package.name].inputs for package in later if package.name not in options}
+    return jobs(packages, names, same, remembered)
 
 
 def make_plan(
@@ -41,10 +52,12 @@ def what_is_built(context: Context, farm: Farm, planned: Mapping[str, Job], *, l
             keys[text] = key
         else:
             lost.add(text)
+    there = {path.name for path in context.masterdir.destdirs.glob("*")}
     for job in planned.values():
         for pkgver in job.package.outputs:
-            if keys.get(str(pkgver)) != job.key and adopt(context, farm, pkgver, job.key, note=not look):
-                keys[str(pkgver)] = job.key
+            text = str(pkgver)
+            if keys.get(text) != job.key and text in there and adopt(context, farm, pkgver, job.key, note=not look):
+                keys[text] = job.key
     inputs = farm.inputs()
     preimages = {}
     for job in planned.values():
@@ -73,9 +86,9 @@ def adopt(context: Context, farm: Farm, pkgver: PkgVer, key: str, *, note: bool)
     return True
 
 
-def refused(context: Context, jobs: Iterable[Job]) -> dict[str, TemplateError]:
+def refused(context: Context, planned: Iterable[Job]) -> dict[str, TemplateError]:
     """By name, what forbids that a package is built: its template says so, or no shell can read its scripts."""
-    found = {job.name: _refusal(context, job) for job in jobs}
+    found = {job.name: _refusal(context, job) for job in planned}
     return {name: error for name, error in found.items() if error is not None}
 
 

@@ -9,8 +9,8 @@ from plumbum import cli
 from xsrc.model.arch import Dep
 from xsrc.model.package import Package
 from xsrc.plan.graph import dependents, order
-from xsrc.verbs.build import options_by_name, split_options
 from xsrc.verbs.context import Context
+from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.verb import Verb, dumps
 
 

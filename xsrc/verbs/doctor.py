@@ -18,6 +18,7 @@ from xsrc.effects import cgroup, enter, inspect, tree
 from xsrc.effects.inspect import Trouble
 from xsrc.effects.machine import free_bytes
 from xsrc.effects.privilege import USER
+from xsrc.effects.skeleton import copy_skeleton
 from xsrc.effects.work import user_name
 from xsrc.errors import XsrcError
 from xsrc.model.sandbox import Sandbox
@@ -197,7 +198,7 @@ def _root(context: Context) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="xsrc-doctor-") as folder:
         top = Path(folder, "root")
-        tree.copy_skeleton(context.tree, top)
+        copy_skeleton(context.tree, top)
         yield top
 
 

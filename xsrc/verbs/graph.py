@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from plumbum import cli
 
 from xsrc.model.arch import Dep
+from xsrc.model.leaf import Leaf
 from xsrc.plan.graph import Cycle, Needs, Node, cycle_of, groups
 from xsrc.plan.keys import Keyed, keyed
 from xsrc.verbs.context import Context
@@ -36,8 +37,7 @@ class Graph(Verb):
                 context.ui.output(line)
         elif self.json:
             keys = keyed(together, packages, lambda name: packages[name].inputs)
-            for line in rows(ordered, packages, keys, cycles):
-                context.ui.output(line)
+            context.ui.output("\n".join(rows(ordered, packages, keys, cycles)))
         else:
             for name in ordered:
                 context.ui.output(str(packages[name].pkgver))
@@ -47,16 +47,16 @@ class Graph(Verb):
 
 
 def rows(
-    ordered: Iterable[str], packages: Mapping[str, Needs], keys: Mapping[str, Keyed], cycles: Iterable[Cycle]
+    ordered: Iterable[str], packages: Mapping[str, Leaf], keys: Mapping[str, Keyed], cycles: Iterable[Cycle]
 ) -> Iterator[str]:
-    """The whole as JSON: a package a line, for there may be ten thousand."""
+    """The whole as JSON: a package a line, for there may be ten thousand; names and versions need no escaping."""
     yield '{"packages": {'
-    comma = ""
+    comma, kinds = "", tuple(kind.value for kind in Dep)
     for name in ordered:
         package = packages[name]
-        needs = {kind: found for kind in Dep if (found := package.needs(kind))}
-        row = {"pkgver": str(package.pkgver), "key": keys[name].key, "needs": needs}
-        yield f"{comma}{json.dumps(name)}: {json.dumps(row)}"
+        found = zip(kinds, package.names.split("|"), strict=True)
+        needs = ", ".join([f'"{kind}": ["{names}"]' for kind, text in found if (names := text.replace(" ", '", "'))])
+        yield f'{comma}"{name}": {{"pkgver": "{package.pkgver}", "key": "{keys[name].key}", "needs": {{{needs}}}}}'
         comma = ","
     yield f'}}, "order": {json.dumps(tuple(ordered))}, "cycles": {json.dumps([cycle.names for cycle in cycles])}}}'
 
@@ -68,7 +68,7 @@ def sort(
     ordered: list[str] = []
     cycles = []
     for group in together:
-        ordered += (node.name for node in group if not node.usable)
+        ordered += [name for name, usable in group if not usable]
         if (cycle := cycle_of(group, packages)) is not None:
             cycles.append(cycle)
     return tuple(ordered), tuple(cycles)

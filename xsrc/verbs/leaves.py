@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xsrc.effects.index import Leaves
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import world
+from xsrc.verbs.world import world
 
 
 def leaves(context: Context) -> Leaves:
@@ -13,4 +13,5 @@ def leaves(context: Context) -> Leaves:
     Options of the command line are not in force here: they are of single packages.
     """
     same = world(context)
-    return context.index.leaves(same.identity(), lambda template: context.package(template, {}), same.inputs)
+    identity = f"{same.identity()} {context.machine}"
+    return context.index.leaves(identity, lambda template: context.package(template, {}), same.inputs)

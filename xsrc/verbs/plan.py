@@ -12,10 +12,10 @@ from xsrc.model.buildkey import DEPENDS, difference
 from xsrc.model.outcome import Rung, same
 from xsrc.model.outcome import difference as outcome_difference
 from xsrc.plan.build import BuildPlan, Built
-from xsrc.plan.jobs import Job, jobs
-from xsrc.verbs.build import options_by_name, split_options
+from xsrc.plan.jobs import Job
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import make_plan, what_is_built, world
+from xsrc.verbs.deciding import make_plan, read_jobs, what_is_built
+from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.select import select
 from xsrc.verbs.showing import plan_lines, plan_table
 from xsrc.verbs.verb import Verb, dumps
@@ -38,8 +38,7 @@ class Plan(Verb):
         context.override(jobs=self.jobs, cutoff=Rung(str(self.cutoff)) if self.cutoff else None)
         names = context.homes(select(context, self.given, "plan", every=self.every)[0])
         words = tuple(word for text in self.options for word in split_options(text))
-        packages = context.read_closure(names, options_by_name(names, words))
-        planned = jobs(packages, names, world(context))
+        planned = read_jobs(context, names, options_by_name(names, words))
         with context.farm_to_read() as farm:
             plan = make_plan(context, farm, planned, names, force=self.force, look=True)
         if self.json:
@@ -61,8 +60,7 @@ class Why(Verb):
         context.override(cutoff=Rung(str(self.cutoff)) if self.cutoff else None)
         names = context.homes(select(context, self.given, "why")[0])
         words = tuple(word for text in self.options for word in split_options(text))
-        packages = context.read_closure(names, options_by_name(names, words))
-        planned = jobs(packages, names, world(context))
+        planned = read_jobs(context, names, options_by_name(names, words))
         with context.farm_to_read() as farm:
             plan = make_plan(context, farm, planned, names, force=False, look=True)
             built = what_is_built(context, farm, planned)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from xsrc.effects import links
+from xsrc.effects.skeleton import skeleton
 from xsrc.effects.store import Farm
-from xsrc.effects.tree import skeleton
 from xsrc.errors import ConflictError, HostError
 from xsrc.model.farm import Act, Change, Class, Member, Op, Placed, made_member, skeleton_member
 from xsrc.model.pkgver import PkgVer

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from plumbum import cli
 
+from xsrc.effects.skeleton import skeleton
 from xsrc.effects.store import Farm
-from xsrc.effects.tree import skeleton
 from xsrc.errors import UsageError
 from xsrc.model.farm import ACCOUNTS, ORIG, SKELETON
 from xsrc.model.manifest import Kind
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.accounts import merged
 from xsrc.plan.alternatives import links_of
-from xsrc.verbs.context import Context, choose_version
+from xsrc.verbs.context import Context
 from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.versions import choose_version
 
 
 class _Query(Verb):

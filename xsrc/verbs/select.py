@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from xsrc.effects.journal import Journal
-from xsrc.effects.proc import capture
 from xsrc.effects.tree import names as all_names
 from xsrc.errors import UsageError
-from xsrc.model.command import Command
-from xsrc.model.run import State
 from xsrc.model.schema import nearest
 from xsrc.plan.graph import all_dependents
 from xsrc.verbs.context import Context
-from xsrc.verbs.leaves import leaves
-
-_STATES = (State.FAILED, State.SKIPPED, State.BUILT)
 
 
 def select(
@@ -51,8 +44,12 @@ def select(
 
 
 def _status(context: Context, word: str) -> tuple[str, ...]:
-    if word not in _STATES:
-        raise UsageError(f"status:{word}: want one of {', '.join(_STATES)}", hint=nearest(word, _STATES))
+    from xsrc.effects.journal import Journal  # mostly words are names: what others ask for is imported by them
+    from xsrc.model.run import State
+
+    states = (State.FAILED, State.SKIPPED, State.BUILT)
+    if word not in states:
+        raise UsageError(f"status:{word}: want one of {', '.join(states)}", hint=nearest(word, states))
     journal = Journal(context.masterdir, context.ui.warn)
     if word == State.SKIPPED:
         found = {job.name for run in journal.runs(1) for job in run.jobs if job.state is State.SKIPPED}
@@ -77,6 +74,9 @@ def _git(context: Context, word: str) -> tuple[str, ...]:
 
 
 def _asked(words: tuple[str, ...]) -> str:
+    from xsrc.effects.proc import capture
+    from xsrc.model.command import Command
+
     result = capture(Command(words, {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}))
     if result.code:
         raise UsageError(f"{' '.join(words[5:])}: git says: {result.err.strip() or result.out.strip()}")
@@ -84,6 +84,8 @@ def _asked(words: tuple[str, ...]) -> str:
 
 
 def _needing(context: Context, name: str) -> tuple[str, ...]:
+    from xsrc.verbs.leaves import leaves
+
     known = all_names(context.tree)
     if name not in known:
         raise UsageError(f"needs:{name}: no such template", hint=nearest(name, known))

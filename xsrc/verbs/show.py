@@ -11,8 +11,8 @@ from xsrc.errors import UsageError
 from xsrc.model.keys import KEYS
 from xsrc.model.package import Package
 from xsrc.model.schema import nearest
-from xsrc.verbs.build import options_by_name, split_options
 from xsrc.verbs.context import Context
+from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.verb import Verb, dumps
 
 

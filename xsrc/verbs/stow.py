@@ -11,10 +11,11 @@ from xsrc.errors import UsageError
 from xsrc.model.farm import NEW, ORIG, Act, Change, Class, Op
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.schema import nearest
-from xsrc.verbs.context import Context, choose_version
+from xsrc.verbs.context import Context
 from xsrc.verbs.farming import farm_locked
 from xsrc.verbs.stowing import How, needed_by, restow, stow, unstow
 from xsrc.verbs.verb import Verb
+from xsrc.verbs.versions import choose_version
 
 _SIGN = {Act.MKDIR: "+", Act.PUT: "+", Act.MERGE: "~", Act.REMOVE: "-", Act.RMDIR: "-", Act.BRING: "~"}
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from plumbum import cli
 
 from xsrc.effects import builds, links
+from xsrc.effects.skeleton import skeleton
 from xsrc.effects.store import Farm
-from xsrc.effects.tree import skeleton
 from xsrc.errors import HostError, XsrcError
 from xsrc.model.farm import Change, Class, made_member, skeleton_member
 from xsrc.model.pkgver import PkgVer

@@ -29,7 +29,7 @@ from xsrc.effects.fetch import path_of
 from xsrc.errors import HostError
 from xsrc.plan.jobs import Job, jobs
 from xsrc.verbs.context import Context
-from xsrc.verbs.deciding import world
+from xsrc.verbs.world import world
 
 PEAK = """
 import os, re, sys

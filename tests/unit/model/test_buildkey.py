@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from xsrc.model.buildkey import FORMAT, difference, digest, preimage
+from xsrc.model.buildkey import FORMAT, difference, digest, key_of, preimage
 
 
 def test_order_of_parts_does_not_matter() -> None:
@@ -24,6 +24,11 @@ def test_one_part_a_line() -> None:
 def test_digest() -> None:
     assert digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert digest("é") != digest("e")
+
+
+def test_a_key_is_the_digest_of_canonical_json() -> None:
+    for depends in ({}, {"zlib": "1f", "gtk+3": "2e", "a.b-c_d": "3d"}):
+        assert key_of("0a", depends) == digest(json.dumps(["0a", depends], sort_keys=True))
 
 
 def test_difference_names_paths() -> None:

@@ -1,0 +1,86 @@
+"""Files in which a command keeps for later ones what it read: a line about the file, a table, and bytes.
+
+A file goes with the program that wrote it. What is new of a few rows is stored beside it, with the name of the file
+that it goes with. Files that cannot be read, are damaged, or are of another program are as if they were not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from xsrc.effects.tree import PROGRAM
+
+_FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A stored file: its table, its name, where the bytes after the table are, and what came later, in another file."""
+
+    table: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    path: Path | None = None
+    start: int = 0
+    later: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def blob(self) -> bytes:
+        """The bytes after the table; what they were there for tells whether they are still the same."""
+        with contextlib.suppress(OSError):
+            if self.path is not None:
+                with self.path.open("rb") as file:
+                    file.seek(self.start)
+                    return file.read()
+        return b""
+
+
+def stored(path: Path | None, base: str = "") -> Stored:
+    """What a file of an index holds: nothing where it is not whole, not of this program, or goes with another."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        if path is not None:
+            with path.open("rb") as file:
+                about = json.loads(file.readline())
+                text = file.read(about["length"])
+                head = _head(text, base)
+                if about == head:
+                    later = {} if base else stored(path.with_suffix(".more"), head["sha256"]).table
+                    return Stored(json.loads(text), head["sha256"], path, file.tell(), later)
+    return Stored()
+
+
+def store(path: Path | None, table: Any, blob: bytes = b"", base: str = "") -> None:
+    """Write such a file; with a `base`, one that goes with the file of that name. Raises OSError."""
+    assert path is not None
+    text = json.dumps(table, separators=(",", ":")).encode()
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(b"\n".join([json.dumps(_head(text, base)).encode(), text + blob]))
+    new.rename(path)
+
+
+def _head(text: bytes, base: str) -> dict[str, Any]:
+    return {"format": _FORMAT, "program": _program(), "base": base, "length": len(text), "sha256": sha(text)}
+
+
+@cache
+def _program() -> str:
+    """The digest of all that xsrc itself consists of: another program may read the same template otherwise."""
+    whole = hashlib.sha256()
+    for folder, folders, files in os.walk(PROGRAM):
+        folders[:] = sorted(set(folders) - {"__pycache__"})
+        for name in sorted(files):
+            with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123 - a hundred and fifty, at every start
+                text = file.read()
+            whole.update(f"{name} {len(text)}\n".encode() + text)
+    return whole.hexdigest()
+
+
+def sha(text: bytes) -> str:
+    """The sha256 of a text, in hexadecimal digits."""
+    return hashlib.sha256(text).hexdigest()
