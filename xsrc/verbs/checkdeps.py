@@ -40,9 +40,10 @@ class CheckDeps(Verb):
     """Hold what the files of built packages ask for against what is declared; exit code 1 where they differ"""
 
     json = cli.Flag(["--json"], help="print JSON")
+    every = cli.Flag(["--all"], help="all that are built")
 
     def go(self, context: Context) -> int:
-        every = not self.given and context.here() is None
+        every = self.every or (not self.given and context.here() is None)
         chosen, loose = select(context, self.given, "check-deps", every=every)
         rows: list[dict[str, object]] = []
         unbuilt = 0
