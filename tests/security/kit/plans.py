@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.security.kit.box import Box, folder, give
 from xsrc.effects import machine
+from xsrc.model.arch import Machine
 from xsrc.model.layout import Masterdir
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
@@ -45,7 +46,8 @@ def sandboxes(box: Box) -> dict[str, Sandbox]:
 def a_package(pkgver: PkgVer) -> Package:
     """What build_root reads of a package; the rest stays unset."""
     package = object.__new__(Package)
-    for name, value in {"pkgver": pkgver, "build_wrksrc": ""}.items():
+    here = Machine(machine.arch(), machine.arch())
+    for name, value in {"pkgver": pkgver, "machine": here, "build_wrksrc": ""}.items():
         object.__setattr__(package, name, value)
     return package
 
