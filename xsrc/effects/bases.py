@@ -132,6 +132,14 @@ def link(top: Path, links: Mapping[str, str]) -> None:
             raise ArchiveError(f"/{path}: a link to {target} and a file or directory of another package") from None
 
 
+def copy(top: Path, files: Mapping[str, Path]) -> None:
+    """Copy files and links to their paths below a new base. Raises OSError."""
+    for path, source in files.items():
+        at = top / path
+        at.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, at, follow_symlinks=False)
+
+
 def paths(top: Path) -> Iterator[str]:
     """Every plain file below a directory."""
     for folder, _, files in os.walk(top):

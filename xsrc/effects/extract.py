@@ -193,10 +193,7 @@ def admitted(archive: Path, policy: Policy, part: str = "data.tar", inner: str =
 def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip: int = 1, inner: str = "") -> int:
     """Write what may pass of an archive to `out` as a plain tar, each name without its first `strip` parts.
 
-    In GNU's format, whose long names busybox reads too.
-
-    With `inner`, of the archive of that name which is in it.
-
+    With `inner`, of the archive of that name which is in it. Long names are written as busybox too reads them.
     Gives the newest modification time of its files, in seconds since the epoch.
     Raises ArchiveError for a damaged archive, an unknown format, and for a member that is absolute, has `..`, is a
     device or FIFO, or lies beyond a link, or when it unpacks to more than `limits` say.

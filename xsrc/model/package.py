@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -146,3 +146,8 @@ class Package:
             parts = (pattern.name for part in self.subpackages for pattern in part.depends)
             names = tuple(name for name in dict.fromkeys((*names, *parts)) if name not in own)
         return tuple(dict.fromkeys(self.homes.get(name, name) for name in names)) if self.homes else names
+
+
+def pkgvers(packages: Iterable[Package]) -> dict[str, PkgVer]:
+    """What packages and their subpackages are, by name."""
+    return {pkgver.name: pkgver for package in packages for pkgver in package.outputs}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from xsrc.model.buildkey import DEPENDS, difference
 from xsrc.model.outcome import Outcome, Rung, same
+from xsrc.model.package import pkgvers
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.graph import build_closure, run_closure
 from xsrc.plan.jobs import Job
@@ -86,7 +87,7 @@ def plan_build(
     `force` builds the requested ones again, whatever there is.
     """
     packages = {name: job.package for name, job in jobs.items()}
-    versions = {pkgver.name: pkgver for package in packages.values() for pkgver in package.outputs}
+    versions = pkgvers(packages.values())
     homes = {pkgver.name: name for name, package in packages.items() for pkgver in package.outputs}
     closures = {name: build_closure(package, packages) for name, package in packages.items()}
     steps: dict[str, Step] = {}

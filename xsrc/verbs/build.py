@@ -10,7 +10,7 @@ from plumbum import cli
 
 from xsrc.errors import TemplateError
 from xsrc.model.outcome import Rung
-from xsrc.model.package import Package
+from xsrc.model.package import pkgvers
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.build import BuildPlan, Step, otherwise
 from xsrc.plan.graph import run_closure
@@ -65,7 +65,7 @@ def build(context: Context, request: Request) -> int:
     there = tuple(name for name in request.names if name not in failed)
     if request.to is not Phase.INSTALL or not there or (code and not request.keep_going):
         return code
-    versions = _versions(job.package for job in planned.values())
+    versions = pkgvers(job.package for job in planned.values())
     if request.reproduce:
         from xsrc.effects.journal import Journal
         from xsrc.verbs.reproduce import reproduce
@@ -99,7 +99,7 @@ def carry_out(
     bad = refused(context, (step.job for step in todo))
     if bad and not request.keep_going:
         raise TemplateError(diagnostic for error in bad.values() for diagnostic in error.diagnostics)
-    versions = _versions(step.job.package for step in plan.steps)
+    versions = pkgvers(step.job.package for step in plan.steps)
     for step in todo:
         if reason := step.job.package.raw.get("restricted"):
             why = f": {reason}" if isinstance(reason, str) else ""
@@ -145,11 +145,6 @@ def finish(context: Context, plan: BuildPlan, request: Request, versions: Mappin
         if name in idle:
             context.ui.note(f"{versions[name]}: {state}: nothing it is made of has changed (key {idle[name].key[:12]})")
     return 0
-
-
-def _versions(packages: Iterable[Package]) -> dict[str, PkgVer]:
-    """What packages and their subpackages are, by name."""
-    return {pkgver.name: pkgver for package in packages for pkgver in package.outputs}
 
 
 def _asked(step: Step, request: Request) -> tuple[PkgVer, ...]:

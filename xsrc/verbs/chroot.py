@@ -10,6 +10,7 @@ from xsrc.effects import work
 from xsrc.effects.enter import interact
 from xsrc.effects.lock import locked
 from xsrc.errors import ConflictError, UsageError
+from xsrc.model.package import pkgvers
 from xsrc.plan.phases import Phase
 from xsrc.plan.root import stowed_root
 from xsrc.verbs.build import Request, build
@@ -97,7 +98,7 @@ class Shell(Verb):
         state = work.read_state(context.masterdir.work(probe[name].pkgver))
         words = words or (state.options if state else ())
         planned = read_jobs(context, (name,), options_by_name((name,), words))
-        versions = {pkgver.name: pkgver for job in planned.values() for pkgver in job.package.outputs}
+        versions = pkgvers(job.package for job in planned.values())
         builder = Builder(context, planned[name], Wish(versions, options=words))
         if state is not None:
             builder.state = state

@@ -7,23 +7,22 @@ finished phases stay, so that what was cut off goes on where it was.
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from xsrc.effects import bases, machine
-from xsrc.effects.builds import read_build
+from xsrc.effects.builds import read_build, size
 from xsrc.effects.journal import Journal
 from xsrc.errors import BuildFailed, ConflictError, UsageError
 from xsrc.model.arch import Arch
 from xsrc.model.base import Record
 from xsrc.model.layout import Masterdir
-from xsrc.model.pkgver import PkgVer
+from xsrc.model.package import pkgvers
 from xsrc.plan.compare import compare
 from xsrc.plan.compose import compose
+from xsrc.ui import seconds
 from xsrc.verbs.build import Request, build
 from xsrc.verbs.context import Context, Stage
 from xsrc.verbs.stowing import closure
@@ -82,11 +81,10 @@ def make_source(context: Context, also: tuple[str, ...]) -> Record:
         context.ui.note(f"stage {number}: {len(names)} packages on {base.name}: {' '.join(names)}")
         if build(stage, Request(names, stow=False, check=False)):
             raise BuildFailed(f"stage {number} of the base is not whole", hint="xsrc bootstrap --from source goes on")
-        last = number == STAGES[-1]
-        record = _compose(stage, context.bases if last else folder, chosen)
+        top, name = (context.bases, base_name()) if number == STAGES[-1] else (folder, f"{NAME}-{number}")
+        record = _compose(stage, number, chosen, top, name)
         for line in _told(stage, folder, time.monotonic() - began):
             context.ui.note(f"stage {number}: {line}")
-        top = context.bases if last else folder
         base = machine.base_at(top / record.name, record.name, target(), {"tree": record.digest})
     for line in _compared(stages[-2], stages[-1], names_of(STAGES[-1], chosen, also)):
         context.ui.output(line)
@@ -101,22 +99,14 @@ def remove_stages(context: Context) -> None:
 def _context(context: Context, folder: Path, stage: Stage) -> Context:
     """The world of one stage: a masterdir of its own, distfiles shared."""
     settings = replace(context.settings, srcdistdir=str(context.srcdistdir), options={})
-    made = Context(context.host, context.flags, context.ui, context.tree, settings, Masterdir(folder / "masterdir"))
-    made.stage = stage
-    return made
+    masterdir = Masterdir(folder / "masterdir")
+    return Context(context.host, context.flags, context.ui, context.tree, settings, masterdir, stage)
 
 
-def _versions(stage: Context, names: Iterable[str]) -> dict[str, PkgVer]:
-    packages = stage.read_closure(names)
-    return {pkgver.name: pkgver for package in packages.values() for pkgver in package.outputs}
-
-
-def _compose(stage: Context, top: Path, chosen: Mapping[str, int]) -> Record:
-    """Make a base of the packages that a stage built; raises ConflictError."""
-    assert stage.stage is not None
-    number = stage.stage.number
+def _compose(stage: Context, number: int, chosen: Mapping[str, int], top: Path, name: str) -> Record:
+    """Make the base `name` of the packages that a stage built, below `top`; raises ConflictError."""
     names = names_of(number, chosen, ())
-    planned = _versions(stage, names)
+    planned = pkgvers(stage.read_closure(names).values())
     with stage.farm() as farm:
         found, missing = closure(farm, (planned[name] for name in names), planned)
         entries = {name: farm.entries(pkgver) for name, pkgver in found.items()}
@@ -129,46 +119,28 @@ def _compose(stage: Context, top: Path, chosen: Mapping[str, int]) -> Record:
             hint="one of them has to leave the path out: [install] remove",
         )
     bases.sweep(top)
-    new = top / bases.NEW
-    for path, name in taken.items():
-        at = new / path
-        at.parent.mkdir(parents=True, exist_ok=True)
-        source = stage.masterdir.destdir(found[name]) / path
-        if source.is_symlink():
-            at.symlink_to(source.readlink())
-        else:
-            shutil.copy2(source, at)
-            at.chmod(source.stat().st_mode & 0o555)
+    files = {path: stage.masterdir.destdir(found[name]) / path for path, name in taken.items()}
+    bases.copy(top / bases.NEW, files)
     release = f"gcc {planned['gcc'].version}, musl {planned['musl'].version}" if {"gcc", "musl"} <= found.keys() else ""
     versions = {name: pkgver.version_revision for name, pkgver in found.items()}
-    name = base_name() if number == STAGES[-1] else f"{NAME}-{number}"
     return bases.finish(top, name, stage.arch.name, release or "of this tree", versions)
 
 
-def _told(stage: Context, folder: Path, seconds: float) -> Iterator[str]:
+def _told(stage: Context, folder: Path, took: float) -> Iterator[str]:
     """What a stage took: time, the most memory, room on the disk."""
     jobs = Journal(stage.masterdir, stage.ui.warn).last().values()
     longest = max(jobs, key=lambda job: job.took, default=None)
     hungriest = max(jobs, key=lambda job: job.peak, default=None)
-    size = sum(path.lstat().st_blocks * 512 for path in _files(folder))
-    yield f"{len(jobs)} packages in {_minutes(sum(job.took for job in jobs))} of phases, {_minutes(seconds)} this time"
+    phases = seconds(sum(job.took for job in jobs))
+    yield f"{len(jobs)} packages in {phases} of phases, {seconds(took)} this time, {size(folder) >> 20} MiB on the disk"
     if longest and hungriest:
-        yield f"longest {longest.name} {_minutes(longest.took)}; memory at most {hungriest.peak >> 20} MiB"
-        yield f"({hungriest.name}); {size >> 20} MiB on the disk"
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for top, _, names in os.walk(folder):
-        yield from (Path(top, name) for name in names)
-
-
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+        memory = f"memory at most {hungriest.peak >> 20} MiB ({hungriest.name})"
+        yield f"longest {longest.name} {seconds(longest.took)}; {memory}"
 
 
 def _compared(second: Context, third: Context, names: Iterable[str]) -> Iterator[str]:
     """A line for each package, whether both stages made the same of it."""
-    same, planned = 0, _versions(third, names)
+    same, planned = 0, pkgvers(third.read_closure(names).values())
     for name in names:
         one, two = (read_build(stage.masterdir.destdir(planned[name]))[1] for stage in (second, third))
         differences = compare(one, two)
