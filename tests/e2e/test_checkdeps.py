@@ -69,7 +69,7 @@ or say why it may be: [lint] ignore = {{ undeclared-nobody = "…" }}
 {FILE}:10:1: error: depends: /usr/bin/script needs /usr/bin/tool (interpreter): tool gives it, and is not declared
    10 | depends = ["idle"]
       | ^^^^^^^
-  hint: add "tool" to depends
+  hint: add "tool" to depends; or say why it may be without: [lint] ignore = {{ undeclared-tool = "…" }}
 {FILE}:10:1: error: depends: /usr/lib/pkgconfig/one.pc needs far (pkg-config module): no built package gives it
    10 | depends = ["idle"]
       | ^^^^^^^

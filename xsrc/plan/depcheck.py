@@ -236,6 +236,8 @@ def _undeclared(key: Path, provider: str, needs: list[Need], offers: Offers) -> 
         gives = provider in offers and offers[provider].gives(first.want, first.name)
         giver = f"{provider} {'gives' if gives else 'may give'} it, and is not declared"
         hint = f'add "{provider}" to {where}'
+        if first.want is not Want.SONAME:
+            hint += f"; or say why it may be without: {_reason(code)}"
     else:
         giver = "it came from the base" if first.want is Want.SONAME else "no built package gives it"
         hint = f"add what gives it to {where}, or build without it; or say why it may be: {_reason(code)}"

@@ -75,6 +75,14 @@ class Schedule:
         """All that is over, however it ended, in the order of the ends."""
         return tuple(self._over)
 
+    def share(self) -> int:
+        """How many processes the make of a task that begins now may have, at most one for each worker.
+
+        Twice what would fill the processors: configure scripts, links and tests leave a share idle, and a long build
+        that began beside short ones would keep a small one to its end.
+        """
+        return min(self._workers, -(-2 * self._workers // max(1, len(self._running))))
+
     def begin(self) -> tuple[str, ...]:
         """The tasks to begin now, in this order; they count as running from here on."""
         begun = []

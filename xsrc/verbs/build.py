@@ -182,7 +182,7 @@ class _BuildVerb(Verb):
     """Switches that building and the single phases share."""
 
     jobs = cli.SwitchAttr(
-        ["-j", "--jobs"], cli.Range(1, 4096), argname="N", help="packages side by side; what is left over goes to make"
+        ["-j", "--jobs"], cli.Range(1, 4096), argname="N", help="packages side by side; each make has a share of N"
     )
     every = cli.Flag(["--all"], help="all packages of the tree")
     keep_going = cli.Flag(["-k", "--keep-going"], help="go on with what does not need what failed")

@@ -173,7 +173,7 @@ class Runner:
 
     def begin(self, name: str, reason: str) -> None:
         """Give a package to a worker of its own."""
-        share = max(1, self.orders.workers // max(1, len(self.schedule.running)))
+        share = self.schedule.share()
         step = replace(self.steps[name], reason=reason)
         wish = replace(self.orders.wish(step), makejobs=share)
         self.note(name, state=State.RUNNING, began=time.time(), reason=reason, makejobs=share)

@@ -74,7 +74,8 @@ def test_what_is_asked_for_has_to_be_declared(want: Want, name: str, provider: s
     assert (found.code, found.key, found.provider) == (f"undeclared-{provider}", (key,), provider)
     assert (found.path, found.needs) == ("/usr/bin/one", (f"{want} {name}",))
     said = f"{key}: /usr/bin/one needs {name} ({want}): {provider} gives it, and is not declared"
-    assert (found.message, found.hint) == (said, f'add "{provider}" to {key}')
+    reason = f'; or say why it may be without: [lint] ignore = {{ undeclared-{provider} = "…" }}'
+    assert (found.message, found.hint) == (said, f'add "{provider}" to {key}' + reason * (want is not Want.SONAME))
     for declared in (provider, f"{provider}>=1"):
         assert not list(undeclared(checked((want, name), **{key: [declared]}), BUILT, ()))
 
@@ -258,6 +259,6 @@ def test_what_is_run_counts_for_its_own_package() -> None:
     tools = a_part((Want.PROGRAM, "m4"), name="one-tools", depends=["one"])
     (found,) = undeclared(Checked((a_part(depends=["m4"]), tools)), SPLIT, ())
     assert found.key == ("subpackages", "one-tools", "depends")
-    assert found.hint == 'add "m4" to subpackages.one-tools.depends'
+    assert found.hint.startswith('add "m4" to subpackages.one-tools.depends; or say why')
     own = an_offer("one", "usr/bin/one")
     assert doubted(Checked((a_part(depends=["m4"]), tools)), {**SPLIT, "one": own}) == {"m4": ("depends", {"m4"})}

@@ -51,6 +51,15 @@ def test_a_task_begins_when_the_last_of_its_needs_is_over() -> None:
     assert schedule.begin() == ("c",)
 
 
+@pytest.mark.parametrize(
+    ("workers", "running", "share"), [(1, 1, 1), (2, 1, 2), (2, 2, 2), (4, 3, 3), (4, 4, 2), (32, 5, 13), (32, 32, 2)]
+)
+def test_a_make_may_begin_twice_its_share_of_processes(workers: int, running: int, share: int) -> None:
+    schedule = Schedule([a_task(str(number)) for number in range(running)], workers)
+    assert len(schedule.begin()) == running
+    assert schedule.share() == share
+
+
 def test_no_tasks_are_done_at_once() -> None:
     schedule = Schedule([], 4, 100)
     assert (schedule.begin(), schedule.waiting, schedule.running, schedule.done) == ((), (), (), ())
