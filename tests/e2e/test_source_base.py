@@ -96,7 +96,9 @@ def source(land: Land, server: Server) -> Site:
     site.script("headers", header, top="bootstrap = 1")
     better = "mkdir -p $DESTDIR/usr/bin; printf '#!/bin/sh\\nexec busybox tac \"$@\"\\n' >$DESTDIR/usr/bin/tail\n"
     site.script("better", better, top="bootstrap = 2")
-    site.script("plain", top="bootstrap = 2")
+    # a bootstrap tests nothing, and builds nothing for tests
+    site.script("tester", do_build="exit 1\n")
+    site.script("plain", top='bootstrap = 2\ncheckdepends = ["tester"]')
     site.script("changing", 'mkdir -p $DESTDIR/usr; echo "$stage" >$DESTDIR/usr/stage\n', tables=CHANGING)
     return site
 

@@ -123,6 +123,8 @@ def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool
         raise TemplateError(problems)
     if machine.cross:  # what compiles for another machine is a tool of everything that is built for it
         raw[Dep.TOOL.value] = [*raw.get(Dep.TOOL.value, ()), CROSS_COMPILER]
+    if machine.stage is not None:  # a bootstrap runs no tests, and builds nothing for them
+        raw.pop(Dep.CHECK.value, None)
     return Package(
         template=template,
         pkgver=PkgVer(template.name, version, raw["revision"]),

@@ -79,7 +79,7 @@ def make_source(context: Context, also: tuple[str, ...]) -> Record:
         stages.append(stage)
         names = names_of(number, chosen, also)
         context.ui.note(f"stage {number}: {len(names)} packages on {base.name}: {' '.join(names)}")
-        if build(stage, Request(names, stow=False, check=False)):
+        if build(stage, Request(names, stow=False, check=False, keep_going=True)):
             raise BuildFailed(f"stage {number} of the base is not whole", hint="xsrc bootstrap --from source goes on")
         top, name = (context.bases, base_name()) if number == STAGES[-1] else (folder, f"{NAME}-{number}")
         record = _compose(stage, number, chosen, top, name)
