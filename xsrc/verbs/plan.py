@@ -11,6 +11,7 @@ from plumbum import cli
 from xsrc.model.buildkey import DEPENDS, difference
 from xsrc.model.outcome import Rung, same
 from xsrc.model.outcome import difference as outcome_difference
+from xsrc.model.package import pkgvers
 from xsrc.plan.build import BuildPlan, Built
 from xsrc.plan.jobs import Job
 from xsrc.verbs.context import Context
@@ -91,7 +92,7 @@ def reasons(job: Job, stored: str | None, plan: BuildPlan, built: Built, planned
         if not path.startswith(DEPENDS):
             result["changed"].append({"what": path, "was": old, "is": new})
     steps = {part.name: other for other in plan.steps for part in other.job.package.outputs}
-    versions = {part.name: part for other in planned.values() for part in other.package.outputs}
+    versions = pkgvers(other.package for other in planned.values())
     before = reader.loads(stored).get(DEPENDS, {}) if stored else {}
     for name, saw in built.saw.get(str(job.package.pkgver), {}).items():
         now = built.outcomes.get(str(versions[name])) if name in versions else None
