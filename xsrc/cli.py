@@ -64,7 +64,7 @@ class Xsrc(cli.Application):
 
     masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
     verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
-    base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base to work on: host, debian, debian:SUITE")
+    base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base: host, debian, debian:SUITE, source")
 
     def main(self, *words: str) -> int:
         """Without a verb: the help."""

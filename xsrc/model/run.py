@@ -49,7 +49,7 @@ class JobRecord:
     because: str = ""
     """The failed package for which it was skipped."""
     needs: tuple[str, ...] = ()
-    """The packages of the run that it needs directly."""
+    """The packages of the run that it waits for, without those that one of them waits for itself."""
     makejobs: int = 0
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
 
 from xsrc.model.run import Expected
@@ -30,3 +30,9 @@ def tasks(
         known = expected.get(step.name, Expected(usual, 0))
         result.append(Task(step.name, frozenset(names.intersection(needs)), known.seconds, known.peak))
     return tuple(result)
+
+
+def nearest(waiting: Iterable[Task]) -> dict[str, tuple[str, ...]]:
+    """What each task waits for and none of those waits for already: as much as must be known to put them in order."""
+    needs = {task.name: task.needs for task in waiting}
+    return {name: tuple(sorted(own.difference(*(needs[need] for need in own)))) for name, own in needs.items()}

@@ -12,11 +12,10 @@ from typing import Any
 from xsrc.effects.journal import Journal
 from xsrc.effects.workers import END, End, Event, Say, Workers, memory_free
 from xsrc.errors import Interrupted, XsrcError
-from xsrc.model.arch import Dep
 from xsrc.model.run import JobRecord, Run, State
 from xsrc.plan.build import BuildPlan, Step
 from xsrc.plan.schedule import Schedule
-from xsrc.plan.tasks import tasks
+from xsrc.plan.tasks import nearest, tasks
 from xsrc.ui import Progress, Row, WorkerUi, seconds
 from xsrc.verbs.context import Context
 from xsrc.verbs.job import Wish, build_job
@@ -62,15 +61,17 @@ class Runner:
         self.journal = Journal(context.masterdir, context.ui.warn)
         self.steps = {step.name: step for step in todo}
         self.expected = self.journal.expected()
-        self.schedule = Schedule(tasks(plan, todo, self.expected, fetch=orders.fetch), orders.workers, memory_free())
+        waiting = tasks(plan, todo, self.expected, fetch=orders.fetch)
+        self.schedule = Schedule(waiting, orders.workers, memory_free())
         self.workers = Workers()
+        needs = nearest(waiting)
         self.records = {
             step.name: JobRecord(
                 step.name,
                 str(step.job.package.pkgver),
                 State.WAITING,
                 reason=step.reason or "",
-                needs=tuple(n for n in step.job.package.needs(*Dep) if n in self.steps),
+                needs=needs[step.name],
             )
             for step in todo
         }
