@@ -94,6 +94,16 @@ def test_library_is_found_by_scanning_and_stowed_with_its_user(site_in_mode: Sit
     site.build("prog").ok("xa-1.0_1: stowed")
 
 
+def test_library_without_a_soname_is_needed_by_the_name_of_its_file(site: Site) -> None:
+    bare = LIBRARY.replace("NUMBER", "7").replace(" -Wl,-soname,libxa.so.1", "").replace("libxa.so.1", "libxa-7.so")
+    site.script("xa", bare)
+    site.script("prog", PROGRAM.replace("NAME", "prog"), top='makedepends = ["xa"]')
+    site.script("c", top='checkdepends = ["prog"]\nmake_check = true', scripts={"do_check": "prog\n"})
+    site.build("c")
+    assert site.log("check", "c-1.0_1").endswith("7\n")
+    assert plistlib.loads((site.destdir("prog-1.0_1") / "props.plist").read_bytes())["run_depends"] == ["xa"]
+
+
 def test_changed_dependency_builds_its_users_again(site: Site) -> None:
     libraries(site)
     site.build("prog")

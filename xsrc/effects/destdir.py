@@ -18,6 +18,7 @@ from xsrc.effects.rename import exchange
 from xsrc.effects.walk import Item, Walk, changed, held
 from xsrc.errors import BuildFailed
 from xsrc.model import elf
+from xsrc.model.interface import followed
 from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest
 
 _LEAKS = (b"/pkg-destdir/",)
@@ -28,6 +29,8 @@ _OURS = (
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
 _CHUNK = 1 << 20
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_LINKED = re.compile(r"usr/lib/(lib[^/]+\.so(?:\.[^/]*)?)")
+"""Where the linker looks, and what it takes for a library."""
 _BEYOND = "it is a hard link to something outside of the package"
 
 
@@ -37,9 +40,9 @@ class Scan:
 
     manifest: Manifest
     requires: tuple[str, ...]
-    """Sonames that its files need."""
+    """Sonames that its files need and no library of its own has."""
     provides: tuple[str, ...]
-    """Sonames of its own libraries."""
+    """Sonames of its own libraries; where one has none, the names that it is found by."""
     placed: tuple[str, ...] = ()
     """Programs that ask where they themselves are: through a link they would find their destdir and no neighbours."""
     elves: Mapping[str, elf.Elf] = field(default_factory=dict)
@@ -49,10 +52,8 @@ class Scan:
         """The same of some of its paths."""
         manifest = Manifest.of(entries)
         elves = {e.path: self.elves[e.path] for e in manifest.entries if e.path in self.elves}
-        requires = {soname for found in elves.values() for soname in found.needed}
-        provides = {found.soname for found in elves.values()} - {""}
         placed = tuple(path for path in self.placed if path in elves)
-        return Scan(manifest, tuple(sorted(requires - provides)), tuple(sorted(provides)), placed, elves)
+        return Scan(manifest, *_libraries(manifest.entries, elves), placed, elves)
 
 
 def scan(destdir: Path) -> Scan:
@@ -62,8 +63,6 @@ def scan(destdir: Path) -> Scan:
     UTF-8, links and strings that lead into a build's own directories; or the first that is too long or changed.
     """
     entries: list[Entry] = []
-    requires: set[str] = set()
-    provides: set[str] = set()
     placed: list[str] = []
     elves: dict[str, elf.Elf] = {}
     bad: list[str] = []
@@ -96,8 +95,6 @@ def scan(destdir: Path) -> Scan:
                     bad.append(f"  /{item.path}: it names a library in characters that no property list can hold")
                 elif found:
                     elves[item.path] = found
-                    requires.update(found.needed)
-                    provides.update({found.soname} - {""})
                     placed += [item.path] if found.interpreter and (asks or found.from_origin) else []
                 inode = item.status.st_ino if item.status.st_nlink > 1 else 0
                 entries.append(Entry(item.path, Kind.FILE, mode, item.status.st_size, digest, inode=inode))
@@ -111,7 +108,22 @@ def scan(destdir: Path) -> Scan:
             hint="mend it in [phases] post_install, or leave it out by [install] remove",
         )
     manifest = Manifest.of(_numbered(entries))
-    return Scan(manifest, tuple(sorted(requires - provides)), tuple(sorted(provides)), tuple(placed), elves)
+    return Scan(manifest, *_libraries(manifest.entries, elves), tuple(placed), elves)
+
+
+def _libraries(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a package needs and what it provides.
+
+    Into who is linked with a library without a soname, the linker writes the name that it found it by (ld(1), -soname).
+    """
+    links = {entry.path: entry.target for entry in entries if entry.kind is Kind.LINK}
+    provides = {found.soname for found in elves.values()} - {""}
+    for path in (*links, *elves):
+        if name := _LINKED.fullmatch(path):
+            found = elves.get(followed(path, links))
+            provides |= {name[1]} if found and found.role is elf.Role.LIBRARY and not found.soname else set()
+    requires = {soname for found in elves.values() for soname in found.needed} - provides
+    return tuple(sorted(requires)), tuple(sorted(provides))
 
 
 def _unwritable(text: str, what: str) -> str:

@@ -56,13 +56,13 @@ def _names(entries: Iterable[Entry], elves: Mapping[str, Elf]) -> list[tuple[str
     found = {(elf.soname, "") for elf in elves.values() if elf.soname}
     for path in (*links, *elves):
         name = path.rpartition("/")[2]
-        elf = elves.get(_followed(path, links)) if ".so" in name else None
+        elf = elves.get(followed(path, links)) if ".so" in name else None
         if elf and elf.soname and (name == elf.soname or name.endswith(".so")):
             found.add((elf.soname, name))
     return sorted(found)
 
 
-def _followed(path: str, links: Mapping[str, str]) -> str:
+def followed(path: str, links: Mapping[str, str]) -> str:
     """Where a path leads to by the links of its own package; folders that are links are not looked through."""
     for _ in range(_HOPS):
         if path not in links:
