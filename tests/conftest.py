@@ -6,10 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.e2e.kit.land import Land, settled
 from tests.e2e.kit.server import Server
 from tests.e2e.kit.site import Site
+
+# how fast a machine is at the moment is not what is tested
+settings.register_profile("any load", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
 
 
 @pytest.hookimpl(optionalhook=True)

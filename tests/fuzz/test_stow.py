@@ -114,7 +114,7 @@ def picture(disk: Disk) -> tuple[dict[str, Found], dict[str, int]]:
     return disk.nodes, disk.modes
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(disks, steps)
 def test_the_disk_is_a_function_of_what_is_stowed(disk: Disk, story: list[Step]) -> None:
     """Hence the order of stowing does not matter, unstow is the inverse of stow, an upgrade equals out and in."""
@@ -124,7 +124,7 @@ def test_the_disk_is_a_function_of_what_is_stowed(disk: Disk, story: list[Step])
     assert picture(disk) == picture(fresh)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.tuples(*(members(name) for name in NAMES)))
 def test_the_order_of_stowing_does_not_matter(packages: tuple[Member, ...]) -> None:
     pictures = []
@@ -138,7 +138,7 @@ def test_the_order_of_stowing_does_not_matter(packages: tuple[Member, ...]) -> N
     assert all(other == pictures[0] for other in pictures)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(disks, steps, members())
 def test_unstow_is_the_inverse_of_stow(disk: Disk, story: list[Step], member: Member) -> None:
     go(disk, story)
@@ -150,7 +150,7 @@ def test_unstow_is_the_inverse_of_stow(disk: Disk, story: list[Step], member: Me
     assert picture(disk) == picture(before)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(disks, steps)
 def test_twice_is_once(disk: Disk, story: list[Step]) -> None:
     go(disk, story)
@@ -161,7 +161,7 @@ def test_twice_is_once(disk: Disk, story: list[Step]) -> None:
         assert disk.plan([disk.stowed[name]]).ops == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(disks, steps)
 def test_plan_and_disk_agree(disk: Disk, story: list[Step]) -> None:
     strangers = {path: found for path, found in disk.nodes.items() if path not in SKELETON and found.kind != "dir"}
@@ -177,7 +177,7 @@ def test_plan_and_disk_agree(disk: Disk, story: list[Step]) -> None:
     assert {path: disk.nodes[path] for path in strangers} == strangers
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(disks, steps, st.tuples(members("a"), members("c")))
 def test_a_refused_plan_does_nothing_and_a_good_one_can_be_carried_out(
     disk: Disk, story: list[Step], adding: tuple[Member, ...]
@@ -194,7 +194,7 @@ def test_a_refused_plan_does_nothing_and_a_good_one_can_be_carried_out(
     disk.apply(plan.ops)  # raises for an operation that no disk could do
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(disks, steps, members(), st.data())
 def test_a_change_that_was_cut_off_is_finished_or_undone(
     disk: Disk, story: list[Step], member: Member, data: st.DataObject
@@ -215,7 +215,7 @@ def test_a_change_that_was_cut_off_is_finished_or_undone(
     assert picture(cut) == picture(whole), "finished by doing it again from the first"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(members("a"), members("b"))
 def test_a_conflict_is_one_from_both_sides(one: Member, two: Member) -> None:
     def against(stowed: Member, adding: Member) -> set[str]:
@@ -231,7 +231,7 @@ def test_a_conflict_is_one_from_both_sides(one: Member, two: Member) -> None:
     assert merged == conflicts(dict(reversed(manifests.items())))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps, st.integers(0, 6))
 def test_what_the_user_wrote_into_a_conf_file_is_never_lost(story: list[Step], at: int) -> None:
     disk = Disk.fresh()

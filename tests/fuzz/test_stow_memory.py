@@ -68,7 +68,7 @@ disks = st.binary(max_size=3).map(strange_disk)
 choices = st.dictionaries(st.sampled_from("ghi"), st.sampled_from(NAMES), max_size=2)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.tuples(*(ruled_members(name) for name in NAMES)), choices)
 def test_the_order_of_stowing_does_not_matter_with_alternatives_and_accounts(
     packages: tuple[Member, ...], chosen: Mapping[str, str]
@@ -87,7 +87,7 @@ def test_the_order_of_stowing_does_not_matter_with_alternatives_and_accounts(
     assert all(other == pictures[0] for other in pictures)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(disks, steps, ruled_members("c"))
 def test_unstow_is_the_inverse_of_stow_also_with_adoption(disk: Disk, story: list[object], member: Member) -> None:
     go(disk, story)  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ stories = st.binary(min_size=4 * STORY_BYTES, max_size=4 * STORY_BYTES).map(
 edits = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(("etc/c", "etc/d/e", "usr/libexec/h"))), max_size=2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(disks, stories, edits, st.booleans())
 def test_each_earlier_state_can_be_returned_to(
     disk: Disk, told: list[bytes], changed: list[tuple[int, str]], at_once: bool
@@ -230,7 +230,7 @@ def finish(disk: Disk, ops: Sequence[object]) -> None:
     disk.apply(op for op in left if op.placed.path not in theirs)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(disks, steps, ruled_members("b"), st.integers(0, 40), st.integers(0, 40), st.sampled_from(("stow", "unstow")))
 def test_a_file_put_in_the_way_of_a_cut_off_change_is_never_lost(
     disk: Disk, story: list[object], member: Member, at: int, where: int, act: str
@@ -276,7 +276,7 @@ def test_rules_are_of_every_kind() -> None:
     assert any(m.rules == Rules() for m in members)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(members("a"), st.integers(0, 2**16 - 1))
 def test_subpackages_are_parts_of_one_package(whole: Member, cut: int) -> None:
     """Parts stowed together are the whole, but that links lead into the destdir of each; each part can go alone."""

@@ -93,7 +93,7 @@ def use(template: Template) -> None:
             assert all(part.text for parts in run.values() for part in parts)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.text(max_size=60))
 def test_any_text(text: str) -> None:
     read(text)
@@ -155,14 +155,14 @@ TOKENS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(TOKENS), max_size=25).map("".join))
 def test_text_of_toml_like_pieces(text: str) -> None:
     read(text)
     read("a = 1\n" + text)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.integers(0, len(LINED)), st.integers(0, 12), st.sampled_from(("", *TOKENS)))
 def test_a_right_text_with_a_piece_replaced(at: int, gone: int, token: str) -> None:
     if (template := read(LINED[:at] + token + LINED[at + gone :])) is not None:
@@ -216,14 +216,14 @@ def replaced(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
     return whole
 
 
-@settings(max_examples=180, deadline=None)
+@settings(max_examples=180)
 @given(st.sampled_from(LEAVES), st.sampled_from(VALUES))
 def test_a_right_template_with_a_value_replaced(path: tuple[str | int, ...], value: Any) -> None:
     if (template := read(text_of(**replaced(path, value)))) is not None:
         use(template)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.sampled_from([path for path in LEAVES if path[0] in ("vars", "env", "distfiles", "install", "options", "when")])
 )
@@ -287,7 +287,7 @@ def damaged(text: str, at: int, gone: int, piece: str) -> str:
     return text[:at] + piece + text[at + gone :]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 999), st.integers(0, 15), st.sampled_from(("", *TOKENS)))
 def test_whatever_stands_in_settings(at: int, gone: int, piece: str) -> None:
     text = damaged(SETTINGS_TEXT, at, gone, piece)
@@ -300,7 +300,7 @@ def test_whatever_stands_in_settings(at: int, gone: int, piece: str) -> None:
         assert read_settings.jobs is None or read_settings.jobs >= 1
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.integers(0, 999), st.integers(0, 15), st.sampled_from(("", *TOKENS, *WORDS)), st.sampled_from(("", *WORDS)))
 def test_whatever_stands_in_a_style(at: int, gone: int, piece: str, word: str) -> None:
     text = damaged(STYLE_TEXT.replace('"x"', f'"{word}"'), at, gone, piece)
@@ -351,7 +351,7 @@ def written(table: dict[str, Any], style: int, prefix: tuple[str, ...] = ()) -> 
     return "".join((*rows, *below))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.dictionaries(keys, values, max_size=4), st.integers(0, 255), st.booleans())
 def test_every_key_and_value_has_its_place(table: dict[str, Any], style: int, crlf: bool) -> None:
     text = written(table, style)

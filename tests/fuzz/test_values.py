@@ -52,7 +52,7 @@ paths = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size
 digests = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(versions, versions, versions)
 def test_versions_have_a_total_order(one: Version, two: Version, three: Version) -> None:
     assert (one < two) + (one == two) + (one > two) == 1
@@ -66,7 +66,7 @@ def test_versions_have_a_total_order(one: Version, two: Version, three: Version)
     assert sorted([three, two, one]) == sorted([one, three, two]) == sorted([two, one, three])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts, st.integers(0, 3))
 def test_longer_versions(text: str, revision: int) -> None:
     version = Version(text, revision)
@@ -77,7 +77,7 @@ def test_longer_versions(text: str, revision: int) -> None:
     assert version == Version(text.upper(), revision)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pkgvers, version_texts, st.integers(0, 9))
 def test_pkgvers_and_patterns(pkgver: PkgVer, bound: str, revision: int) -> None:
     assert PkgVer.parse(str(pkgver)) == pkgver
@@ -102,7 +102,7 @@ def entries(draw: st.DrawFn) -> Entry:
     return Entry(path, kind, draw(st.integers(0, 0o7777)), size, draw(digests), inode=inode)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(entries(), max_size=5, unique_by=lambda e: e.path), st.booleans())
 def test_manifests_are_read_as_they_were_written(found: list[Entry], conf: bool) -> None:
     manifest = Manifest.of(found)
@@ -111,7 +111,7 @@ def test_manifests_are_read_as_they_were_written(found: list[Entry], conf: bool)
     assert read.size == manifest.size <= sum(entry.size for entry in found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.binary(max_size=40)
     | st.binary(max_size=40).map(lambda data: b'<?xml version="1.0"?><plist>' + data)
@@ -125,7 +125,7 @@ def test_whatever_stands_in_a_plist(data: bytes) -> None:
             assert str(error)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=120))
 def test_whatever_stands_in_an_elf_file(data: bytes) -> None:
     elf.read(io.BytesIO(data))
@@ -136,7 +136,7 @@ placed = st.builds(Placed, paths, pkgvers.map(str), st.sampled_from(Class), path
 ops = st.builds(Op, st.sampled_from(Act), placed, st.none() | placed)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.dictionaries(pkgvers.map(str), st.booleans(), max_size=2),
     st.lists(names, max_size=2).map(tuple),
@@ -158,7 +158,7 @@ graphs = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(graphs)
 def test_an_order_or_a_cycle(tables: dict[str, dict[str, list[str]]]) -> None:
     known = packages(**tables)

@@ -30,7 +30,6 @@ from xsrc.model.settings import Limits
 
 SYM, LINK, DIR = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 FILE = Member("x/kept", b"kept")
-MANY = settings(deadline=None, database=None)
 
 
 # ---- members
@@ -378,7 +377,7 @@ def law(data: bytes, folder: Path) -> None:
 
 
 def test_any_headers_of_a_tar(tmp_path: Path) -> None:
-    @settings(MANY, max_examples=150)
+    @settings(max_examples=150)
     @given(st.lists(PARTS, max_size=6))
     def any_headers(parts: list[bytes]) -> None:
         law(pack.tar([FILE])[:1024] + b"".join(parts) + END, tmp_path)
@@ -390,7 +389,7 @@ def test_any_headers_of_a_tar(tmp_path: Path) -> None:
 def test_any_bytes_changed(tmp_path: Path, form: str) -> None:
     whole = PLAIN[form]([*pack.hello(), Member("hello-1.0/l", type=SYM, target="/tmp"), Member("x/h/a/b", b"1")])
 
-    @settings(MANY, max_examples=60)
+    @settings(max_examples=60)
     @given(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.binary(max_size=3)), min_size=1, max_size=4))
     def any_change(changes: list[tuple[int, bytes]]) -> None:
         data = bytearray(whole)

@@ -191,7 +191,7 @@ STEPS: dict[str, Callable[[Path], object]] = {
     "close": destdir.close,
     "remove": destdir.remove_tree,
 }
-HYPOTHESIS = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+HYPOTHESIS = settings(suppress_health_check=list(HealthCheck))
 
 
 def outcome(step: Callable[[], object], top: Path) -> str:

@@ -225,7 +225,7 @@ def test_programs_are_looked_for_in_the_first_phase_that_uses_them() -> None:
 AWKWARD = st.text(st.characters(codec="utf-8", exclude_characters="\0{}"), max_size=12)
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(
     st.lists(AWKWARD, max_size=4),
     st.text(st.characters(codec="utf-8", exclude_characters="\0{}"), min_size=1, max_size=8),

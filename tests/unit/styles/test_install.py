@@ -83,7 +83,7 @@ AWKWARD = st.text(st.characters(codec="utf-8", exclude_characters="\0{}"), min_s
 )
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(AWKWARD, AWKWARD)
 def test_awkward_names_come_through_the_shell_as_they_are(one: str, two: str) -> None:
     text = install_script(
