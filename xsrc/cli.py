@@ -10,13 +10,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from plumbum import cli
-
 from xsrc import __version__
 from xsrc.errors import HostError
 from xsrc.ui import Ui, for_streams
 from xsrc.verbs.context import Context, Host
-from xsrc.verbs.verb import Verb
+from xsrc.verbs.verb import Common, Verb
 
 VERBS = {
     "build": "build.Build",
@@ -55,16 +53,12 @@ VERBS = {
 _COMMAND_FOLLOWS = ("chroot", "shell")
 
 
-class Xsrc(cli.Application):
+class Xsrc(Common):
     """A ports tree in the manner of xbps-src, with a stow-based masterdir."""
 
     PROGNAME = "xsrc"
     VERSION = __version__
     SUBCOMMAND_HELPMSG = False
-
-    masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
-    verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
-    base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base: host, debian, debian:SUITE, source")
 
     def main(self, *words: str) -> int:
         """Without a verb: the help."""

@@ -18,7 +18,7 @@ from xsrc.effects.rename import exchange
 from xsrc.effects.walk import Item, Walk, changed, held
 from xsrc.errors import BuildFailed
 from xsrc.model import elf
-from xsrc.model.interface import followed
+from xsrc.model.interface import libraries
 from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest
 
 _LEAKS = (b"/pkg-destdir/",)
@@ -53,7 +53,7 @@ class Scan:
         manifest = Manifest.of(entries)
         elves = {e.path: self.elves[e.path] for e in manifest.entries if e.path in self.elves}
         placed = tuple(path for path in self.placed if path in elves)
-        return Scan(manifest, *_libraries(manifest.entries, elves), placed, elves)
+        return Scan(manifest, *_sonames(manifest.entries, elves), placed, elves)
 
 
 def scan(destdir: Path) -> Scan:
@@ -108,20 +108,17 @@ def scan(destdir: Path) -> Scan:
             hint="mend it in [phases] post_install, or leave it out by [install] remove",
         )
     manifest = Manifest.of(_numbered(entries))
-    return Scan(manifest, *_libraries(manifest.entries, elves), tuple(placed), elves)
+    return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves)
 
 
-def _libraries(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _sonames(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What a package needs and what it provides.
 
     Into who is linked with a library without a soname, the linker writes the name that it found it by (ld(1), -soname).
     """
-    links = {entry.path: entry.target for entry in entries if entry.kind is Kind.LINK}
     provides = {found.soname for found in elves.values()} - {""}
-    for path in (*links, *elves):
-        if name := _LINKED.fullmatch(path):
-            found = elves.get(followed(path, links))
-            provides |= {name[1]} if found and found.role is elf.Role.LIBRARY and not found.soname else set()
+    bare = [at for at, found in libraries(entries, elves) if found.role is elf.Role.LIBRARY and not found.soname]
+    provides.update(name[1] for name in map(_LINKED.fullmatch, bare) if name)
     requires = {soname for found in elves.values() for soname in found.needed} - provides
     return tuple(sorted(requires)), tuple(sorted(provides))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -52,17 +52,23 @@ def _read(entry: Entry, elf: Elf | None) -> tuple[Any, ...]:
 
 def _names(entries: Iterable[Entry], elves: Mapping[str, Elf]) -> list[tuple[str, str]]:
     """Each soname that is provided, with the names that loader and linker find it by; no version of a file's name."""
-    links = {entry.path: entry.target for entry in entries if entry.kind is Kind.LINK}
     found = {(elf.soname, "") for elf in elves.values() if elf.soname}
-    for path in (*links, *elves):
+    for path, elf in libraries(entries, elves):
         name = path.rpartition("/")[2]
-        elf = elves.get(followed(path, links)) if ".so" in name else None
-        if elf and elf.soname and (name == elf.soname or name.endswith(".so")):
+        if elf.soname and (name == elf.soname or name.endswith(".so")):
             found.add((elf.soname, name))
     return sorted(found)
 
 
-def followed(path: str, links: Mapping[str, str]) -> str:
+def libraries(entries: Iterable[Entry], elves: Mapping[str, Elf]) -> Iterator[tuple[str, Elf]]:
+    """Each path with the name of a library that leads to an ELF file, its own or by links of the package; and that."""
+    links = {entry.path: entry.target for entry in entries if entry.kind is Kind.LINK}
+    for path in (*links, *elves):
+        if ".so" in path.rpartition("/")[2] and (elf := elves.get(_followed(path, links))):
+            yield path, elf
+
+
+def _followed(path: str, links: Mapping[str, str]) -> str:
     """Where a path leads to by the links of its own package; folders that are links are not looked through."""
     for _ in range(_HOPS):
         if path not in links:

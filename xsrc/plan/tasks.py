@@ -32,7 +32,7 @@ def tasks(
     return tuple(result)
 
 
-def nearest(waiting: Iterable[Task]) -> dict[str, tuple[str, ...]]:
+def direct_needs(waiting: Iterable[Task]) -> dict[str, tuple[str, ...]]:
     """What each task waits for and none of those waits for already: as much as must be known to put them in order."""
     needs = {task.name: task.needs for task in waiting}
     return {name: tuple(sorted(own.difference(*(needs[need] for need in own)))) for name, own in needs.items()}

@@ -15,7 +15,7 @@ from xsrc.errors import Interrupted, XsrcError
 from xsrc.model.run import JobRecord, Run, State
 from xsrc.plan.build import BuildPlan, Step
 from xsrc.plan.schedule import Schedule
-from xsrc.plan.tasks import nearest, tasks
+from xsrc.plan.tasks import direct_needs, tasks
 from xsrc.ui import Progress, Row, WorkerUi, seconds
 from xsrc.verbs.context import Context
 from xsrc.verbs.job import Wish, build_job
@@ -64,7 +64,7 @@ class Runner:
         waiting = tasks(plan, todo, self.expected, fetch=orders.fetch)
         self.schedule = Schedule(waiting, orders.workers, memory_free())
         self.workers = Workers()
-        needs = nearest(waiting)
+        needs = direct_needs(waiting)
         self.records = {
             step.name: JobRecord(
                 step.name,

@@ -10,14 +10,19 @@ from plumbum import cli
 from xsrc.verbs.context import Context, Flags
 
 
-class Verb(cli.Application):
-    """One command. plumbum swallows some exceptions, so nothing is done while it runs: it only keeps what was said."""
-
-    CALL_MAIN_IF_NESTED_COMMAND = False
+class Common(cli.Application):
+    """The switches that may stand before a verb and after it."""
 
     masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
     verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
     base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base: host, debian, debian:SUITE, source")
+
+
+class Verb(Common):
+    """One command. plumbum swallows some exceptions, so nothing is done while it runs: it only keeps what was said."""
+
+    CALL_MAIN_IF_NESTED_COMMAND = False
+
     given: tuple[str, ...] = ()
 
     @property
