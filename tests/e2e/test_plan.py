@@ -138,6 +138,29 @@ def test_no_check_leaves_the_tests_out(site: Site) -> None:
     assert "hello-1.0_1: check" not in result.lines
 
 
+def test_what_only_tests_need_is_not_built_for_what_runs_none(site: Site) -> None:
+    site.script(
+        "prover", "mkdir -p $DESTDIR/usr/bin\necho '#!/bin/sh' >$DESTDIR/usr/bin/prover\nchmod +x $DESTDIR/usr/bin/*\n"
+    )
+    site.hello(top='checkdepends = ["prover"]', Makefile=pack.MAKEFILE.replace("./hello | grep '^hello'", "prover"))
+    site.xsrc("configure", "hello").ok()
+    site.build("--no-check", "hello")
+    assert site.xsrc("list").out.startswith("* hello-1.0_1 ")
+    assert "prover" not in site.xsrc("list").out
+    site.xsrc("build", "hello").ok("up to date and stowed")
+    assert "prover-1.0_1: built (not built yet)" in site.build("-f", "hello").err
+
+
+def test_what_failed_its_tests_goes_on_without_them_and_what_they_needed(site: Site) -> None:
+    site.script("prover", "mkdir -p $DESTDIR/usr/bin\ncp /bin/false $DESTDIR/usr/bin/prover\n")
+    site.hello(top='checkdepends = ["prover"]', Makefile=pack.MAKEFILE.replace("./hello | grep '^hello'", "prover"))
+    site.xsrc("build", "hello").ended(1, "check failed")
+    site.xsrc("gc", "--all").ok()
+    assert not site.destdir("prover-1.0_1").exists()
+    said = site.build("--no-check", "hello").err
+    assert "hello-1.0_1: install" in said and "hello-1.0_1: build\n" not in said
+
+
 def test_make_check_false_has_no_check_phase(site: Site) -> None:
     site.hello(top="make_check = false", Makefile=pack.MAKEFILE.replace("./hello | grep '^hello'", "false"))
     assert "hello-1.0_1: check" not in site.build("hello").lines

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from xsrc.model.buildkey import DEPENDS, difference
 from xsrc.model.outcome import Outcome, Rung, same
-from xsrc.model.package import pkgvers
+from xsrc.model.package import Package, pkgvers
 from xsrc.model.pkgver import PkgVer
-from xsrc.plan.graph import build_closure, run_closure
+from xsrc.plan.graph import BUILD, UNTESTED, build_closure, run_closure
 from xsrc.plan.jobs import Job
 
 _SHOWN = 3
@@ -52,6 +52,8 @@ class BuildPlan:
     steps: tuple[Step, ...]
     requested: tuple[str, ...]
     rung: Rung = Rung.EXACT
+    untested: Collection[str] = ()
+    """Packages whose tests are not run: what nothing else needs than these tests is not in the plan."""
 
     @property
     def todo(self) -> tuple[Step, ...]:
@@ -72,6 +74,12 @@ def changed(old: str, new: str) -> str | None:
     return f"changed: {', '.join(told[:_SHOWN])}{more}"
 
 
+def within(package: Package, packages: Mapping[str, Package], untested: Collection[str]) -> tuple[str, ...]:
+    """What the build roots of a package hold by declaration, without what only its tests see where none are run."""
+    tested = package.make_check and package.name not in untested
+    return build_closure(package, packages, BUILD if tested else UNTESTED)
+
+
 def plan_build(
     jobs: Mapping[str, Job],
     requested: tuple[str, ...],
@@ -79,17 +87,18 @@ def plan_build(
     rung: Rung = Rung.EXACT,
     *,
     force: bool = False,
+    untested: Collection[str] = (),
 ) -> BuildPlan:
     """Which of the jobs (in build order) are to do; what nothing unfinished needs to build is not in the plan.
 
     A package is up to date when its inputs are what they were and everything that stood in its build root has come
     out, at `rung` of the ladder, as it was then. Where that is to be built first, it *may* be built.
-    `force` builds the requested ones again, whatever there is.
+    `force` builds the requested ones again, whatever there is; of the `untested` no tests are run.
     """
     packages = {name: job.package for name, job in jobs.items()}
     versions = pkgvers(packages.values())
     homes = {pkgver.name: name for name, package in packages.items() for pkgver in package.outputs}
-    closures = {name: build_closure(package, packages) for name, package in packages.items()}
+    closures = {name: within(package, packages, untested) for name, package in packages.items()}
     steps: dict[str, Step] = {}
     gone: set[str] = set()
     for name, job in jobs.items():
@@ -115,7 +124,7 @@ def plan_build(
     for name, step in reversed(steps.items()):
         if name in wanted and step.reason:
             wanted.update(closures[name])
-    return BuildPlan(tuple(step for name, step in steps.items() if name in wanted), requested, rung)
+    return BuildPlan(tuple(step for name, step in steps.items() if name in wanted), requested, rung, untested)
 
 
 def _own(job: Job, built: Built, *, forced: bool) -> str | None:

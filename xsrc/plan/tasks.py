@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 
 from xsrc.model.run import Expected
-from xsrc.plan.build import BuildPlan, Step
-from xsrc.plan.graph import build_closure
+from xsrc.plan.build import BuildPlan, Step, within
 from xsrc.plan.schedule import Task
 
 _USUAL = 1.0
@@ -26,7 +25,7 @@ def tasks(
     usual = median([known.seconds for name, known in expected.items() if name in names] or [_USUAL])
     result = []
     for step in todo:
-        needs = () if fetch else (*build_closure(step.job.package, packages), *step.because)
+        needs = () if fetch else (*within(step.job.package, packages, plan.untested), *step.because)
         known = expected.get(step.name, Expected(usual, 0))
         result.append(Task(step.name, frozenset(names.intersection(needs)), known.seconds, known.peak))
     return tuple(result)

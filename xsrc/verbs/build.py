@@ -56,7 +56,8 @@ def build(context: Context, request: Request) -> int:
     request = leave_out(context, request, planned)
     force = request.force or request.to is not Phase.INSTALL
     with context.farm_to_read() if request.plan_only else context.farm() as farm:
-        plan = make_plan(context, farm, planned, request.names, force=force, look=request.plan_only)
+        look, untested = request.plan_only, _untested(request, planned)
+        plan = make_plan(context, farm, planned, request.names, force=force, look=look, untested=untested)
     if request.plan_only:
         return show_plan(context, plan, request)
     # only what follows fetch needs what a package depends on
@@ -74,6 +75,13 @@ def build(context: Context, request: Request) -> int:
         makejobs = {name: last[name].makejobs for name in there if name in last}
         return reproduce(context, (planned[name] for name in there), versions, options, makejobs) or code
     return finish(context, plan, replace(request, names=there), versions) or code
+
+
+def _untested(request: Request, planned: Iterable[str]) -> frozenset[str]:
+    """Those of the packages whose tests a request does not come to."""
+    if not request.check:
+        return frozenset(planned)
+    return frozenset() if request.to in (Phase.CHECK, Phase.INSTALL) else frozenset(request.names)
 
 
 def leave_out(context: Context, request: Request, planned: Mapping[str, Job]) -> Request:
@@ -197,7 +205,7 @@ class _BuildVerb(Verb):
     )
     force = cli.Flag(["-f", "--force"], help="build again although nothing has changed")
     plan_only = cli.Flag(["-n", "--plan"], help="print what would be done, and stop")
-    no_check = cli.Flag(["--no-check"], help="leave the check phase out")
+    no_check = cli.Flag(["--no-check"], help="leave the check phase out, and what only it needs")
 
     verb: ClassVar[str] = "build"
 

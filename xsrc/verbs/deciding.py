@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from xsrc.effects.builds import read_build
 from xsrc.effects.proc import capture
@@ -34,11 +34,18 @@ def read_jobs(context: Context, names: Iterable[str], options: Mapping[str, tupl
 
 
 def make_plan(
-    context: Context, farm: Farm, planned: Mapping[str, Job], names: tuple[str, ...], *, force: bool, look: bool
+    context: Context,
+    farm: Farm,
+    planned: Mapping[str, Job],
+    names: tuple[str, ...],
+    *,
+    force: bool,
+    look: bool,
+    untested: Collection[str] = (),
 ) -> BuildPlan:
     """What is to do, by the farm's records and by what is on disk; with `look` nothing is noted."""
     built = what_is_built(context, farm, planned, look=look)
-    plan = plan_build(planned, names, built, context.settings.cutoff, force=force)
+    plan = plan_build(planned, names, built, context.settings.cutoff, force=force, untested=untested)
     if not look:
         farm.note_keys(keeps(plan, built))
     return plan

@@ -22,6 +22,7 @@ from xsrc.model.settings import Settings
 from xsrc.plan.build import Built, changed, plan_build
 from xsrc.plan.jobs import Job, World, environment, jobs
 from xsrc.plan.resolve import resolve
+from xsrc.plan.tasks import tasks
 from xsrc.styles.expand import Style, parse_styles
 
 STYLES = parse_styles(style_texts(), style_programs())
@@ -411,6 +412,31 @@ def test_what_nothing_unfinished_needs_is_left_out() -> None:
         "top": "not built yet",
         "run": "not built yet",
     }
+
+
+def test_what_only_tests_need_is_left_out_where_none_are_run() -> None:
+    all_of_it = made(
+        packages(
+            harness={},
+            low={"checkdepends": ["harness"]},
+            prover={"makedepends": ["low"]},
+            top={"checkdepends": ["prover"]},
+        )
+    )
+    assert reasons(all_of_it, ("top",), Built()) == dict.fromkeys(("harness", "low", "prover", "top"), "not built yet")
+    assert reasons(all_of_it, ("top",), Built(), untested={"top"}) == {"top": "not built yet"}
+    plan = plan_build(all_of_it, ("top",), Built(), untested={"low"})
+    assert {step.name for step in plan.todo} == {"low", "prover", "top"}
+    assert {task.name: task.needs for task in tasks(plan, plan.todo, {}, fetch=False)} == {
+        "low": set(),
+        "prover": {"low"},
+        "top": {"prover"},
+    }
+
+
+def test_a_package_without_tests_needs_nothing_for_them() -> None:
+    all_of_it = made(packages(prover={}, top={"checkdepends": ["prover"], "make_check": "a reason"}))
+    assert reasons(all_of_it, ("top",), Built()) == {"top": "not built yet"}
 
 
 def test_all_is_built() -> None:
