@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -18,8 +19,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.unit.builders import a_package, tidy_text
+from tests.unit.builders import a_package, style_programs, style_texts, tidy_text
 from xsrc.model.settings import SITES
+from xsrc.styles.expand import parse_styles
 from xsrc.styles.install import install_script
 
 TREE = Path(__file__).resolve().parent.parent
@@ -439,6 +441,24 @@ def test_scripts_of_xsrc_are_posix_sh(shell: str) -> None:
 @pytest.mark.parametrize("text", ["if true; then", "a() {", "echo 'x"])
 def test_the_test_of_sh_sees_what_is_wrong(text: str) -> None:
     assert subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True, check=False).returncode != 0
+
+
+# ---- templates
+
+PACKAGES = {"cargo": "rust", "rustc": "rust"}
+"""What gives a program that a style runs, where the package has another name."""
+
+
+def test_templates_name_what_their_build_style_runs() -> None:
+    styles = parse_styles(style_texts(), style_programs())
+    missing = set()
+    for file in (TREE / "templates").glob("*/template.toml"):
+        raw = tomllib.loads(file.read_text())
+        wanted = {PACKAGES.get(tool, tool) for tool in styles[raw["build_style"]].tools} - {
+            "make"
+        }  # every base has make
+        missing |= {f"{file.parent.name}: {name}" for name in wanted.difference(raw.get("hostmakedepends", ()))}
+    none(missing)
 
 
 # ---- what is tracked
