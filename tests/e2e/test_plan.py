@@ -149,6 +149,13 @@ def test_what_only_tests_need_is_not_built_for_what_runs_none(site: Site) -> Non
     assert "prover" not in site.xsrc("list").out
     site.xsrc("build", "hello").ok("up to date and stowed")
     assert "prover-1.0_1: built (not built yet)" in site.build("-f", "hello").err
+    site.script(
+        "prover",
+        "mkdir -p $DESTDIR/usr/bin\nprintf '#!/bin/sh\\n:\\n' >$DESTDIR/usr/bin/prover\nchmod +x $DESTDIR/usr/bin/*\n",
+    )
+    assert "built" not in site.build("--no-check", "hello").err
+    said = site.build("hello").err
+    assert "prover-1.0_1: built (changed" in said and "hello-1.0_1: built (prover: another result)" in said
 
 
 def test_what_failed_its_tests_goes_on_without_them_and_what_they_needed(site: Site) -> None:
