@@ -232,6 +232,7 @@ def test_globs_and_all(site: Site) -> None:
     site.script("broken", top='broken = "it never was"')
     assert names(site, "lib-*") == ["lib-a", "lib-b"]
     assert names(site, "lib-*", "other") == ["lib-a", "lib-b", "other"]
+    assert names(site, "--all") == ["lib-a", "lib-b", "other"] and names(site, "broken") == ["broken"]
     site.xsrc("build", "x*").ended(2, "no template matches x*")
     result = site.build("--all")
     assert "broken-1.0_1: left out: broken: broken is marked broken: it never was" in result.err

@@ -14,6 +14,7 @@ from xsrc.model.outcome import difference as outcome_difference
 from xsrc.model.package import pkgvers
 from xsrc.plan.build import BuildPlan, Built
 from xsrc.plan.jobs import Job
+from xsrc.plan.resolve import refusal
 from xsrc.verbs.context import Context
 from xsrc.verbs.deciding import make_plan, read_jobs, what_is_built
 from xsrc.verbs.options import options_by_name, split_options
@@ -37,9 +38,12 @@ class Plan(Verb):
 
     def go(self, context: Context) -> int:
         context.override(jobs=self.jobs, cutoff=Rung(str(self.cutoff)) if self.cutoff else None)
-        names = context.homes(select(context, self.given, "plan", every=self.every)[0])
+        given, patterns = select(context, self.given, "plan", every=self.every)
+        names = context.homes(given)
         words = tuple(word for text in self.options for word in split_options(text))
         planned = read_jobs(context, names, options_by_name(names, words))
+        # as build does with what only a pattern stands for
+        names = tuple(name for name in names if name not in patterns or refusal(planned[name].package) is None)
         with context.farm_to_read() as farm:
             plan = make_plan(context, farm, planned, names, force=self.force, look=True)
         if self.json:
