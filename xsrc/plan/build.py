@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xsrc.model.buildkey import DEPENDS, difference
 from xsrc.model.outcome import Outcome, Rung, same
-from xsrc.model.package import Package, pkgvers
+from xsrc.model.package import pkgvers
 from xsrc.model.pkgver import PkgVer
 from xsrc.plan.graph import BUILD, UNTESTED, build_closure, run_closure
 from xsrc.plan.jobs import Job
@@ -39,6 +39,8 @@ class Step:
     reason: str | None
     because: tuple[str, ...] = ()
     """Packages on whose results it depends whether it is built at all; none where that is certain."""
+    within: tuple[str, ...] = ()
+    """What its build roots hold by declaration, without what only its tests see where none are run."""
 
     @property
     def name(self) -> str:
@@ -52,8 +54,6 @@ class BuildPlan:
     steps: tuple[Step, ...]
     requested: tuple[str, ...]
     rung: Rung = Rung.EXACT
-    untested: Collection[str] = ()
-    """Packages whose tests are not run: what nothing else needs than these tests is not in the plan."""
 
     @property
     def todo(self) -> tuple[Step, ...]:
@@ -74,12 +74,6 @@ def changed(old: str, new: str) -> str | None:
     return f"changed: {', '.join(told[:_SHOWN])}{more}"
 
 
-def within(package: Package, packages: Mapping[str, Package], untested: Collection[str]) -> tuple[str, ...]:
-    """What the build roots of a package hold by declaration, without what only its tests see where none are run."""
-    tested = package.make_check and package.name not in untested
-    return build_closure(package, packages, BUILD if tested else UNTESTED)
-
-
 def plan_build(
     jobs: Mapping[str, Job],
     requested: tuple[str, ...],
@@ -93,16 +87,18 @@ def plan_build(
 
     A package is up to date when its inputs are what they were and everything that stood in its build root has come
     out, at `rung` of the ladder, as it was then. Where that is to be built first, it *may* be built.
-    `force` builds the requested ones again, whatever there is; of the `untested` no tests are run.
+    `force` builds the requested ones again, whatever there is; of the `untested` no tests are run, and what only
+    these need is not in the plan.
     """
     packages = {name: job.package for name, job in jobs.items()}
     versions = pkgvers(packages.values())
     homes = {pkgver.name: name for name, package in packages.items() for pkgver in package.outputs}
-    closures = {name: within(package, packages, untested) for name, package in packages.items()}
     steps: dict[str, Step] = {}
     gone: set[str] = set()
     for name, job in jobs.items():
-        text, closure = str(job.package.pkgver), closures[name]
+        text = str(job.package.pkgver)
+        tested = job.package.make_check and name not in untested
+        closure = build_closure(job.package, packages, BUILD if tested else UNTESTED)
         key = built.keys.get(text)
         reason = _own(job, built, forced=force and name in requested)
         because: tuple[str, ...] = ()
@@ -119,12 +115,12 @@ def plan_build(
                 reason = _chain(steps[because[0]])
             elif reason is None and key != job.key and closure and not seen:
                 reason = "what it was built with is not known"
-        steps[name] = Step(job, reason, because)
+        steps[name] = Step(job, reason, because, closure)
     wanted = set(run_closure(requested, packages))
     for name, step in reversed(steps.items()):
         if name in wanted and step.reason:
-            wanted.update(closures[name])
-    return BuildPlan(tuple(step for name, step in steps.items() if name in wanted), requested, rung, untested)
+            wanted.update(step.within)
+    return BuildPlan(tuple(step for name, step in steps.items() if name in wanted), requested, rung)
 
 
 def _own(job: Job, built: Built, *, forced: bool) -> str | None:

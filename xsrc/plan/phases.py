@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from xsrc.model.arch import Dep
+from xsrc.plan.graph import BUILD, UNTESTED
 
 
 class Phase(enum.Enum):
@@ -41,7 +42,7 @@ class Access:
     """Whether the sources are writable; they can be read in every phase after fetch."""
     destdir: bool = False
     """Whether the destdir is there, and then writable."""
-    depends: tuple[Dep, ...] = (Dep.TOOL, Dep.LIB)
+    depends: tuple[Dep, ...] = UNTESTED
     """Whose destdirs are layers of the build root."""
 
 
@@ -52,7 +53,7 @@ ACCESS: Mapping[Phase, Access] = MappingProxyType(
         Phase.PATCH: Access(wrksrc=True),
         Phase.CONFIGURE: Access(wrksrc=True),
         Phase.BUILD: Access(wrksrc=True),
-        Phase.CHECK: Access(wrksrc=True, depends=(Dep.TOOL, Dep.LIB, Dep.CHECK)),
+        Phase.CHECK: Access(wrksrc=True, depends=BUILD),
         # `make install` relinks and writes its own records: the sources stay writable beside the destdir
         Phase.INSTALL: Access(wrksrc=True, destdir=True),
     }

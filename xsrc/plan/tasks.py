@@ -6,26 +6,23 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 
 from xsrc.model.run import Expected
-from xsrc.plan.build import BuildPlan, Step, within
+from xsrc.plan.build import Step
 from xsrc.plan.schedule import Task
 
 _USUAL = 1.0
 """Seconds that a build is expected to take where nothing is known of any."""
 
 
-def tasks(
-    plan: BuildPlan, todo: tuple[Step, ...], expected: Mapping[str, Expected], *, fetch: bool
-) -> tuple[Task, ...]:
+def tasks(todo: tuple[Step, ...], expected: Mapping[str, Expected], *, fetch: bool) -> tuple[Task, ...]:
     """The steps of `todo`; each waits for what stands in its build root, unless they are only to `fetch`.
 
     What the history does not know is expected to take as long as is usual for the others.
     """
     names = {step.name for step in todo}
-    packages = {step.name: step.job.package for step in plan.steps}
     usual = median([known.seconds for name, known in expected.items() if name in names] or [_USUAL])
     result = []
     for step in todo:
-        needs = () if fetch else (*within(step.job.package, packages, plan.untested), *step.because)
+        needs = () if fetch else (*step.within, *step.because)
         known = expected.get(step.name, Expected(usual, 0))
         result.append(Task(step.name, frozenset(names.intersection(needs)), known.seconds, known.peak))
     return tuple(result)

@@ -133,7 +133,7 @@ def carry_out(
         return reason
 
     orders = Orders(context.jobs, wish, again, bad, request.keep_going, request.to is Phase.FETCH, context.command)
-    result = Runner(context, plan, todo, orders).go()
+    result = Runner(context, todo, orders).go()
     return result.code, result.failed
 
 

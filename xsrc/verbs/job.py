@@ -96,6 +96,7 @@ class Builder:
         self.context, self.job, self.wish = context, job, wish
         self.package = job.package
         self.pkgver = job.package.pkgver
+        self.tested = wish.check and self.package.make_check and wish.to.number >= Phase.CHECK.number
         self.work = context.masterdir.work(self.pkgver)
         self.state = work.State(job.key, options=wish.options)
         self.prepared: tuple[Path, ...] | None = None
@@ -145,10 +146,9 @@ class Builder:
         if not saw or self.wish.to is Phase.FETCH:
             return True
         now = self.depends(ACCESS[Phase.INSTALL]).outcomes
-        tested = self.wish.check and self.wish.to.number >= Phase.CHECK.number
-        if tested and not saw.keys() <= now.keys():
+        if self.tested and not saw.keys() <= now.keys():
             now = self.depends(ACCESS[Phase.CHECK]).outcomes
-        return all(now[name].exact == seen.exact if name in now else not tested for name, seen in saw.items())
+        return all(now[name].exact == seen.exact if name in now else not self.tested for name, seen in saw.items())
 
     def make_root(self) -> None:
         """Make the top layer of the build root anew."""
@@ -161,7 +161,7 @@ class Builder:
 
     def phase(self, phase: Phase) -> None:
         """Run one phase; its state says how far it came, whatever ends it."""
-        if phase is Phase.CHECK and not (self.wish.check and self.package.make_check):
+        if phase is Phase.CHECK and not self.tested:
             return
         if phase in (Phase.FETCH, Phase.EXTRACT) or phase.value in self.job.scripts:
             self.context.ui.step(str(self.pkgver), phase.value)

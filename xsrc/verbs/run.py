@@ -13,7 +13,7 @@ from xsrc.effects.journal import Journal
 from xsrc.effects.workers import END, End, Event, Say, Workers, memory_free
 from xsrc.errors import Interrupted, XsrcError
 from xsrc.model.run import JobRecord, Run, State
-from xsrc.plan.build import BuildPlan, Step
+from xsrc.plan.build import Step
 from xsrc.plan.schedule import Schedule
 from xsrc.plan.tasks import direct_needs, tasks
 from xsrc.ui import Progress, Row, WorkerUi, seconds
@@ -56,12 +56,12 @@ class Result:
 class Runner:
     """The state of a run; `go` is the story."""
 
-    def __init__(self, context: Context, plan: BuildPlan, todo: tuple[Step, ...], orders: Orders) -> None:
+    def __init__(self, context: Context, todo: tuple[Step, ...], orders: Orders) -> None:
         self.context, self.orders, self.ui = context, orders, context.ui
         self.journal = Journal(context.masterdir, context.ui.warn)
         self.steps = {step.name: step for step in todo}
         self.expected = self.journal.expected()
-        waiting = tasks(plan, todo, self.expected, fetch=orders.fetch)
+        waiting = tasks(todo, self.expected, fetch=orders.fetch)
         self.schedule = Schedule(waiting, orders.workers, memory_free())
         self.workers = Workers()
         needs = direct_needs(waiting)

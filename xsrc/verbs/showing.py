@@ -25,7 +25,7 @@ def plan_lines(context: Context, plan: BuildPlan, extra: Mapping[str, str]) -> I
         cost = "" if known is None else f" ({seconds(known.seconds)}, {known.peak >> 20} MiB)"
         yield f"{'may  ' if step.because else 'build'} {pkgver}: {step.reason}{extra.get(step.name, '')}{cost}"
     if len(plan.todo) > 1:
-        yield summary(context, plan, Schedule(tasks(plan, plan.todo, expected, fetch=False), context.jobs))
+        yield summary(context, plan, Schedule(tasks(plan.todo, expected, fetch=False), context.jobs))
 
 
 def summary(context: Context, plan: BuildPlan, schedule: Schedule) -> str:
@@ -43,7 +43,7 @@ def summary(context: Context, plan: BuildPlan, schedule: Schedule) -> str:
 def plan_table(context: Context, plan: BuildPlan) -> dict[str, Any]:
     """The same as a table for JSON."""
     expected = Journal(context.masterdir, context.ui.warn).expected()
-    schedule = Schedule(tasks(plan, plan.todo, expected, fetch=False), context.jobs)
+    schedule = Schedule(tasks(plan.todo, expected, fetch=False), context.jobs)
     longest, names = schedule.critical_path()
     steps = []
     for step in plan.steps:

@@ -427,7 +427,7 @@ def test_what_only_tests_need_is_left_out_where_none_are_run() -> None:
     assert reasons(all_of_it, ("top",), Built(), untested={"top"}) == {"top": "not built yet"}
     plan = plan_build(all_of_it, ("top",), Built(), untested={"low"})
     assert {step.name for step in plan.todo} == {"low", "prover", "top"}
-    assert {task.name: task.needs for task in tasks(plan, plan.todo, {}, fetch=False)} == {
+    assert {task.name: task.needs for task in tasks(plan.todo, {}, fetch=False)} == {
         "low": set(),
         "prover": {"low"},
         "top": {"prover"},
