@@ -74,7 +74,7 @@ def test_a_link_meets_a_file(site: Site) -> None:
 
 
 def test_a_link_in_a_build_root_and_in_the_stowed_one(site_in_mode: Site) -> None:
-    """What is chosen is what runs."""
+    """What is chosen is what runs in the stowed root; a build sees what it declares, by priority, in each phase."""
     site = site_in_mode
     for name, priority in (("one", 1), ("two", 2)):
         table = offer("hi", "/usr/bin/hi", name, priority)
@@ -83,6 +83,31 @@ def test_a_link_in_a_build_root_and_in_the_stowed_one(site_in_mode: Site) -> Non
     assert site.xsrc("chroot", "hi").ok().out == "two\n"
     site.xsrc("alternatives", "hi=one").ok()
     assert site.xsrc("chroot", "hi").ok().out == "one\n"
+    install = 'hi >>said\nmkdir -p "$DESTDIR/usr/share"\ncp said "$DESTDIR/usr/share/said"\n'
+    needs = 'hostmakedepends = ["one"]\ncheckdepends = ["two"]'
+    site.script("greets", install, top=needs, do_build="hi >said\n", do_check="hi >>said\n")
+    site.build("greets")
+    assert (site.masterdir / "usr/share/said").read_text() == "one\ntwo\none\n", "build, check, install"
+
+
+def test_a_link_comes_before_the_base_and_counts_for_those_who_build_with_it(site: Site) -> None:
+    def tool(more: str) -> None:
+        package(site, "tool", {"usr/bin/tool": "#!/bin/sh\necho mine"}, tables=more)
+
+    tool(offer("awk", "/usr/bin/awk", "tool", 1))
+    install = 'mkdir -p "$DESTDIR/usr/share"\nawk >"$DESTDIR/usr/share/said"\n'
+    site.script("user", install, top='hostmakedepends = ["tool"]')
+    site.build("user")
+    assert (site.masterdir / "usr/share/said").read_text() == "mine\n", "not the base's awk"
+    tool(offer("awk", "/usr/bin/awk", "tool", 1) + offer("nawk", "/usr/bin/nawk", "tool", 1))
+    assert "user-1.0_1: built" in site.xsrc("build", "user").ok().err
+
+
+def test_a_link_that_does_not_fit_into_a_build_root(site: Site) -> None:
+    shell(site, "ash", 10)
+    package(site, "busybox", {"usr/bin/sh": "busybox"})
+    site.script("user", top='hostmakedepends = ["ash", "busybox"]')
+    site.xsrc("build", "--no-stow", "user").ended(5, "user-1.0_1: its dependencies do not fit into one", "usr/bin/sh")
 
 
 # ---- versions side by side

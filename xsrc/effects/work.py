@@ -89,17 +89,29 @@ def make_root(
     (etc / "ld.so.conf").write_text("".join(f"/{folder}\n" for folder in libdirs))
 
 
-def hide(root: Path, base: Path, paths: Iterable[str]) -> None:
-    """Hide files of the base from a build root: a whiteout of overlayfs in its top layer, which anybody may make.
+def cover(
+    root: Path, base: Path, hidden: Iterable[str], links: Mapping[str, str], former: Iterable[str] = ()
+) -> list[str]:
+    """Lay over a build root, in its top layer, links by path, and nothing where a file of the base is to be hidden.
 
-    Kernels before 5.8 do not let us (mknod(2)); there the base's stay to be found.
+    What was laid there before, `former`, goes first; gives what is now. Nothing is a whiteout of overlayfs, which
+    anybody may make; kernels before 5.8 do not let us (mknod(2)), and there the base's files stay to be found.
     """
-    for path in paths:
-        if (root / path).exists() or not stat.S_ISREG(_mode(base / path)):
+    for path in former:
+        (root / path).unlink(missing_ok=True)
+    made = []
+    for path in (*links, *hidden):
+        top = root / path
+        if os.path.lexists(top) or (path not in links and not stat.S_ISREG(_mode(base / path))):
             continue
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(PermissionError, FileExistsError):
-            os.mknod(root / path, stat.S_IFCHR, os.makedev(0, 0))
+        top.parent.mkdir(parents=True, exist_ok=True)
+        if path in links:
+            top.symlink_to(links[path])
+        else:
+            with contextlib.suppress(PermissionError, FileExistsError):
+                os.mknod(top, stat.S_IFCHR, os.makedev(0, 0))
+        made.append(path)
+    return made
 
 
 def _mode(path: Path) -> int:

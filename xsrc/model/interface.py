@@ -12,7 +12,7 @@ from xsrc.model.elf import Elf, Role
 from xsrc.model.manifest import Entry, Kind
 from xsrc.model.outcome import Outcome
 
-FORMAT = 1
+FORMAT = 2
 """Raised when digests are made of other things than before."""
 
 _PROSE = tuple(f"usr/share/{name}/" for name in ("man", "info", "doc", "gtk-doc", "help", "locale", "licenses"))
@@ -35,7 +35,9 @@ def outcome(
     exact = [entries, rules, needs, sorted(shlib_requires), sorted(shlib_provides)]
     read = [_read(entry, elves.get(entry.path)) for entry in entries if not f"{entry.path}/".startswith(_PROSE)]
     names = _names(entries, elves)
-    return Outcome(_digest(exact), _digest([read, needs]), _digest(names) if names else "")
+    return Outcome(
+        _digest(exact), _digest([read, needs, rules.get("alternatives", [])]), _digest(names) if names else ""
+    )
 
 
 def _read(entry: Entry, elf: Elf | None) -> tuple[Any, ...]:

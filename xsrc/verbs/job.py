@@ -100,6 +100,7 @@ class Builder:
         self.work = context.masterdir.work(self.pkgver)
         self.state = work.State(job.key, options=wish.options)
         self.prepared: tuple[Path, ...] | None = None
+        self.covered: list[str] = []
         self.closures: dict[tuple[Dep, ...], Closure] = {}
 
     def go(self) -> bool:
@@ -273,7 +274,7 @@ class Builder:
             self.context.settings.tmp_mib,
             needed.within,
         )
-        work.hide(self.work.root, self.context.base.root, needed.hidden)
+        self.covered = work.cover(self.work.root, self.context.base.root, needed.hidden, needed.links, self.covered)
         self.cache_libraries(sandbox, needed)
         return sandbox
 
@@ -321,9 +322,8 @@ class Builder:
             shell = "-eux" if self.context.flags.verbose else "-eu"
             limits = self.context.settings.limits
             with limited_group(self.context.cgroups, limits) as group:
-                argv = limited(
-                    ("/bin/sh", shell, file), replace(limits, processes=0, memory_mib=0) if group else limits
-                )
+                own = replace(limits, processes=0, memory_mib=0) if group else limits
+                argv = limited(("/bin/sh", shell, file), own)
                 before = self.before(group)
                 try:
                     code = run(self.context.helpers, sandbox, argv, self.sink(log), watch=self.watch(), before=before)

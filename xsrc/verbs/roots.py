@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xsrc.effects.store import Farm
 from xsrc.errors import ConflictError, HostError
 from xsrc.model.arch import Dep
+from xsrc.model.farm import Member
+from xsrc.model.manifest import Entry, Kind
 from xsrc.model.outcome import UNKNOWN, Outcome
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
+from xsrc.plan.alternatives import links_of
 from xsrc.plan.merge import conflicts
 from xsrc.plan.root import hidden
 from xsrc.verbs.context import Context
@@ -26,6 +29,8 @@ class Closure:
     sonames: Mapping[str, tuple[str, ...]]
     hidden: tuple[str, ...] = ()
     """Paths of the base that must not be found beside theirs."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """The links of their alternatives, by path."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """What each came out as."""
     tools: frozenset[str] = frozenset()
@@ -60,9 +65,11 @@ def read_closure(
     # of a cross build, what is made for its result stands in the compiler's own root
     foreign = {name for name, p in props.items() if package.machine.cross and p and p.arch == package.machine.arch.name}
     own = [v for v in ordered if v.name not in foreign]
-    entries = {str(v): farm.entries(v) for v in ordered}
     theirs = [v for v in ordered if v.name in foreign]
-    bad = [c for part in (own, theirs) for c in conflicts({str(v): entries[str(v)] for v in part})]
+    members = {v: farm.member(v) or Member(v, ()) for v in ordered}
+    links = _links(members[v] for v in own)
+    entries = {v: (*member.entries, *links.get(str(v), ())) for v, member in members.items()}
+    bad = [c for part in (own, theirs) for c in conflicts({str(v): entries[v] for v in part})]
     if bad:
         raise ConflictError(
             f"{pkgver}: its dependencies do not fit into one build root",
@@ -70,13 +77,23 @@ def read_closure(
             hint="one of them has to leave the path out: [install] remove",
         )
     outcomes = farm.outcomes()
-    linked = {name: [e.path for e in entries[str(v)] if e.path.endswith((".a", ".so"))] for name, v in chosen.items()}
+    linked = {name: [e.path for e in entries[v] if e.path.endswith((".a", ".so"))] for name, v in chosen.items()}
     return Closure(
         tuple((context.masterdir.destdir(v), farm.directories(v)) for v in own),
         {name: p.shlib_provides for name, p in props.items() if p is not None},
-        hidden((entry.path for v in own for entry in entries[str(v)]), context.base),
+        hidden((entry.path for v in own for entry in entries[v]), context.base),
+        {entry.path: entry.target for found in links.values() for entry in found},
         {name: outcomes.get(str(v), UNKNOWN) for name, v in sorted(chosen.items())},
         frozenset(tools),
         tuple(context.masterdir.destdir(v) for v in theirs),
         {name: tuple(paths) for name, paths in linked.items() if any(path.endswith(".a") for path in paths)},
     )
+
+
+def _links(members: Iterable[Member]) -> dict[str, list[Entry]]:
+    """By pkgver, the links of alternatives that it gives; a build knows of no choice, only of priorities."""
+    found: dict[str, list[Entry]] = {}
+    for placed in links_of(members, {}).values():
+        if placed.linked:
+            found.setdefault(placed.owner, []).append(Entry(placed.path, Kind.LINK, 0o777, target=placed.text))
+    return found
