@@ -108,6 +108,9 @@ def test_a_link_that_does_not_fit_into_a_build_root(site: Site) -> None:
     package(site, "busybox", {"usr/bin/sh": "busybox"})
     site.script("user", top='hostmakedepends = ["ash", "busybox"]')
     site.xsrc("build", "--no-stow", "user").ended(5, "user-1.0_1: its dependencies do not fit into one", "usr/bin/sh")
+    package(site, "ash", {"usr/bin/ash": "ash"}, tables=offer("sh", "/usr/lib/sh/one", "../../bin/ash", 1))
+    package(site, "busybox", {"usr/lib/sh": "-> here"})
+    site.xsrc("build", "--no-stow", "user").ended(5, "usr/lib/sh: ash-1.0_1 and busybox-1.0_1: a dir in")
 
 
 # ---- versions side by side

@@ -82,7 +82,7 @@ def read_closure(
         tuple((context.masterdir.destdir(v), farm.directories(v)) for v in own),
         {name: p.shlib_provides for name, p in props.items() if p is not None},
         hidden((entry.path for v in own for entry in entries[v]), context.base),
-        {entry.path: entry.target for found in links.values() for entry in found},
+        {e.path: e.target for found in links.values() for e in found if e.kind is Kind.LINK},
         {name: outcomes.get(str(v), UNKNOWN) for name, v in sorted(chosen.items())},
         frozenset(tools),
         tuple(context.masterdir.destdir(v) for v in theirs),
@@ -91,9 +91,12 @@ def read_closure(
 
 
 def _links(members: Iterable[Member]) -> dict[str, list[Entry]]:
-    """By pkgver, the links of alternatives that it gives; a build knows of no choice, only of priorities."""
+    """By pkgver, the links of alternatives that it gives, with their directories.
+
+    A build knows of no choice, only of priorities.
+    """
     found: dict[str, list[Entry]] = {}
     for placed in links_of(members, {}).values():
-        if placed.linked:
-            found.setdefault(placed.owner, []).append(Entry(placed.path, Kind.LINK, 0o777, target=placed.text))
+        link = Entry(placed.path, Kind.LINK, 0o777, target=placed.text)
+        found.setdefault(placed.owner, []).append(link if placed.linked else Entry(placed.path, Kind.DIR))
     return found
