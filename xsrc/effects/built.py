@@ -224,15 +224,6 @@ class Built:
         )
         return tuple(read_entry(row) for row in rows)
 
-    def directories(self, pkgver: PkgVer) -> frozenset[str]:
-        """The directories of a built package."""
-        rows = self.db.execute(
-            "SELECT path FROM entry WHERE kind = 'dir' "
-            "AND package = (SELECT id FROM package WHERE pkgver = ? AND current)",
-            (str(pkgver),),
-        )
-        return frozenset(path for (path,) in rows)
-
     def member(self, pkgver: PkgVer, build: str | None = None) -> Member | None:
         """A built package as the planner of the farm wants it; the build in its place, or the one that is named."""
         which, values = ("current", ()) if build is None else ("build = ?", (build,))

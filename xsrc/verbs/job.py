@@ -99,7 +99,7 @@ class Builder:
         self.tested = wish.check and self.package.make_check and wish.to.number >= Phase.CHECK.number
         self.work = context.masterdir.work(self.pkgver)
         self.state = work.State(job.key, options=wish.options)
-        self.prepared: tuple[Path, ...] | None = None
+        self.laid: Closure | None = None
         self.covered: list[str] = []
         self.closures: dict[tuple[Dep, ...], Closure] = {}
 
@@ -153,6 +153,7 @@ class Builder:
 
     def make_root(self) -> None:
         """Make the top layer of the build root anew."""
+        self.laid, self.covered = None, []
         scripts = {phase: tuple((s.name, s.text) for s in parts) for phase, parts in self.job.scripts.items()}
         points = (inside_wrksrc(self.pkgver), inside_destdir(self.pkgver), *self.context.base.binds)
         try:
@@ -264,18 +265,12 @@ class Builder:
         env = {**self.job.env, "SOURCE_DATE_EPOCH": str(self.state.epoch or EPOCH)}
         env["MAKEJOBS"] = str(self.wish.makejobs if self.package.parallel else 1)
         env |= {name: self.package.env[name] for name in ("SOURCE_DATE_EPOCH", "MAKEJOBS") if name in self.package.env}
-        sandbox = build_root(
-            self.package,
-            phase,
-            self.context.masterdir,
-            needed.layers,
-            self.context.base,
-            env,
-            self.context.settings.tmp_mib,
-            needed.within,
-        )
-        self.covered = work.cover(self.work.root, self.context.base.root, needed.hidden, needed.links, self.covered)
-        self.cache_libraries(sandbox, needed)
+        masterdir, base, tmp = self.context.masterdir, self.context.base, self.context.settings.tmp_mib
+        sandbox = build_root(self.package, phase, masterdir, needed.layers, base, env, tmp, needed.within)
+        if needed != self.laid:  # the scripts of a phase, and most phases, want the same top layer
+            self.covered = work.cover(self.work.root, base.root, needed.hidden, needed.links, self.covered)
+            self.cache_libraries(sandbox, needed)
+            self.laid = needed
         return sandbox
 
     def sandbox_for_person(self, phase: Phase, term: str) -> Sandbox:
@@ -298,10 +293,8 @@ class Builder:
 
     def cache_libraries(self, sandbox: Sandbox, needed: Closure) -> None:
         """Make ld.so.cache where declared packages bring libraries, so that theirs come before the base's."""
-        paths = tuple(path for path, _ in needed.layers)
-        if paths == self.prepared or not any(needed.sonames.values()):
+        if not any(needed.sonames.values()):
             return
-        self.prepared = paths
         mounts = (*sandbox.mounts, Bind(self.work.root / "etc", "etc", writable=True))
         script = "command -v ldconfig >/dev/null || exit 0; exec ldconfig -X -f /etc/ld.so.conf -C /etc/ld.so.cache"
         said: list[bytes] = []

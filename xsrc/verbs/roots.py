@@ -79,7 +79,7 @@ def read_closure(
     outcomes = farm.outcomes()
     linked = {name: [e.path for e in entries[v] if e.path.endswith((".a", ".so"))] for name, v in chosen.items()}
     return Closure(
-        tuple((context.masterdir.destdir(v), farm.directories(v)) for v in own),
+        tuple((context.masterdir.destdir(v), _directories(members[v])) for v in own),
         {name: p.shlib_provides for name, p in props.items() if p is not None},
         hidden((entry.path for v in own for entry in entries[v]), context.base),
         {e.path: e.target for found in links.values() for e in found if e.kind is Kind.LINK},
@@ -88,6 +88,11 @@ def read_closure(
         tuple(context.masterdir.destdir(v) for v in theirs),
         {name: tuple(paths) for name, paths in linked.items() if any(path.endswith(".a") for path in paths)},
     )
+
+
+def _directories(member: Member) -> frozenset[str]:
+    """The directories of a built package."""
+    return frozenset(entry.path for entry in member.entries if entry.kind is Kind.DIR)
 
 
 def _links(members: Iterable[Member]) -> dict[str, list[Entry]]:
