@@ -95,7 +95,8 @@ def source(land: Land, server: Server) -> Site:
     header = "mkdir -p $DESTDIR/usr/include; echo '#define ANSWER 42' >$DESTDIR/usr/include/answer.h\n"
     site.script("headers", header, top="bootstrap = 1")
     better = "mkdir -p $DESTDIR/usr/bin; printf '#!/bin/sh\\nexec busybox tac \"$@\"\\n' >$DESTDIR/usr/bin/tail\n"
-    site.script("better", better, top="bootstrap = 2")
+    offers = "ln -s busybox $DESTDIR/usr/bin/yes\n"
+    site.script("better", better + offers, top=f"bootstrap = 2\n{OFFERS}")
     # a bootstrap tests nothing, and builds nothing for tests
     site.script("tester", do_build="exit 1\n")
     site.script("plain", top='bootstrap = 2\ncheckdepends = ["tester"]')
@@ -103,6 +104,10 @@ def source(land: Land, server: Server) -> Site:
     return site
 
 
+OFFERS = """alternatives = [
+	{ group = "back", link = "/usr/bin/backwards", target = "/usr/bin/tail", priority = 1 },
+	{ group = "false", link = "/bin/false", target = "/usr/bin/yes", priority = 1 },
+]"""
 CHANGING = """
 [[when]]
 if = { stage = 2 }
@@ -182,6 +187,11 @@ def test_the_base_is_sealed_and_listed_and_later_stages_come_first(made: Made) -
     assert not (made.base / "usr/stage").exists()
     for path in (made.base, made.base / "usr/bin", made.base / "usr/bin/busybox"):
         assert not path.stat().st_mode & 0o222, path
+
+
+def test_the_base_has_the_links_of_alternatives(made: Made) -> None:
+    assert (made.base / "usr/bin/backwards").readlink() == Path("tail")
+    assert (made.base / "usr/bin/false").readlink() == Path("yes"), "a later stage comes first"
 
 
 def test_packages_are_built_on_it_for_its_machine_type(made: Made) -> None:

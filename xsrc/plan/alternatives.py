@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
 from xsrc.model.farm import Class, Member, Placed
+from xsrc.model.manifest import Entry, Kind
 
 
 def offers(members: Iterable[Member]) -> dict[str, dict[str, int]]:
@@ -41,6 +42,18 @@ def links_of(members: Iterable[Member], choices: Mapping[str, str]) -> dict[str,
                 for above in _above(link[1:]):
                     result.setdefault(above, Placed(above, member.owner, Class.DIR))
     return result
+
+
+def default_entries(members: Iterable[Member]) -> dict[str, list[Entry]]:
+    """By pkgver, the links of alternatives that it gives where nobody chooses, and the directories that they are in.
+
+    Builds, and bases that are made of packages, know of no choice, only of priorities.
+    """
+    found: dict[str, list[Entry]] = {}
+    for placed in links_of(members, {}).values():
+        link = Entry(placed.path, Kind.LINK, 0o777, target=placed.text)
+        found.setdefault(placed.owner, []).append(link if placed.linked else Entry(placed.path, Kind.DIR))
+    return found
 
 
 def _merged(path: str) -> str:

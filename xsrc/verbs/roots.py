@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from xsrc.effects.store import Farm
 from xsrc.errors import ConflictError, HostError
 from xsrc.model.arch import Dep
 from xsrc.model.farm import Member
-from xsrc.model.manifest import Entry, Kind
+from xsrc.model.manifest import Kind
 from xsrc.model.outcome import UNKNOWN, Outcome
 from xsrc.model.package import Package
 from xsrc.model.pkgver import PkgVer
-from xsrc.plan.alternatives import links_of
+from xsrc.plan.alternatives import default_entries
 from xsrc.plan.merge import conflicts
 from xsrc.plan.root import hidden
 from xsrc.verbs.context import Context
@@ -67,7 +67,7 @@ def read_closure(
     own = [v for v in ordered if v.name not in foreign]
     theirs = [v for v in ordered if v.name in foreign]
     members = {v: farm.member(v) or Member(v, ()) for v in ordered}
-    links = _links(members[v] for v in own)
+    links = default_entries(members[v] for v in own)
     entries = {v: (*member.entries, *links.get(str(v), ())) for v, member in members.items()}
     bad = [c for part in (own, theirs) for c in conflicts({str(v): entries[v] for v in part})]
     if bad:
@@ -93,15 +93,3 @@ def read_closure(
 def _directories(member: Member) -> frozenset[str]:
     """The directories of a built package."""
     return frozenset(entry.path for entry in member.entries if entry.kind is Kind.DIR)
-
-
-def _links(members: Iterable[Member]) -> dict[str, list[Entry]]:
-    """By pkgver, the links of alternatives that it gives, with their directories.
-
-    A build knows of no choice, only of priorities.
-    """
-    found: dict[str, list[Entry]] = {}
-    for placed in links_of(members, {}).values():
-        link = Entry(placed.path, Kind.LINK, 0o777, target=placed.text)
-        found.setdefault(placed.owner, []).append(link if placed.linked else Entry(placed.path, Kind.DIR))
-    return found

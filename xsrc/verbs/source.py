@@ -18,8 +18,11 @@ from xsrc.effects.journal import Journal
 from xsrc.errors import BuildFailed, ConflictError, UsageError
 from xsrc.model.arch import Arch
 from xsrc.model.base import Record
+from xsrc.model.farm import Member
 from xsrc.model.layout import Masterdir
+from xsrc.model.manifest import Kind
 from xsrc.model.package import pkgvers
+from xsrc.plan.alternatives import default_entries
 from xsrc.plan.compare import compare
 from xsrc.plan.compose import compose
 from xsrc.ui import seconds
@@ -109,7 +112,9 @@ def _compose(stage: Context, number: int, chosen: Mapping[str, int], top: Path, 
     planned = pkgvers(stage.read_closure(names).values())
     with stage.farm() as farm:
         found, missing = closure(farm, (planned[name] for name in names), planned)
-        entries = {name: farm.entries(pkgver) for name, pkgver in found.items()}
+        members = {name: farm.member(pkgver) or Member(pkgver, ()) for name, pkgver in found.items()}
+    links = default_entries(members.values())
+    entries = {name: (*member.entries, *links.get(member.owner, ())) for name, member in members.items()}
     # what those of the set need at run time comes with them, and gives way to none
     taken, bad = compose(entries, {name: chosen.get(name, max(STAGES) + 1) for name in entries})
     if bad or missing:
@@ -119,8 +124,15 @@ def _compose(stage: Context, number: int, chosen: Mapping[str, int], top: Path, 
             hint="one of them has to leave the path out: [install] remove",
         )
     bases.sweep(top)
-    files = {path: stage.masterdir.destdir(found[name]) / path for path, name in taken.items()}
-    bases.copy(top / bases.NEW, files)
+    given = {
+        entry.path: entry.target
+        for name, member in members.items()
+        for entry in links.get(member.owner, ())
+        if entry.kind is Kind.LINK and taken.get(entry.path) == name
+    }
+    destdirs = {name: stage.masterdir.destdir(pkgver) for name, pkgver in found.items()}
+    bases.copy(top / bases.NEW, {path: destdirs[name] / path for path, name in taken.items() if path not in given})
+    bases.link(top / bases.NEW, given)
     release = f"gcc {planned['gcc'].version}, musl {planned['musl'].version}" if {"gcc", "musl"} <= found.keys() else ""
     versions = {name: pkgver.version_revision for name, pkgver in found.items()}
     return bases.finish(top, name, stage.arch.name, release or "of this tree", versions)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from tests.unit.builders import Disk, a_file, a_member, stranger
+from tests.unit.builders import Disk, a_file, a_link, a_member, stranger
 from xsrc.model.farm import Act, Class, Found, Member, Op, Placed
+from xsrc.model.manifest import Entry, Kind
 from xsrc.model.rules import Alternative
+from xsrc.plan.alternatives import default_entries, offers, providers
 from xsrc.plan.alternatives import links_of as places_of
-from xsrc.plan.alternatives import offers, providers
 from xsrc.plan.stow import STRANGER
 
 
@@ -40,6 +41,12 @@ EDITOR = a_member(
         Alternative("sh", "/usr/bin/sh", "vim", 1),
     ),
 )
+
+
+def test_where_nobody_chooses_the_highest_priority_gives_the_link() -> None:
+    folders = [Entry("usr/bin", Kind.DIR), Entry("usr", Kind.DIR)]
+    assert default_entries((ASH, BASH)) == {"bash-1_1": [a_link("usr/bin/sh", "bash"), *folders]}
+    assert default_entries((a_member("a-1_1", "usr/bin/a"),)) == {}
 
 
 def test_offers_name_who_gives_a_group_first() -> None:
