@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import plistlib
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -127,6 +129,25 @@ def test_own_program_comes_before_that_of_the_base(site: Site) -> None:
     site.script("user", do_build="sed\n", top='hostmakedepends = ["sed"]')
     site.build("user")
     assert site.log("build", "user-1.0_1") == "our sed\n"
+
+
+def test_the_modules_of_a_python_are_its_own(site_in_mode: Site) -> None:
+    """A Python of the tree whose modules stand where the machine's do, and a package that brings another module."""
+    site, lib = site_in_mode, f"usr/lib/python3.{sys.version_info.minor}"
+    if not Path("/", lib, "os.py").exists():
+        pytest.skip(f"this machine has no /{lib}")
+    for name, file in (("python3", "encodings/utf_8.py"), ("module", "site-packages/module.py")):
+        site.script(name, f"mkdir -p $DESTDIR/{lib}/{file.split('/')[0]}; echo >$DESTDIR/{lib}/{file}\n")
+    ours, all_of_it = "./encodings/utf_8.py\n", "./encodings/utf_8.py\n./site-packages/module.py\n"
+    look_for = f"cd /{lib}; find . ! -type d | LC_ALL=C sort"
+    for name, needs, want in (("one", '"python3"', ours), ("two", '"python3", "module"', all_of_it)):
+        site.script(name, do_build=f"{look_for}\n", top=f"hostmakedepends = [{needs}]")
+        site.build(name)
+        assert site.log("build", f"{name}-1.0_1") == want
+    site.xsrc("stow", "python3", "module").ok()
+    assert site.xsrc("chroot", "sh", "-c", look_for).ok().out == all_of_it
+    site.xsrc("unstow", "python3").ok()
+    site.xsrc("chroot", "test", "-e", f"/{lib}/os.py").ok()
 
 
 def test_two_dependencies_with_one_path_do_not_fit(site: Site) -> None:

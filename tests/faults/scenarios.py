@@ -113,7 +113,7 @@ def triggering(world: World) -> None:
     built(world)
     world.record(LIBRARY)
     context = world.context()
-    context.make_mount_points()
+    context.stowed_root({}, "/")
     context.masterdir.made.mkdir()
 
 

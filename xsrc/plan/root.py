@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,6 +13,21 @@ from xsrc.model.sandbox import Bind, Overlay, Sandbox
 from xsrc.model.settings import Limits
 from xsrc.plan.phases import ACCESS, Phase
 
+_PYTHON = re.compile(r"(usr/lib/python3\.\d+)/encodings")
+"""A Python's own modules, by a directory that every Python has and nothing else."""
+
+
+def modules(directories: Iterable[str]) -> tuple[str, ...]:
+    """Of the directories of packages, those in which an interpreter finds its own modules.
+
+    What the base has there belongs to another interpreter, with the same name and other parts; it may not be mixed.
+
+    >>> modules(["usr/lib/python3.11", "usr/lib/python3.11/encodings", "usr/lib/python3.11/json"])
+    ('usr/lib/python3.11',)
+    """
+    found = (_PYTHON.fullmatch(path) for path in directories if path.endswith("/encodings"))
+    return tuple(sorted({match[1] for match in found if match}))
+
 
 def layers(
     top: Path,
@@ -19,21 +35,25 @@ def layers(
     base: Base,
     cross_root: str = "",
     within: Iterable[Path] = (),
-) -> tuple[Overlay, ...]:
-    """The overlays of the root `top`: itself, then destdirs (each with the directories that it has), then the base.
+) -> tuple[Overlay | Bind, ...]:
+    """The mounts of the root `top`: itself, then destdirs (each with the directories that it has), then the base.
 
-    Where the base gives a directory, the layers above it give theirs of the same name. Of a cross build, the destdirs
-    `within` are laid over what the cross compiler brings in its `cross_root`.
+    Where the base gives a directory, the layers above it give theirs of the same name; `modules` are theirs alone. Of a
+    cross build, the destdirs `within` are laid over what the cross compiler brings in its `cross_root`.
     """
     stack = tuple(destdirs)
-    overlays = [Overlay((top, *(path for path, _ in stack)))] if stack else []
-    for inside in sorted(base.layers):
-        own = tuple(path / inside for path, directories in stack if inside in directories)
-        overlays.append(Overlay((top / inside, *own, *base.layers[inside]), inside))
+
+    def own(inside: str) -> tuple[Path, ...]:
+        return tuple(path / inside for path, directories in stack if inside in directories)
+
+    mounts: list[Overlay | Bind] = [Overlay((top, *(path for path, _ in stack)))] if stack else []
+    mounts += [Overlay((top / inside, *own(inside), *base.layers[inside]), inside) for inside in sorted(base.layers)]
+    for inside in modules(directory for _, directories in stack for directory in directories):
+        found = own(inside)  # an overlay has two layers at least
+        mounts.append(Overlay(found, inside) if len(found) > 1 else Bind(found[0], inside))
     if inner := tuple(within):
-        compiler = tuple(path / cross_root for path, directories in stack if cross_root in directories)
-        overlays.append(Overlay((*inner, *compiler), cross_root))
-    return tuple(overlays)
+        mounts.append(Overlay((*inner, *own(cross_root)), cross_root))
+    return tuple(mounts)
 
 
 def hidden(paths: Iterable[str], base: Base) -> tuple[str, ...]:
@@ -95,9 +115,15 @@ def limited(argv: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
 
 
 def stowed_root(
-    masterdir: Masterdir, base: Base, env: Mapping[str, str], tmp_mib: int, directory: str, out: Path | None = None
+    masterdir: Masterdir,
+    base: Base,
+    env: Mapping[str, str],
+    tmp_mib: int,
+    directory: str,
+    alone: Iterable[str] = (),
+    out: Path | None = None,
 ) -> Sandbox:
-    """The sandbox of `xsrc chroot`: the masterdir with the base below it.
+    """The sandbox of `xsrc chroot`: the masterdir with the base below it, but for the directories in `alone`.
 
     /etc, /home, /root and /var are the user's and writable; /usr, the destdirs, bases and the farm's records are not.
     A trigger may write to `out` alone.
@@ -105,6 +131,7 @@ def stowed_root(
     mounts: list[Overlay | Bind] = [
         Overlay((masterdir.root / inside, *base.layers[inside]), inside) for inside in sorted(base.layers)
     ]
+    mounts += [Bind(masterdir.root / inside, inside) for inside in alone]
     mounts += [Bind(source, inside) for inside, source in sorted(base.binds.items())]
     kept = (masterdir.bases,) if base.root.is_relative_to(masterdir.bases) else ()
     for hidden in (masterdir.destdirs, masterdir.db, *kept):

@@ -12,7 +12,6 @@ from xsrc.effects.lock import locked
 from xsrc.errors import ConflictError, UsageError
 from xsrc.model.package import pkgvers
 from xsrc.plan.phases import Phase
-from xsrc.plan.root import stowed_root
 from xsrc.verbs.build import Request, build
 from xsrc.verbs.context import Context
 from xsrc.verbs.deciding import read_jobs
@@ -43,14 +42,13 @@ class Chroot(Verb):
     """Run a command, or a shell, in the stowed root: chroot [CMD…]"""
 
     def go(self, context: Context) -> int:
-        context.make_mount_points()
         command = self.given or (_SHELL, "-i")
         env = {
             **ENVIRONMENT,
             "TERM": context.host.env.get("TERM", "dumb"),
             "PS1": "(xsrc chroot) \\w \\$ " if "bash" in command[0] else "(xsrc chroot) $ ",
         }
-        sandbox = stowed_root(context.masterdir, context.base, env, context.settings.tmp_mib, "/")
+        sandbox = context.stowed_root(env, "/")
         return interact(context.helpers, sandbox, _session(command, context.host.terminal), context.host.terminal)
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from xsrc.effects.enter import Helpers
     from xsrc.effects.index import Index
     from xsrc.effects.store import Farm
+    from xsrc.model.sandbox import Sandbox
 
 FEW = 24
 """Templates that are read in the time in which the index is."""
@@ -213,11 +214,16 @@ class Context:
                 hint="choose a place of your own with -m DIR or XSRC_MASTERDIR",
             ) from error
 
-    def make_mount_points(self) -> None:
-        """Make the places where the stowed root shows parts of the base, and the masterdir where it is missing."""
+    def stowed_root(self, env: Mapping[str, str], directory: str, out: Path | None = None) -> Sandbox:
+        """The sandbox of what is stowed now; makes the masterdir and the places of what the base shows, if missing."""
+        from xsrc.plan.root import modules, stowed_root
+
         self.make_masterdir()
+        root = self.masterdir.root
         for inside in self.base.binds:
-            (self.masterdir.root / inside).mkdir(parents=True, exist_ok=True)
+            (root / inside).mkdir(parents=True, exist_ok=True)
+        alone = modules(str(path.relative_to(root)) for path in root.glob("usr/lib/*/encodings"))
+        return stowed_root(self.masterdir, self.base, env, self.settings.tmp_mib, directory, alone, out)
 
     def _fill_masterdir(self) -> None:
         from xsrc.effects.skeleton import copy_skeleton

@@ -12,7 +12,7 @@ from xsrc.effects.proc import LimitReached, Watch
 from xsrc.effects.tree import load
 from xsrc.errors import BuildFailed, UsageError
 from xsrc.model.sandbox import Sandbox
-from xsrc.plan.root import limited, stowed_root
+from xsrc.plan.root import limited
 from xsrc.verbs.chroot import ENVIRONMENT
 from xsrc.verbs.context import Context
 from xsrc.verbs.select import select
@@ -34,8 +34,7 @@ class Test(Verb):
             stowed = {pkgver.name: pkgver for pkgver, _ in farm.stowed().values()}
         if absent := [name for name in chosen if name not in stowed and name not in loose]:
             raise UsageError(f"{absent[0]} is not stowed", hint=f"xsrc stow {absent[0]}")
-        context.make_mount_points()
-        sandbox = stowed_root(context.masterdir, context.base, ENVIRONMENT, context.settings.tmp_mib, "/tmp")  # noqa: S108
+        sandbox = context.stowed_root(ENVIRONMENT, "/tmp")  # noqa: S108
         none, failed = 0, 0
         for name in (name for name in chosen if name in stowed):
             text = context.package(load(context.tree, name), {}).raw.get("test")

@@ -15,7 +15,6 @@ from xsrc.model.farm import Change, Member, Op, made_member
 from xsrc.model.manifest import Kind
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.trigger import Trigger, parse_triggers
-from xsrc.plan.root import stowed_root
 from xsrc.plan.stow import Request
 from xsrc.verbs.context import Context
 from xsrc.verbs.planning import plan_change
@@ -71,13 +70,12 @@ def with_triggers(context: Context, farm: Farm, change: Change) -> tuple[tuple[O
 
 def _run(context: Context, trigger: Trigger) -> dict[str, tuple[str, str]] | None:
     """What a trigger makes, by path; None when it failed."""
-    context.make_mount_points()
     out = context.masterdir.db / _OUT
     context.remove(out)
     out.mkdir(parents=True)
     said: list[bytes] = []
     try:
-        sandbox = stowed_root(context.masterdir, context.base, _environment(), context.settings.tmp_mib, "/", out)
+        sandbox = context.stowed_root(_environment(), "/", out)
         code = run(context.helpers, sandbox, ("/bin/sh", "-c", trigger.script), said.append)
         words = b"".join(said).decode(errors="replace").strip().splitlines()[-5:]
         if code:

@@ -62,6 +62,16 @@ def test_what_is_for_the_result_of_a_cross_build_stands_in_the_compilers_own_roo
     assert layers(TOP, (ZLIB, compiler), HOST, CROSS.cross_root) == layers(TOP, (ZLIB, compiler), HOST)
 
 
+def test_of_the_modules_of_an_interpreter_the_base_has_no_part() -> None:
+    inside = "usr/lib/python3.11"
+    python = (Path("/m/pkg-destdir/python3-3.11.2_1"), frozenset({"usr", "usr/lib", inside, f"{inside}/encodings"}))
+    toml = (Path("/m/pkg-destdir/python3-toml-1_1"), frozenset({"usr", "usr/lib", inside}))
+    alone = python[0] / inside
+    assert layers(TOP, (python, ZLIB), SPLIT)[-1] == Bind(alone, inside)
+    assert layers(TOP, (python, toml), SPLIT)[-1] == Overlay((alone, toml[0] / inside), inside)
+    assert [mount.inside for mount in layers(TOP, (toml,), HOST)] == [".", "usr"], "for whatever Python there is"
+
+
 def test_mounts_come_after_what_they_stand_in() -> None:
     for base in (HOST, SPLIT):
         mounts = layers(TOP, (ZLIB,), base)
@@ -209,6 +219,12 @@ def test_the_stowed_root() -> None:
         writable=True,
         tmp_mib=32,
     )
+
+
+def test_of_some_directories_of_the_stowed_root_the_base_has_no_part() -> None:
+    inside = "usr/lib/python3.11"
+    mounts = stowed_root(MASTERDIR, HOST, {}, 32, "/", [inside]).mounts
+    assert mounts[:2] == (Overlay((Path("/m/usr"), Path("/usr")), "usr"), Bind(Path("/m") / inside, inside))
 
 
 def test_the_stowed_root_shows_the_base_binds() -> None:
