@@ -54,7 +54,7 @@ def made(
     folder: Path, *words: str, system: str = 'backend-path = ["in"]\nbuild-backend = "back"', **changed: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the program in a folder with a project in it whose backend is its own."""
-    (folder / "in").mkdir()
+    (folder / "in").mkdir(exist_ok=True)
     text = BACKEND.replace("ENTRIES", repr(changed.get("entries", ENTRIES))).replace(
         "PURE", changed.get("pure", "true")
     )
@@ -88,6 +88,16 @@ def test_each_file_where_the_interpreter_has_it(tmp_path: Path) -> None:
     }
     assert library.startswith("/usr/lib/python3")
     assert "/local/" not in library
+
+
+def test_what_failed_is_made_anew(tmp_path: Path) -> None:
+    left = tmp_path / ".xsrc-wheel/root/usr/left"
+    assert made(tmp_path, pure="false", entries="broken").returncode != 0
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.touch()
+    assert made(tmp_path).returncode == 0
+    assert not left.exists()
+    assert f"{PATHS['purelib']}/a_b/__init__.py" in spread(tmp_path)
 
 
 def test_a_wheel_for_one_machine_goes_where_those_are(tmp_path: Path) -> None:

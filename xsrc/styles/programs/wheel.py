@@ -11,6 +11,7 @@ import configparser
 import functools
 import importlib
 import py_compile
+import shutil
 import stat
 import sys
 import sysconfig
@@ -93,6 +94,7 @@ def spread(wheel: zipfile.ZipFile, project: str) -> Iterator[tuple[Path, bytes, 
 
 def main() -> None:
     """Make the wheel, spread it, and leave a note of where its modules are for the tests."""
+    shutil.rmtree(WORK, ignore_errors=True)  # of a phase that failed, and is gone on with
     WORK.mkdir()
     name = backend().build_wheel(str(WORK), settings(sys.argv[1:]) or None)
     root = (WORK / "root").resolve()
