@@ -17,10 +17,10 @@ def test_tests_of_templates_run_in_the_stowed_root(site: Site) -> None:
     assert site.xsrc("test", "--all").ok("1 without a test").out.startswith("greet-1.0_1: works (")
 
     before = site.destdir("greet-1.0_1").stat().st_mtime_ns
-    site.script("greet", install, top="test = 'echo looked; greet; false'")
+    site.script("greet", install, top="test = 'echo looked; greet; exit 255'")
     result = site.xsrc("test", "greet")
     result.ended(1, "1 failed")
     lines = result.out.splitlines()
-    assert lines[0].startswith("greet-1.0_1: failed: exit code 1 (") and lines[1:] == ["  | looked", "  | hello"]
+    assert lines[0].startswith("greet-1.0_1: failed: exit code 255 (") and lines[1:] == ["  | looked", "  | hello"]
     site.build("greet").ok("up to date")
     assert site.destdir("greet-1.0_1").stat().st_mtime_ns == before, "what is tried is no part of what is built"

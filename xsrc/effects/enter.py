@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import struct
 from collections.abc import Callable, Mapping
@@ -163,6 +164,15 @@ def run(
     code = proc.stream(command(helpers, sandbox, argv), tail, feed, watch, before)
     _check(code, tail.kept.decode(errors="replace"))
     return code if code >= 0 else 128 - code
+
+
+def ended(code: int) -> str:
+    """What the exit code that `run` gave says of how the command ended: 128+n is a signal where there is a signal n.
+
+    >>> ended(1), ended(137), ended(255)
+    ('exit code 1', 'signal 9', 'exit code 255')
+    """
+    return f"signal {code - 128}" if 128 < code <= 128 + signal.SIGRTMAX else f"exit code {code}"
 
 
 def _check(code: int, output: str) -> None:

@@ -14,7 +14,7 @@ from typing import IO
 
 from xsrc.effects import extract, work
 from xsrc.effects.cgroup import Group, limited_group
-from xsrc.effects.enter import run
+from xsrc.effects.enter import ended, run
 from xsrc.effects.fetch import fetch, path_of, present, verify
 from xsrc.effects.lock import locked
 from xsrc.effects.proc import LimitReached, Quiet, Sink, Watch, adopt_orphans
@@ -351,7 +351,7 @@ class Builder:
     def failed(self, phase: Phase, code: int, why: str = "") -> BuildFailed:
         """What a person needs to know of a failed phase."""
         path = self.context.masterdir.log(self.pkgver, phase.value)
-        how = why or (f"signal {code - 128}" if code > 128 else f"exit code {code}")
+        how = why or ended(code)
         tail = path.read_bytes()[-65536:].decode(errors="replace").splitlines()[-TAIL:]
         limits = self.context.settings.limits
         for limit, value, signs in (

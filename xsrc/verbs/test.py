@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from plumbum import cli
 
-from xsrc.effects.enter import run
+from xsrc.effects.enter import ended, run
 from xsrc.effects.proc import LimitReached, Watch
 from xsrc.effects.tree import load
 from xsrc.errors import BuildFailed, UsageError
@@ -69,7 +69,7 @@ def _tried(context: Context, sandbox: Sandbox, text: str) -> tuple[str, Iterable
 
     try:
         code = run(context.helpers, sandbox, limited(("/bin/sh", "-euc", text), limits), keep, watch=watch)
-        how = f"failed: signal {code - 128}" if code > 128 else f"failed: exit code {code}" if code else ""
+        how = f"failed: {ended(code)}" if code else ""
     except LimitReached as error:
         how = f"failed: {error}"
     return how, said.decode(errors="replace").splitlines()[-_TAIL:]
