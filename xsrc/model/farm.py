@@ -252,7 +252,9 @@ class Change:
                     "drop": tuple(map(str, raw["drop"])),
                     "ops": tuple(_op_of(*row) for row in raw["ops"]),
                     "builds": {str(PkgVer.parse(pkgver)): build_id(b) for pkgver, b in raw["builds"].items()},
-                    "conf": {inside(path): Conf(c[0], _perhaps(c[1])) if c else None for path, c in raw["conf"].items()},
+                    "conf": {
+                        inside(path): Conf(c[0], _perhaps(c[1])) if c else None for path, c in raw["conf"].items()
+                    },
                     "aside": {inside(path): _perhaps(placed) for path, placed in raw["aside"].items()},
                     "choices": raw["choices"] and {str(k): str(v) for k, v in raw["choices"].items()},
                     "fire": tuple(map(str, raw["fire"])),

@@ -38,7 +38,6 @@ STYLE_LISTS = ("configure_args", "make_build_args", "make_check_args", "make_ins
 DEPENDS = ("hostmakedepends", "makedepends", "checkdepends", "depends")
 
 
-
 @dataclass(frozen=True)
 class _Name(Text):
     """A package name that is not one of the farm's own."""
@@ -57,8 +56,8 @@ _VARIABLE = Text("a name of letters, digits and _", r"[A-Za-z_][A-Za-z0-9_]*")
 
 def _glob_fault(glob: str) -> str:
     """Return why a text is no relative path or glob; `..` is right where sources are, which a sandbox holds."""
-    text = glob.removeprefix("?").removesuffix("/")
-    return fault("/".join(part for part in text.split("/") if part not in (".", "..")) or text[:1] and "x")
+    parts = glob.removeprefix("?").removesuffix("/").split("/")
+    return fault("/".join("x" if part in (".", "..") else part for part in parts))
 
 
 def _below_fault(glob: str) -> str:
