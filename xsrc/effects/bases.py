@@ -129,6 +129,7 @@ def _write(path: Path, data: IO[bytes], member: tarfile.TarInfo) -> None:
 
 def link(top: Path, links: Mapping[str, str]) -> None:
     """Make the links of a base, the last of its paths; raises ArchiveError where something else is in the way."""
+    top.mkdir(parents=True, exist_ok=True)
     with Below(top) as at:
         for path in links:
             at.place(path, make=True)
@@ -142,10 +143,10 @@ def link(top: Path, links: Mapping[str, str]) -> None:
 
 def copy(top: Path, sources: Mapping[str, Path]) -> None:
     """Copy files and links to their paths below a new base. Raises OSError, also where something is there already."""
-    with Below(top.parent) as at:
-        at.at(top.name, make=True)
+    top.mkdir(exist_ok=True)
+    with Below(top) as at:
         for path, source in sources.items():
-            parent, name = at.place(f"{top.name}/{path}", make=True)
+            parent, name = at.place(path, make=True)
             if source.is_symlink():
                 os.symlink(source.readlink(), name, dir_fd=parent)
                 continue
