@@ -276,7 +276,8 @@ def test_no_field_of_etc_passwd_is_two(text: str) -> None:
     assert refusals(system_accounts=[{"name": "a", "shell": f"/{text}"}])
     assert refusals(shells=[f"/{text}"])
     assert refusals(system_accounts=[{"name": "a", "groups": [text]}])
-    for account in ({"desc": text}, {"home": f"/{text}"}, {"shell": f"/{text}"}, {"groups": (text,)}, {"name": text}):
+    fields: list[dict[str, Any]] = [{"desc": text}, {"home": f"/{text}"}, {"shell": f"/{text}"}, {"groups": (text,)}]
+    for account in (*fields, {"name": text}):
         with pytest.raises(Unsound):
             Account(**{"name": "a", **account})
     with pytest.raises(Unsound):
