@@ -184,7 +184,7 @@ def test_site_that_this_machine_does_not_know(site: Site) -> None:
 def test_site_of_the_settings(site: Site) -> None:
     site.serve("pool/" + NAME, DATA)
     given(site, "{MY_SITE}/pool/" + NAME)
-    site.write(".xsrc.toml", f'[sites]\nMY_SITE = "{site.server.address}/{site.root.name}"\n')
+    site.settings(f'[sites]\nMY_SITE = "{site.server.address}/{site.root.name}"\n')
     site.build("hello")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from xsrc.model.pkgver import PkgVer
 
@@ -57,6 +58,16 @@ class Masterdir:
     """A masterdir: the stowed root and what stands beside it."""
 
     root: Path
+
+    tops: ClassVar[tuple[str, ...]] = (
+        "pkg-srcdistdir",
+        "pkg-builddir",
+        "pkg-destdir",
+        "pkg-binpkgs",
+        "pkg-base",
+        "var",
+    )
+    """The directories at its top that xsrc reads and writes itself."""
 
     @property
     def srcdistdir(self) -> Path:

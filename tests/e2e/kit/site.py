@@ -110,20 +110,25 @@ class Site:
         )
 
     def settings(self, text: str) -> Path:
-        """The settings of P's own configuration, below a home of this site."""
+        """The settings of P's own configuration, below a home of this site; every later command reads them."""
         return self.write("home/.config/xsrc/config.toml", text)
 
     # --- what is done
 
     def start(self, *words: str | Path, **more: Any) -> Running:
-        more.setdefault("mode", self.mode)
-        more.setdefault("cwd", self.root)
+        self._defaults(more)
         return self.land.start(*words, **more)
 
     def xsrc(self, *words: str | Path, **more: Any) -> Result:
+        self._defaults(more)
+        return self.land.xsrc(*words, **more)
+
+    def _defaults(self, more: dict[str, Any]) -> None:
         more.setdefault("mode", self.mode)
         more.setdefault("cwd", self.root)
-        return self.land.xsrc(*words, **more)
+        config = self.root / "home/.config"
+        own = {"XDG_CONFIG_HOME": str(config)} if config.is_dir() else {}
+        more["env"] = {**own, **(more.get("env") or {})}
 
     def build(self, *words: str, **more: Any) -> Result:
         """`xsrc build`, which must succeed."""
