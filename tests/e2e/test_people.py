@@ -38,6 +38,7 @@ def roots_site(site: Site, root: User) -> Site:
     for path in (site.root, *site.root.rglob("*")):
         os.chown(path, 0, 0, follow_symlinks=False)
     site.land.own(site.root, root)
+    site.owner = root
     return site
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tests.e2e.kit import look, pack
 from tests.e2e.kit.land import Land
 from tests.e2e.kit.pack import Member
-from tests.e2e.kit.people import Result, Running
+from tests.e2e.kit.people import Result, Running, User
 from tests.e2e.kit.server import Act, Server
 
 
@@ -24,6 +24,8 @@ class Site:
     root: Path
     masterdir: Path = field(init=False)
     mode: str | None = None
+    owner: User | None = None
+    """Whose the tree is; P's where nobody is named."""
 
     def __post_init__(self) -> None:
         self.masterdir = self.root / "masterdir"
@@ -39,7 +41,7 @@ class Site:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text.encode() if isinstance(text, str) else text)
         file.chmod(0o755 if executable else 0o644)
-        self.land.own(self.root / path.split("/", 1)[0])
+        self.land.own(self.root / path.split("/", 1)[0], self.owner)
         return file
 
     def template(
