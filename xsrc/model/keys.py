@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xsrc.model.pkgver import NAME, VERSION
-from xsrc.model.schema import Balanced, Choice, Either, Flag, Hex, Kind, List, Map, Number, Table, Text
+from xsrc.model.schema import Balanced, Choice, Either, Flag, Hex, Kind, Line, List, Map, Number, Table, Text
 
 PHASES = ("extract", "patch", "configure", "build", "check", "install")
 STYLE_TEXTS = (
@@ -26,13 +26,13 @@ INSIDE = Text("a relative path without ..", r"(?!/)(?!(?:.*/)?\.\.(?:/.*)?$)(?s:
 FILE_NAME = Text("a file name", r"(?!\.\.?$)[^/\0]+")
 _ABSOLUTE = Text("an absolute path", r"/(?s:.*)")
 _GLOB = Text("a relative path or glob, ? in front when it may match nothing", r"\??(?!/)(?s:.+)")
-_URL = Text("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
-_GIT = Text("an https, http or git address or one that begins with {SITE}", r"(?:(?:https?|git)://|\{[A-Z_]+\})\S+")
+_URL = Line("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
+_GIT = Line("an https, http or git address or one that begins with {SITE}", r"(?:(?:https?|git)://|\{[A-Z_]+\})\S+")
 _TEXTS = List()
 _GLOBS = List(_GLOB)
 _OWNER = Text("MODE or MODE USER:GROUP", r"[0-7]{3,4}(?: [a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*)?")
 
-_SUMMARY = Text("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
+_SUMMARY = Line("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
 _LICENSE = Balanced(
     "an SPDX expression",
     r"\(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*(?: (?:AND|OR|WITH) \(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*)*",
@@ -43,7 +43,7 @@ _OVERLAYS: dict[str, Kind] = {name: List(_PATTERN) for name in DEPENDS}
 _CONFIGURE = Table({"on": _TEXTS, "off": _TEXTS})
 _OPTION = Table(
     {
-        "desc": Text("one line", r"[^\n]+"),
+        "desc": Line("one line", r"[^\n]+"),
         "default": Flag(),
         "configure": _CONFIGURE,
         "env": Map(name=_VARIABLE),
@@ -98,7 +98,7 @@ _ACCOUNT = Table(
         "name": Text("an account name", r"_?[a-z][a-z0-9_-]*"),
         "home": _ABSOLUTE,
         "shell": _ABSOLUTE,
-        "desc": Text(),
+        "desc": Line(),
         "groups": List(_WORD),
     },
     required=("name",),
@@ -130,10 +130,10 @@ KEYS: dict[str, Kind] = {
     "version": Text("a version with a digit, without - and _", VERSION),
     "revision": Number(1),
     "short_desc": _SUMMARY,
-    "maintainer": Text("NAME <ADDRESS>", r"[^<>]+ <[^<>@\s]+@[^<>\s]+>"),
+    "maintainer": Line("NAME <ADDRESS>", r"[^<>]+ <[^<>@\s]+@[^<>\s]+>"),
     "license": _LICENSE,
-    "homepage": Text("an http or https address", r"https?://\S+"),
-    "changelog": Text("an http or https address", r"https?://\S+"),
+    "homepage": Line("an http or https address", r"https?://\S+"),
+    "changelog": Line("an http or https address", r"https?://\S+"),
     "archs": List(Text("a glob of machine types, ! in front to exclude", r"!?[a-z0-9_*?-]+")),
     "build_style": Text("the name of a build style", r"[a-z][a-z0-9-]*"),
     "bootstrap": Number(),
@@ -179,7 +179,7 @@ KEYS: dict[str, Kind] = {
     "update": Table(
         {"url": Text(), "pattern": Text(), "ignore": Either((Text(), _TEXTS)), "kind": Choice(_UPDATE_KINDS)}
     ),
-    "lint": Table({"ignore": Map(Text("a reason", r"\S.*"))}),
+    "lint": Table({"ignore": Map(Line("a reason", r"\S.*"))}),
 }
 
 _ONE_OR_MORE = Either((Text(), List()))

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from xsrc.errors import Diagnostic, Span
 from xsrc.model import tomlspan
 from xsrc.model.tomlspan import Path
+from xsrc.model.visible import visible
 
 Problem = tuple[Path, str, str | None]
 
@@ -30,7 +31,7 @@ class Kind(Protocol):
 
 def quoted(text: str) -> str:
     """A text in quotes, with nothing in it that a terminal would obey."""
-    return re.sub(r"[\x7f-\x9f]", lambda hit: f"\\u{ord(hit[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return visible(json.dumps(text, ensure_ascii=False))
 
 
 def shown(path: Path) -> str:
@@ -88,6 +89,20 @@ class Text:
             yield wrong(path, self.want, value)
         elif self.longest is not None and len(value) > self.longest:
             yield path, f"{shown(path)}: want at most {self.longest} characters, got {len(value)}", None
+
+
+def _hidden(value: str, path: Path) -> Iterator[Problem]:
+    if visible(value) != value:
+        yield path, f"{shown(path)}: want one line without control characters, got {found(value)}", None
+
+
+@dataclass(frozen=True)
+class Line(Text):
+    """A line that people read, in lists and on terminals: it holds no control characters and hides nothing."""
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        bad = list(super().problems(value, path))
+        yield from bad or (_hidden(value, path) if isinstance(value, str) else ())
 
 
 @dataclass(frozen=True)
@@ -154,6 +169,8 @@ class Flag:
     def problems(self, value: object, path: Path) -> Iterator[Problem]:
         if not isinstance(value, bool) and not (self.reason and isinstance(value, str) and value):
             yield wrong(path, self.want, value)
+        elif isinstance(value, str):
+            yield from _hidden(value, path)
 
 
 @dataclass(frozen=True)

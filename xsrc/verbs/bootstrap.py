@@ -21,7 +21,7 @@ from xsrc.plan import debian
 from xsrc.plan.debian import Deb, Wish
 from xsrc.verbs import source
 from xsrc.verbs.context import Context, choose_base
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 _FETCHERS = 4
 
@@ -107,7 +107,7 @@ class Bootstrap(Verb):
         """Print the bases."""
         found = bases.every(context.bases)
         if self.json:
-            context.ui.output(dumps([vars(record) for record in found]))
+            context.ui.json([vars(record) for record in found])
             return 0
         for record in found:
             context.ui.output(told(record))

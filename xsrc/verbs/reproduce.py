@@ -260,6 +260,6 @@ def _explained(again: _Again, first: Path, differences: Iterable[Difference]) ->
             looked = replace(sandbox, mounts=mounts, directory="/")
             enter.run(again.context.helpers, looked, argv, said.append, watch=_PATIENCE)
         lines = b"".join(said).decode(errors="replace").splitlines()
-        yield from ("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in lines[:_SHOWN])
+        yield from lines[:_SHOWN]
         if len(lines) > _SHOWN:
             yield f"… and {len(lines) - _SHOWN} lines more"
