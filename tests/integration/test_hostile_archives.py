@@ -255,14 +255,15 @@ MEASURE = """
 import sys
 from pathlib import Path
 from xsrc.effects import extract
+from xsrc.effects.distdir import OpenFile
 from xsrc.errors import ArchiveError
 from xsrc.model.settings import Limits
 def peak():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) >> 10
 before = peak()
-with open("/dev/null", "wb") as out:
+with open("/dev/null", "wb") as out, open(sys.argv[1], "rb") as file:
     try:
-        extract.repack(Path(sys.argv[1]), out, Limits(unpacked_mib=int(sys.argv[2])))
+        extract.repack(OpenFile(Path(sys.argv[1]).name, file), out, Limits(unpacked_mib=int(sys.argv[2])))
         print("passed")
     except ArchiveError as error:
         print(error.message[-200:])

@@ -22,6 +22,8 @@ from xsrc.model.settings import Limits
 if TYPE_CHECKING:  # every command looks at bases; few need what archives are read by
     import tarfile
 
+    from xsrc.effects.distdir import OpenFile
+
 RECORD = "base.toml"
 NEW = ".new"
 """Where a base grows until it is sealed; what is there when a command begins was cut off."""
@@ -79,7 +81,7 @@ def remove(bases: Path, name: str) -> None:
 
 
 def unpack(
-    archive: Path,
+    archive: OpenFile,
     top: Path,
     limits: Limits,
     place: Callable[[str], str | None] = lambda path: path,
@@ -90,7 +92,8 @@ def unpack(
     As long as there is no link below `top`, nothing can be led out of it, and several archives may be unpacked at the
     same time. `text` is what a link at a path is to say. Raises ArchiveError, also for a file that is there already.
     """
-    from xsrc.effects.extract import Policy, admitted, read_whole
+    from xsrc.effects.extract import admitted, read_whole
+    from xsrc.effects.policy import Policy
 
     links = {}
     with read_whole(archive):
@@ -212,9 +215,12 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
 
 def bring_in(file: Path, bases: Path, limits: Limits) -> Record:
     """Unpack what `export` wrote and bring it to its place, if it is what its own record says; raises ArchiveError."""
+    from xsrc.effects.distdir import OpenFile
+
     new = bases / NEW
     new.mkdir(parents=True)
-    link(new, unpack(file, new, limits))
+    with file.open("rb") as packed:
+        link(new, unpack(OpenFile(file.name, packed), new, limits))
     try:
         record = Record.parse((new / RECORD).read_text())
         found = manifest(new).render()

@@ -24,7 +24,8 @@ CHECKOUT: Mapping[str, Kind] = MappingProxyType(
                 name: Number()
                 for name in (
                     *("seconds", "silent_seconds", "log_mib", "processes", "memory_mib"),
-                    *("unpacked_mib", "unpacked_members"),
+                    *("distfile_mib", "fetch_seconds", "unpacked_mib", "unpacked_members"),
+                    *("installed_mib", "installed_members"),
                 )
             }
         ),
@@ -76,7 +77,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Limits:
-    """What one phase of a build may use; 0 means no limit."""
+    """What one phase of a build, or what xsrc itself does for it, may use; 0 means no limit."""
 
     seconds: int = 0
     silent_seconds: int = 7200
@@ -86,10 +87,18 @@ class Limits:
     """Of the phase where it has a cgroup (pids.max), else of this user, all of them together (RLIMIT_NPROC)."""
     memory_mib: int = 0
     """All that the phase has in memory where it has a cgroup (memory.max), else address space of each process."""
+    distfile_mib: int = 8 << 10
+    """What one distfile may have, and what one git repository may send."""
+    fetch_seconds: int = 4 * 3600
+    """How long one address may take for a distfile; the next try goes on where this one ended."""
     unpacked_mib: int = 64 << 10
     """What one archive may unpack to, headers included."""
     unpacked_members: int = 4_000_000
     """How many files, directories and links one archive may hold."""
+    installed_mib: int = 64 << 10
+    """What one package may install, the holes of sparse files included: all of it is hashed."""
+    installed_members: int = 4_000_000
+    """How many files, directories and links one package may install."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from plumbum import cli
 
 from xsrc.effects import bases, machine
 from xsrc.effects.debian import Apt, keyring, postinst
-from xsrc.effects.fetch import fetch, path_of, present
+from xsrc.effects.distdir import present, verified
+from xsrc.effects.fetch import fetch
 from xsrc.effects.lock import locked
 from xsrc.errors import ChecksumError, HostError, UsageError
 from xsrc.model.base import Record
@@ -209,7 +210,7 @@ def bring_debs(context: Context, wish: Wish, found: Iterable[Deb]) -> None:
 
     def bring(deb: Deb) -> None:
         try:
-            fetch(_distfile(deb), (deb.url,), srcdistdir, lambda text: None)
+            fetch(_distfile(deb), (deb.url,), srcdistdir, context.bases, context.settings.limits, lambda text: None)
         except ChecksumError as error:
             raise ChecksumError(
                 f"{deb.file}: it is not the file that the signed lists of {wish.suite} speak of: refused",
@@ -227,9 +228,10 @@ def unpack_debs(context: Context, new: Path, found: Iterable[Deb]) -> None:
     choices: list[debian.Alternative] = []
 
     def unpack(deb: Deb) -> None:
-        path = path_of(_distfile(deb), context.srcdistdir)
-        links.update(bases.unpack(path, new, limits, debian.place, debian.relative))
-        choices.extend(debian.alternatives(deb.name, postinst(path, limits)))
+        with verified(_distfile(deb), context.srcdistdir, context.bases, limits) as file:
+            links.update(bases.unpack(file, new, limits, debian.place, debian.relative))
+            file.file.seek(0)
+            choices.extend(debian.alternatives(deb.name, postinst(file, limits)))
 
     # the largest first, so that none is left to one thread at the end
     _in_threads(min(context.host.cpus, 4), unpack, sorted(found, key=lambda deb: -deb.size))

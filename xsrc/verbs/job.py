@@ -14,8 +14,9 @@ from typing import IO
 
 from xsrc.effects import extract, work
 from xsrc.effects.cgroup import Group, limited_group
+from xsrc.effects.distdir import OpenFile, present, verified
 from xsrc.effects.enter import ended, run
-from xsrc.effects.fetch import fetch, path_of, present, verify
+from xsrc.effects.fetch import fetch
 from xsrc.effects.lock import locked
 from xsrc.effects.proc import LimitReached, Quiet, Sink, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
@@ -217,7 +218,8 @@ class Builder:
                     f"{distfile.name}: no address: {', '.join(unknown)} unknown on this machine",
                     hint="set it in ~/.config/xsrc/config.toml: [sites]",
                 )
-            path = fetch(distfile, urls, self.context.srcdistdir, say, progress)
+            limits = self.context.settings.limits
+            path = fetch(distfile, urls, self.context.srcdistdir, self.work.path, limits, say, progress)
             log.write(f"{path}: sha256 {distfile.sha256}\n".encode())
 
     def extract(self, phase: Phase, log: IO[bytes]) -> None:
@@ -226,9 +228,9 @@ class Builder:
         self.scripts(phase, log, only="pre_extract")
         own = "do_extract" in self.package.phases
         for distfile in () if own else self.package.distfiles:
-            path = path_of(distfile, self.context.srcdistdir)
-            verify(distfile, path)
-            newest = max(newest, self.unpack(distfile, path, log))
+            limits = self.context.settings.limits
+            with verified(distfile, self.context.srcdistdir, self.work.path, limits) as file:
+                newest = max(newest, self.unpack(distfile, file, log))
         self.state = replace(self.state, epoch=newest or EPOCH)
         if own:
             self.scripts(phase, log, only="do_extract")
@@ -239,8 +241,8 @@ class Builder:
             message = f'build_wrksrc: want a folder of the sources, got "{folder}"'
             raise self.package.template.error(("build_wrksrc",), message, f"there is {inside}")
 
-    def unpack(self, distfile: Distfile, path: Path, log: IO[bytes]) -> int:
-        """Unpack one distfile by tar inside the build root; gives the newest time of its files."""
+    def unpack(self, distfile: Distfile, file: OpenFile, log: IO[bytes]) -> int:
+        """Unpack one open distfile by tar inside the build root; gives the newest time of its files."""
         newest = 0
 
         def feed(out: IO[bytes]) -> None:
@@ -248,9 +250,9 @@ class Builder:
             if distfile.extract:
                 strip = 0 if self.package.create_wrksrc else distfile.strip
                 limits = self.context.settings.limits
-                newest = extract.repack(path, out, limits, distfile.dest, strip, distfile.inner)
+                newest = extract.repack(file, out, limits, distfile.dest, strip, distfile.inner)
             else:
-                extract.file_entry(path, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
+                extract.file_entry(file.file, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
 
         sandbox = self.sandbox(Phase.EXTRACT)
         code = run(self.context.helpers, sandbox, ("/bin/sh", "-c", "exec tar -xf -"), log.write, feed)

@@ -55,7 +55,7 @@ def record(context: Context, job: Job, state: State, needs: Closure) -> None:
     """
     package = job.package
     unfinished = context.masterdir.unfinished(package.pkgver)
-    found = destdir.scan(unfinished)
+    found = destdir.scan(unfinished, context.settings.limits)
     if not package.meta and not found.manifest.entries:
         raise BuildFailed(
             f"{package.pkgver}: the install phase installed nothing",

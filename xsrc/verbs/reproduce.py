@@ -18,8 +18,8 @@ from typing import IO
 from xsrc.effects import destdir, enter, second
 from xsrc.effects.builds import read_build
 from xsrc.effects.cgroup import Group
+from xsrc.effects.distdir import path_of
 from xsrc.effects.enter import Helpers, find_helpers
-from xsrc.effects.fetch import path_of
 from xsrc.effects.lock import locked
 from xsrc.effects.proc import LimitReached, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, HostError
@@ -86,7 +86,7 @@ class _Again(Builder):
         return become
 
     def record(self) -> None:
-        found = destdir.scan(self.context.masterdir.unfinished(self.pkgver))
+        found = destdir.scan(self.context.masterdir.unfinished(self.pkgver), self.context.settings.limits)
         parts, _ = split(self.package, found.manifest.entries, found.elves)
         self.found = together(parts[pkgver.name] for pkgver in self.package.outputs)
 

@@ -81,7 +81,7 @@ def _run(context: Context, trigger: Trigger) -> dict[str, tuple[str, str]] | Non
         if code:
             context.ui.warn(f"trigger {trigger.name} failed with exit code {code}: {' | '.join(words)}")
             return None
-        entries = destdir.scan(out).manifest.entries
+        entries = destdir.scan(out, context.settings.limits).manifest.entries
         made = {}
         context.masterdir.made.mkdir(exist_ok=True)
         for entry in entries:
