@@ -95,7 +95,7 @@ def build_root(
     phase_env = dict(env)
     if access.destdir:
         inside = inside_destdir(package.pkgver)
-        mounts.append(Bind(masterdir.unfinished(package.pkgver), inside.lstrip("/"), True))
+        mounts.append(Bind(work.destdir, inside.lstrip("/"), True))
         phase_env["DESTDIR"] = inside
     directory = wrksrc if phase is Phase.EXTRACT else f"{wrksrc}/{package.build_wrksrc}".rstrip("/")
     phase_env["WRKSRC"] = directory
