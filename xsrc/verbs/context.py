@@ -214,16 +214,29 @@ class Context:
                 hint="choose a place of your own with -m DIR or XSRC_MASTERDIR",
             ) from error
 
-    def stowed_root(self, env: Mapping[str, str], directory: str, out: Path | None = None) -> Sandbox:
-        """The sandbox of what is stowed now; makes the masterdir and the places of what the base shows, if missing."""
+    def stowed_root(
+        self, env: Mapping[str, str], directory: str, *, writable: bool = False, out: Path | None = None
+    ) -> Sandbox:
+        """The sandbox of what is stowed now; makes the masterdir and missing mount points.
+
+        With `writable`, programs inside can write where the root is the user's; else only to /tmp and `out`.
+        Raises HostError.
+        """
         from xsrc.plan.root import modules, stowed_root
 
         self.make_masterdir()
         root = self.masterdir.root
-        for inside in self.base.binds:
-            (root / inside).mkdir(parents=True, exist_ok=True)
+        try:
+            for place in (*(root / inside for inside in self.base.binds), self.masterdir.nothing):
+                place.mkdir(parents=True, exist_ok=True)
+            present = frozenset(entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))
+        except OSError as error:
+            raise HostError(
+                f"{error.filename}: want a directory to mount on: {error.strerror}", hint=f"ls -ld {error.filename}"
+            ) from error
         alone = modules(str(path.relative_to(root)) for path in root.glob("usr/lib/*/encodings"))
-        return stowed_root(self.masterdir, self.base, env, self.settings.tmp_mib, directory, alone, out)
+        given = (self.masterdir, self.base, env, self.settings.tmp_mib, directory, alone, present)
+        return stowed_root(*given, writable=writable, out=out)
 
     def _fill_masterdir(self) -> None:
         from xsrc.effects.skeleton import copy_skeleton
