@@ -234,7 +234,9 @@ def test_host_masterdir_of_another_user_with_a_forged_change(site: Site, strange
     victim.write_text(CANARY)
     op = '["put", ["../../home-p/.victim", "x", "made", "x", 420, "../payload"], null]'
     with sqlite3.connect(copy / "var/db/xsrc/farm.sqlite") as farm:
-        farm.execute("INSERT INTO begun VALUES (1, ?)", (f'{{"ops": [{op}], "conf": {{}}, "aside": {{}}, "made": {{}}}}',))
+        farm.execute(
+            "INSERT INTO begun VALUES (1, ?)", (f'{{"ops": [{op}], "conf": {{}}, "aside": {{}}, "made": {{}}}}',)
+        )
     as_root.own(copy, stranger)
     for words in (("stow", "s"), ("list",), ("verify",), ("gc",), ("chroot", "true")):
         site.xsrc("-m", copy, *words).ended(4, f"the masterdir {copy} belongs to {stranger.name}")

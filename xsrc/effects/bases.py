@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from xsrc.effects import machine
 from xsrc.effects.builds import entries
 from xsrc.effects.destdir import close, remove_tree, replace_tree, seal
-from xsrc.errors import ArchiveError, ConflictError, HostError
-from xsrc.model.base import Record
+from xsrc.errors import ArchiveError, ConflictError, HostError, UsageError
+from xsrc.model.base import Record, fitting
 from xsrc.model.manifest import FILES, Manifest
 from xsrc.model.settings import Limits
 
@@ -40,6 +41,21 @@ def every(bases: Path) -> tuple[Record, ...]:
         with contextlib.suppress(OSError, ValueError):
             found.append(Record.parse(file.read_text()))
     return tuple(found)
+
+
+def choose(wish: str, folder: Path) -> Record:
+    """The finished base that is meant; raises HostError for none, UsageError where it might be one of several."""
+    records = {record.name: record for record in every(folder)}
+    fit = fitting(wish, records)
+    if len(fit) > 1:
+        fit = fitting(f"{wish}-{machine.debian_release()}", fit) or fit
+    if len(fit) > 1:
+        raise UsageError(f"base {wish}: there is {', '.join(fit)}", hint=f"--base {fit[0]}")
+    if not fit:
+        kind = wish if wish.startswith(("debian:", "source")) else "debian"
+        there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
+        raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
+    return records[fit[0]]
 
 
 def hold(folder: Path) -> None:

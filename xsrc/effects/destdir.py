@@ -5,6 +5,7 @@ Every step goes by `walk`; names are never joined to paths that the kernel would
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -20,7 +21,7 @@ from xsrc.effects.walk import Item, Walk, changed, held
 from xsrc.errors import BuildFailed
 from xsrc.model import elf
 from xsrc.model.interface import libraries
-from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest
+from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest, kept_mode
 from xsrc.model.settings import Limits
 
 _LEAKS = (b"/pkg-destdir/",)
@@ -51,6 +52,8 @@ class Scan:
     """Programs that ask where they themselves are: through a link they would find their destdir and no neighbours."""
     elves: Mapping[str, elf.Elf] = field(default_factory=dict)
     """Its ELF files, by path."""
+    closed: Mapping[str, int] = field(default_factory=dict)
+    """Paths that others than their owner could write, with that mode; the manifest has them without this right."""
 
     def of(self, entries: Iterable[Entry]) -> Scan:
         """The same of some of its paths."""
@@ -60,18 +63,21 @@ class Scan:
         return Scan(manifest, *_sonames(manifest.entries, elves), placed, elves)
 
 
-def scan(destdir: Path, limits: Limits = _USUAL) -> Scan:
-    """The manifest of a destdir and the libraries that it needs and provides.
+def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Iterable[tuple[str, int]] = ()) -> Scan:
+    """The manifest of a destdir and the libraries that it needs and provides; messages call it `what`.
+
+    Nobody but its owner may write what a package installs, except with the modes of `open_modes`, each for a glob.
 
     Raises BuildFailed that names every path which no package may have: devices, FIFOs, sockets, names that are not
     UTF-8, links and strings that lead into a build's own directories; or the first that is too long, changed, or more
     than `limits` allow.
     """
     entries: list[Entry] = []
-    files = _Files(destdir.name.lstrip("."), limits)
+    files = _Files(what or destdir.name, limits)
     placed: list[str] = []
     elves: dict[str, elf.Elf] = {}
     bad: list[str] = []
+    closed: dict[str, int] = {}
     links = _Links()
     with Walk(destdir) as at:
         for item in at.items():
@@ -85,6 +91,8 @@ def scan(destdir: Path, limits: Limits = _USUAL) -> Scan:
                 continue
             if f"{item.path}/".startswith(_OURS):
                 bad.append(f"  /{item.path}: a place of xsrc itself")
+            if not stat.S_ISLNK(item.status.st_mode) and (kept := kept_mode(item.path, mode, open_modes)) != mode:
+                closed[item.path], mode = mode, kept
             if stat.S_ISDIR(item.status.st_mode):
                 entries.append(Entry(item.path, Kind.DIR, mode))
             elif stat.S_ISLNK(item.status.st_mode):
@@ -110,12 +118,12 @@ def scan(destdir: Path, limits: Limits = _USUAL) -> Scan:
     bad += [f"  /{path!a}: {_BEYOND}" for path in links.beyond()]
     if bad:
         raise BuildFailed(
-            f"{destdir.name.lstrip('.')}: what it installed cannot be a package",
+            f"{what or destdir.name}: what it installed cannot be a package",
             detail=bad,
             hint="mend it in [phases] post_install, or leave it out by [install] remove",
         )
     manifest = Manifest.of(_numbered(entries))
-    return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves)
+    return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves, closed)
 
 
 def _sonames(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -271,8 +279,9 @@ def _unlocked(item: Item) -> int:
 def seal(destdir: Path, epoch: int) -> None:
     """Make a destdir read-only and give every file in it a time not later than `epoch` (seconds).
 
-    The directory itself stays writable to its owner until `close` is called. Raises BuildFailed, before anything was
-    changed, when a file has a name outside of the destdir too.
+    No setuid or setgid bit, ACL or attribute stays. The directory itself stays writable to its owner until `close` is
+    called: one that its owner cannot write cannot be moved elsewhere (rename(2)). Raises BuildFailed, before anything
+    was changed, when a file has a name outside of the destdir too.
     """
     links = _Links()
     with Walk(destdir) as at:
@@ -287,10 +296,24 @@ def seal(destdir: Path, epoch: int) -> None:
             with held(item.name, item.parent) as (thing, status):
                 if not links.knows(status):
                     raise changed(at.path(item.name))
+                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                    give_mode(thing, status.st_mode & 0o555)
                 when = min(int(status.st_mtime), epoch)
                 os.utime(thing, (when, when))
-                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-                    os.chmod(thing, status.st_mode & 0o555)
+        with held(".", at.here) as (thing, _):
+            give_mode(thing, 0o755)
+
+
+def give_mode(thing: str, mode: int) -> None:
+    """Give a file or directory this mode and no other rights: its ACLs and the attributes that a user can set go."""
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # a file system without attributes
+        names = [name for name in os.listxattr(thing) if name.startswith(("user.", "system.posix_acl_"))]
+    if names:
+        os.chmod(thing, 0o700)  # only who can write to a file can take attributes from it (xattr(7))
+        for name in names:
+            os.removexattr(thing, name)
+    os.chmod(thing, mode)
 
 
 class _Links:
@@ -367,4 +390,6 @@ def replace_tree(new: Path, final: Path) -> None:
     if not final.is_symlink() and not final.exists():
         os.rename(new, final)
     else:
+        if new.parent != final.parent and final.is_dir() and not final.is_symlink():
+            final.chmod(0o755)  # it is moved to another directory too, which changes its `..`
         exchange(new, final)

@@ -15,7 +15,7 @@ import prctl
 import xattr
 
 from xsrc.effects import proc
-from xsrc.effects.terminal import run_on_terminal
+from xsrc.effects.terminal import run_joined
 from xsrc.errors import HostError
 from xsrc.model.command import Command
 from xsrc.model.sandbox import Sandbox
@@ -186,15 +186,8 @@ def _check(code: int, output: str) -> None:
 
 
 def interact(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...], terminal: bool) -> int:
-    """Run a command in a sandbox for a person, on a terminal of its own where there is one; gives its exit code."""
-    entered = command(helpers, sandbox, argv)
-    if terminal:
-        return run_on_terminal(entered)
-    process = proc.spawn(entered, stdin=None, stdout=None, stderr=None)
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
-    return code if code >= 0 else 128 - code
+    """Run a command in a sandbox for a person; `terminal` says whether their input and output both are terminals.
+
+    No terminal of theirs is handed to it. Gives its exit code, 128+n when signal n ended it.
+    """
+    return run_joined(command(helpers, sandbox, argv), terminal)

@@ -19,7 +19,7 @@ from xsrc.effects.privilege import become_builder, builder
 from xsrc.effects.tree import load
 from xsrc.errors import HostError, UsageError
 from xsrc.model.arch import Arch, Dep, Machine
-from xsrc.model.base import HOST, Base, Record, fitting
+from xsrc.model.base import HOST, Base
 from xsrc.model.layout import Masterdir, Tree
 from xsrc.model.package import Distfile, Package
 from xsrc.model.pkgver import Pattern
@@ -155,7 +155,7 @@ class Context:
             return machine.host_base(here)
         from xsrc.effects import bases
 
-        record = choose_base(wish, self.bases)
+        record = bases.choose(wish, self.bases)
         if record.machine != here.machine:
             raise HostError(f"{record.name} is a base for {record.arch}, this machine is {here.name}")
         folder = self.bases / record.name
@@ -245,16 +245,29 @@ class Context:
                 hint="choose a place of your own with -m DIR or XSRC_MASTERDIR",
             ) from error
 
-    def stowed_root(self, env: Mapping[str, str], directory: str, out: Path | None = None) -> Sandbox:
-        """The sandbox of what is stowed now; makes the masterdir and the places of what the base shows, if missing."""
+    def stowed_root(
+        self, env: Mapping[str, str], directory: str, *, writable: bool = False, out: Path | None = None
+    ) -> Sandbox:
+        """The sandbox of what is stowed now; makes the masterdir and missing mount points.
+
+        With `writable`, programs inside can write where the root is the user's; else only to /tmp and `out`.
+        Raises HostError.
+        """
         from xsrc.plan.root import modules, stowed_root
 
         self.make_masterdir()
         root = self.masterdir.root
-        for inside in self.base.binds:
-            (root / inside).mkdir(parents=True, exist_ok=True)
+        try:
+            for place in (*(root / inside for inside in self.base.binds), self.masterdir.nothing):
+                place.mkdir(parents=True, exist_ok=True)
+            present = frozenset(entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))
+        except OSError as error:
+            raise HostError(
+                f"{error.filename}: want a directory to mount on: {error.strerror}", hint=f"ls -ld {error.filename}"
+            ) from error
         alone = modules(str(path.relative_to(root)) for path in root.glob("usr/lib/*/encodings"))
-        return stowed_root(self.masterdir, self.base, env, self.settings.tmp_mib, directory, alone, out)
+        given = (self.masterdir, self.base, env, self.settings.tmp_mib, directory, alone, present)
+        return stowed_root(*given, writable=writable, out=out)
 
     def _fill_masterdir(self) -> None:
         from xsrc.effects.skeleton import copy_skeleton
@@ -376,20 +389,3 @@ class Context:
         from xsrc.effects.destdir import remove_tree
 
         remove_tree(path)
-
-
-def choose_base(wish: str, folder: Path) -> Record:
-    """The finished base that is meant; raises HostError for none, UsageError where it might be one of several."""
-    from xsrc.effects import bases
-
-    records = {record.name: record for record in bases.every(folder)}
-    fit = fitting(wish, records)
-    if len(fit) > 1:
-        fit = fitting(f"{wish}-{machine.debian_release()}", fit) or fit
-    if len(fit) > 1:
-        raise UsageError(f"base {wish}: there is {', '.join(fit)}", hint=f"--base {fit[0]}")
-    if not fit:
-        kind = wish if wish.startswith(("debian:", "source")) else "debian"
-        there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
-        raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
-    return records[fit[0]]

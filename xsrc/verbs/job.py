@@ -81,7 +81,13 @@ def _sealed(context: Context, job: Job) -> bool:
 
 
 def _check_room(context: Context) -> None:
-    """Refuse a masterdir in which nothing could run; raises HostError."""
+    """Refuse a masterdir in which nothing could run, or no build could end; raises HostError."""
+    grows, final = context.masterdir.builddir, context.masterdir.destdirs
+    if grows.stat().st_dev != final.stat().st_dev:
+        raise HostError(
+            f"{grows} is on another file system than {final}: a finished package could not be moved there",
+            hint=f"mount the whole of {context.masterdir.root}, or choose another place with -m DIR",
+        )
     flags = os.statvfs(context.masterdir.root).f_flag
     if flags & os.ST_NOEXEC:
         raise HostError(
@@ -278,7 +284,7 @@ class Builder:
     def sandbox_for_person(self, phase: Phase, term: str) -> Sandbox:
         """The sandbox of a phase as `xsrc shell` enters it, made again where it is missing."""
         if phase is Phase.INSTALL:
-            self.context.masterdir.unfinished(self.pkgver).mkdir(mode=0o755, exist_ok=True)
+            self.work.destdir.mkdir(mode=0o755, exist_ok=True)
         self.make_root()
         sandbox = self.sandbox(phase)
         prompt = f"({self.pkgver.work} {phase}) $ "
@@ -306,9 +312,8 @@ class Builder:
     def scripts(self, phase: Phase, log: IO[bytes], only: str | None = None) -> None:
         """Run the scripts of a phase, each in a shell of its own; raises BuildFailed for the first that fails."""
         if phase is Phase.INSTALL:
-            unfinished = self.context.masterdir.unfinished(self.pkgver)
-            self.context.remove(unfinished)
-            unfinished.mkdir(mode=0o755)
+            self.context.remove(self.work.destdir)
+            self.work.destdir.mkdir(mode=0o755)
         for number, script in enumerate(self.job.scripts.get(phase.value, ())):
             if only not in (None, script.name):
                 continue
@@ -381,7 +386,7 @@ class Builder:
             with contextlib.suppress(OSError):
                 work.write_state(self.work, self.state)
             if isinstance(error, OSError):
-                raise _host(error, self.context.masterdir.unfinished(self.pkgver)) from error
+                raise _host(error, self.work.destdir) from error
             raise
 
 
