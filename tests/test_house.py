@@ -392,8 +392,13 @@ GLOSSARY = {
 }
 """Words for which another one is used (STYLE 3.1)."""
 
-ALLOWED_WORDS = {("xsrc/verbs/chroot.py", "chroot")}
-"""The verb `xsrc chroot` is named after what people call it."""
+ALLOWED_WORDS = {
+    ("xsrc/verbs/chroot.py", "chroot"): "the verb `xsrc chroot` is named after what people call it",
+    ("xsrc/effects/git.py", "port"): "that of a network",
+    ("xsrc/effects/web.py", "port"): "that of a network",
+    ("xsrc/effects/web.py", "ports"): "those of a network",
+}
+"""Names that the glossary gives to something else, with the reason why a file may have them."""
 
 
 def identifiers(source: str) -> Iterator[tuple[int, str]]:

@@ -117,13 +117,15 @@ def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Ite
                 bad.append(f"  /{item.path}: neither a file, a link nor a directory")
     bad += [f"  /{path!a}: {_BEYOND}" for path in links.beyond()]
     if bad:
-        raise BuildFailed(
-            f"{what or destdir.name}: what it installed cannot be a package",
-            detail=bad,
-            hint="mend it in [phases] post_install, or leave it out by [install] remove",
-        )
+        raise _refused(what or destdir.name, bad)
     manifest = Manifest.of(_numbered(entries))
     return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves, closed)
+
+
+def _refused(what: str, bad: Iterable[str]) -> BuildFailed:
+    """The error that names every path which no package may have."""
+    hint = "mend it in [phases] post_install, or leave it out by [install] remove"
+    return BuildFailed(f"{what}: what it installed cannot be a package", detail=bad, hint=hint)
 
 
 def _sonames(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -21,7 +21,7 @@ from xsrc.model.package import Distfile
 from xsrc.plan import debian
 from xsrc.plan.debian import Deb, Wish
 from xsrc.verbs import source
-from xsrc.verbs.context import Context, choose_base
+from xsrc.verbs.context import Context
 from xsrc.verbs.verb import Verb
 
 _FETCHERS = 4
@@ -75,7 +75,7 @@ class Bootstrap(Verb):
     def change(self, context: Context) -> int:
         """What changes which bases there are; the lock of their folder is held."""
         if self.drop:
-            record = choose_base(self.drop, context.bases)
+            record = bases.choose(self.drop, context.bases)
             if self.plan_only:
                 context.ui.output(f"- {record.name}")
                 return 0
@@ -116,7 +116,7 @@ class Bootstrap(Verb):
 
     def write(self, context: Context, file: Path) -> int:
         """Export the base that was chosen, else the only one that there is."""
-        record = choose_base(context.flags.base or context.host.env.get("XSRC_BASE") or "debian", context.bases)
+        record = bases.choose(context.flags.base or context.host.env.get("XSRC_BASE") or "debian", context.bases)
         bases.hold(context.bases / record.name)
         try:
             bases.export(context.bases / record.name, file)
