@@ -39,7 +39,7 @@ class Unanswered(Exception):
     """Why an address did not give a file, in one line; it may be asked `again` so many times."""
 
     def __init__(self, why: str, again: int = 0) -> None:
-        super().__init__(redacted(why))
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in redacted(why)))
         self.again = again
 
 
@@ -54,6 +54,8 @@ class Bounds:
     wait: float = 60
     """Seconds until an answer has begun, and for each `piece` of it: who is slower is taken for dead."""
     piece: int = 60_000
+    pause: float = 0.5
+    """Seconds before the second try, and twice as many before each next one; what a server asks for is not heard."""
 
     @classmethod
     def of(cls, limits: Limits) -> Bounds:
@@ -249,6 +251,7 @@ def asked(url: str, headers: Mapping[str, str], clock: Clock) -> Iterator[Answer
                     decode_content=False,
                 )
                 raw = connection.getresponse()
+                stack.callback(raw.close)
             if raw.status not in _REDIRECTS:
                 yield Answer(place._replace(auth=None).url, connection.peer, own or "", raw, clock)
                 return
