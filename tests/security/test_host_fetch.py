@@ -314,7 +314,8 @@ for place in ("fd00::7", "2606:4700::7"):
     subprocess.run(["ip", "address", "add", f"{place}/128", "dev", "lo", "nodad"], check=True)
 names = {"world.test": PLACES[0], "network.test": PLACES[1], "link.test": PLACES[2], "evil.test": PLACES[3]}
 hosts = Path(sys.argv[1])
-lines = [f"{address} {name}" for name, address in names.items()] + [f"{PLACES[3]} both.test", f"{PLACES[0]} both.test", f"{PLACES[3]} localhost"]
+lines = [f"{address} {name}" for name, address in names.items()] + [f"{PLACES[3]} both.test", f"{PLACES[0]} both.test"]
+lines.append(f"{PLACES[3]} localhost")
 hosts.write_text("".join(f"{line}\\n" for line in lines))
 subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
 ends = {place: Raw(lambda line, _: line.sendall(answer(b"secret")), place) for place in (*PLACES, "::1", "fd00::7")}
