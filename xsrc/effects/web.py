@@ -31,7 +31,7 @@ _CONNECT = 10.0
 """Seconds to wait for one of a server's addresses."""
 _HOPS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PORTS = {"http": 80, "https": 443}
+_SERVICES = {"http": 80, "https": 443}
 _AGENT = {"User-Agent": "xsrc", "Accept-Encoding": "identity"}
 
 
@@ -155,10 +155,10 @@ class _Secure(_Checked, HTTPSConnection):
     pass
 
 
-def connect(host: str, port: int, first: Reach | None) -> socket.socket:
+def connect(host: str, service: int, first: Reach | None) -> socket.socket:
     """Connect to the first address of a host that answers and may be asked; raises Unanswered."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, service, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no name of a host"
         raise Unanswered(f"{host}: {why}", 1) from error
@@ -176,7 +176,7 @@ def connect(host: str, port: int, first: Reach | None) -> socket.socket:
             line.connect(address)
         except OSError as error:
             line.close()
-            whys.append(f"{at}:{port}: {error.strerror or error}")
+            whys.append(f"{at}:{service}: {error.strerror or error}")
         else:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return line
@@ -265,13 +265,13 @@ def _parsed(url: str) -> Url:
         place = parse_url(url)
     except (HTTPError, ValueError) as error:
         raise Unanswered(f"it is no address: {ascii(redacted(url))[1:-1]}") from error
-    if place.scheme not in _PORTS or not place.host:
+    if place.scheme not in _SERVICES or not place.host:
         raise Unanswered(f"want an http or https address, got {ascii(redacted(url))[1:-1]}")
     return place
 
 
 def _origin(place: Url) -> str:
-    return f"{place.scheme}://{place.host}:{place.port or _PORTS[place.scheme or 'http']}"
+    return f"{place.scheme}://{place.host}:{place.port or _SERVICES[place.scheme or 'http']}"
 
 
 def _led(url: str, place: Url, location: str) -> str:
@@ -290,11 +290,11 @@ def _led(url: str, place: Url, location: str) -> str:
 
 def _connection(place: Url, first: Reach | None, clock: Clock) -> _Plain | _Secure:
     host = (place.host or "").strip("[]")
-    port = place.port or _PORTS[place.scheme or "http"]
-    made = (_Secure if place.scheme == "https" else _Plain)(host, port, timeout=clock.bounds.wait)
+    service = place.port or _SERVICES[place.scheme or "http"]
+    made = (_Secure if place.scheme == "https" else _Plain)(host, service, timeout=clock.bounds.wait)
 
     def opening() -> socket.socket:
-        line = connect(host, port, first)
+        line = connect(host, service, first)
         line.settimeout(clock.bounds.wait)
         clock.hold(line)
         return line
