@@ -26,7 +26,7 @@ from xsrc.effects import destdir, extract
 from xsrc.effects.distdir import OpenFile
 from xsrc.effects.git import archive
 from xsrc.effects.proc import bounded, capture, stream
-from xsrc.effects.web import Bounds, Unanswered
+from xsrc.effects.web import Bounds, Clock, Unanswered
 from xsrc.errors import ArchiveError, BuildFailed
 from xsrc.model.command import Command
 from xsrc.model.settings import Limits
@@ -163,6 +163,21 @@ def test_git_is_led_where_a_download_is(repository: Repository, address: str, tm
     for target in ("http://224.0.0.1/info/refs", f"{address}/elsewhere", "file:///etc/passwd", "http://a\x1bb:99999/"):
         with raw(to(target)) as server, pytest.raises(Unanswered):
             brought(server.at, commit, tmp_path)
+
+
+def test_git_connects_to_the_address_that_was_checked(repository: Repository, address: str) -> None:
+    """The name is not looked up again: git is given the address, and here one where only that can be reached."""
+    from xsrc.effects.git import _asked
+
+    named = address.replace("127.0.0.1", "localhost")
+    repository.commit(repository.tree(f"100644 blob {repository.blob(b'hello')}\ta"))
+    with Clock(QUICK) as clock:
+        found, env, settings = _asked(named, clock)
+    service = address.split(":")[2].partition("/")[0]
+    assert (found, env, settings) == (named, {}, (f"http.curloptResolve=localhost:{service}:127.0.0.1",))
+    elsewhere = settings[0].replace("localhost", "no-such-host.invalid")
+    url = address.replace("127.0.0.1", "no-such-host.invalid")
+    assert "refs/heads/main" in repository.git("-c", elsewhere, "ls-remote", url)
 
 
 def test_git_gets_a_password_by_no_argument(repository: Repository, address: str, tmp_path: Path) -> None:

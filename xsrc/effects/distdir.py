@@ -12,9 +12,7 @@ import hashlib
 import io
 import os
 import re
-import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -68,8 +66,11 @@ def verified(distfile: Distfile, srcdistdir: Path, private: Path, limits: Limits
             file: IO[bytes] = stack.enter_context(_plain(path, folder, limits))
         except OSError as error:
             raise _odd(path, error) from error
-        shared = _shared(os.fstat(file.fileno()))
-        copy = stack.enter_context(tempfile.TemporaryFile(dir=private)) if shared else None
+        copy: IO[bytes] | None = None
+        if _shared(os.fstat(file.fileno())):
+            import tempfile  # few need it
+
+            copy = stack.enter_context(tempfile.TemporaryFile(dir=private))
         got = _sha256(file, copy)
         if got != distfile.sha256:
             _remove(path.name, folder)
@@ -179,7 +180,7 @@ class Place:
         return found[-1][1:] if found else None
 
     def _new(self, kind: str) -> tuple[str, int]:
-        name = f".{self.path.name}.{secrets.token_hex(8)}.{kind}"
+        name = f".{self.path.name}.{os.urandom(8).hex()}.{kind}"
         return name, os.open(name, _OWN | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self.folder)
 
     def keep(self, part: IO[bytes]) -> None:
