@@ -21,7 +21,7 @@ import pytest
 from tests.e2e.kit import pack
 from tests.e2e.kit.pack import Member
 from tests.e2e.kit.site import Site
-from tests.security.kit.tcp import raw, to
+from tests.security.kit.tcp import answer, raw, to
 from xsrc.effects import destdir, extract
 from xsrc.effects.distdir import OpenFile
 from xsrc.effects.git import archive
@@ -163,6 +163,27 @@ def test_git_is_led_where_a_download_is(repository: Repository, address: str, tm
     for target in ("http://224.0.0.1/info/refs", f"{address}/elsewhere", "file:///etc/passwd", "http://a\x1bb:99999/"):
         with raw(to(target)) as server, pytest.raises(Unanswered):
             brought(server.at, commit, tmp_path)
+
+
+@pytest.mark.parametrize("path", [b"info/refs", b"HEAD", b"objects/"])
+def test_git_itself_is_led_nowhere(tmp_path: Path, path: bytes) -> None:
+    (tmp_path / "r.git").mkdir()
+    refs = answer(b"1" * 40 + b"\trefs/heads/main\n")
+    with raw(answer(b"")) as other:
+
+        def talk(line: Any, request: bytes) -> None:
+            if path in request.split()[1] and b"User-Agent: xsrc" not in request:
+                line.sendall(to(f"{other.at}{request.split()[1].decode()}"))
+            elif b"info/refs" in request.split()[1]:
+                line.sendall(refs)
+            elif b"alternates" in request.split()[1]:
+                line.sendall(answer(f"{other.at}/objects\n".encode()))
+            else:
+                line.sendall(answer(b"ref: refs/heads/main\n" if b"HEAD" in request else b"", "404 Not Found"))
+
+        with raw(talk) as server, pytest.raises(Unanswered):
+            brought(f"{server.at}/r.git", "1" * 40, tmp_path)
+        assert len(server.requests) > 1 and other.requests == []
 
 
 def test_git_connects_to_the_address_that_was_checked(repository: Repository, address: str) -> None:
