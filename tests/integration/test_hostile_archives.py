@@ -410,6 +410,8 @@ def test_the_settings_are_in_force(site: Site, setting: str, why: str) -> None:
     site.template("hello", pack.template(tables=pack.distfile(site.serve("hello-1.0.cpio.gz", data), data)))
     site.write(".xsrc.toml", f"[limits]\n{setting}\n")
     name = setting.partition(" ")[0]
-    site.xsrc("build", "hello").ended(1, "hello-1.0.cpio.gz: it ", f"more than {why} (limits.{name})", ".xsrc.toml")
+    site.xsrc("build", "hello").ended(
+        1, "hello-1.0.cpio.gz: it ", f"more than {why} (limits.{name})", "config.toml: [limits]"
+    )
     site.write(".xsrc.toml", "")
     site.build("hello")

@@ -12,9 +12,7 @@ import hashlib
 import io
 import os
 import re
-import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -65,12 +63,14 @@ def verified(distfile: Distfile, srcdistdir: Path, private: Path, limits: Limits
         try:
             top = stack.enter_context(_opened(srcdistdir))
             folder = stack.enter_context(_opened(Path(path.parent.name), top))
-            descriptor = os.open(path.name, _READ, dir_fd=folder)
+            file: IO[bytes] = stack.enter_context(_plain(path, folder, limits))
         except OSError as error:
             raise _odd(path, error) from error
-        file: IO[bytes] = stack.enter_context(os.fdopen(descriptor, "rb"))
-        status = _plain(path, descriptor, limits)
-        copy = stack.enter_context(tempfile.TemporaryFile(dir=private)) if _shared(status) else None
+        copy: IO[bytes] | None = None
+        if _shared(os.fstat(file.fileno())):
+            import tempfile  # few need it
+
+            copy = stack.enter_context(tempfile.TemporaryFile(dir=private))
         got = _sha256(file, copy)
         if got != distfile.sha256:
             _remove(path.name, folder)
@@ -112,18 +112,15 @@ class Place:
     def holds(self) -> bool:
         """Whether the distfile exists; raises ChecksumError where it is another file, HostError where it is none."""
         try:
-            descriptor = os.open(self.path.name, _READ, dir_fd=self.folder)
+            with _plain(self.path, self.folder, self.limits) as file:
+                self.check(file)
         except FileNotFoundError:
             return False
+        except ChecksumError:
+            _remove(self.path.name, self.folder)
+            raise
         except OSError as error:
             raise _odd(self.path, error) from error
-        with os.fdopen(descriptor, "rb") as file:
-            _plain(self.path, descriptor, self.limits)
-            try:
-                self.check(file)
-            except ChecksumError:
-                _remove(self.path.name, self.folder)
-                raise
         return True
 
     def check(self, file: IO[bytes]) -> None:
@@ -183,7 +180,7 @@ class Place:
         return found[-1][1:] if found else None
 
     def _new(self, kind: str) -> tuple[str, int]:
-        name = f".{self.path.name}.{secrets.token_hex(8)}.{kind}"
+        name = f".{self.path.name}.{os.urandom(8).hex()}.{kind}"
         return name, os.open(name, _OWN | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self.folder)
 
     def keep(self, part: IO[bytes]) -> None:
@@ -270,16 +267,19 @@ def _shared(status: os.stat_result) -> bool:
     return status.st_uid not in (os.geteuid(), 0) or bool(status.st_mode & 0o022)
 
 
-def _plain(path: Path, descriptor: int, limits: Limits) -> os.stat_result:
+def _plain(path: Path, folder: int, limits: Limits) -> io.BufferedReader:
+    """Open the file at `path`, which is in the open folder; raises HostError where it is no plain one, or too large."""
+    descriptor = os.open(path.name, _READ, dir_fd=folder)
     status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and not 0 < limits.distfile_mib << 20 < status.st_size:
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise HostError(f"{path}: want a plain file, found something else", hint=f"rm {path}")
-    if limits.distfile_mib and status.st_size > limits.distfile_mib << 20:
-        raise HostError(
-            f"{path}: want at most {limits.distfile_mib} MiB (limits.distfile_mib), found {status.st_size >> 20}",
-            hint=f"rm {path}, or raise the limit in ~/.config/xsrc/config.toml: [limits]",
-        )
-    return status
+        raise HostError(f"{path}: want a plain file, found something else", hint=f"ls -l {path}")
+    raise HostError(
+        f"{path}: want at most {limits.distfile_mib} MiB (limits.distfile_mib), found {status.st_size >> 20}",
+        hint=f"rm {path}, or raise the limit in ~/.config/xsrc/config.toml: [limits]",
+    )
 
 
 def _sha256(file: IO[bytes], copy: IO[bytes] | None = None) -> str:
@@ -307,7 +307,7 @@ def _other(distfile: Distfile, got: str) -> ChecksumError:
 
 def _odd(path: Path, error: OSError) -> HostError | OSError:
     """What is raised where a distfile's place cannot be used."""
-    if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EEXIST, errno.ENXIO):
         return HostError(f"{path}: want a plain file in a folder, found a link or something else", hint=f"ls -l {path}")
     if isinstance(error, FileNotFoundError):
         return HostError(f"{path}: no such file", hint="xsrc fetch brings it")

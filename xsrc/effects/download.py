@@ -15,8 +15,6 @@ Progress = Callable[[int, int | None], None]
 """Called with bytes so far and bytes in all, where the server told."""
 
 _BUSY = (429, 502, 503, 504)
-_PAUSE = 0.5
-"""Seconds before the first further try; twice as many before each next one. What a server asks for is not heard."""
 
 
 def download(url: str, part: IO[bytes], bounds: Bounds, progress: Progress) -> None:
@@ -29,7 +27,7 @@ def download(url: str, part: IO[bytes], bounds: Bounds, progress: Progress) -> N
             except Unanswered as error:
                 if tried >= error.again:
                     raise
-            time.sleep(min(_PAUSE * 2**tried, clock.left()))
+            time.sleep(min(bounds.pause * 2**tried, clock.left()))
 
 
 def _try(url: str, part: IO[bytes], clock: Clock, progress: Progress) -> None:

@@ -32,7 +32,7 @@ _SETTINGS = (
     *("core.packedGitWindowSize=32m", "core.packedGitLimit=256m", "core.bigFileThreshold=32m"),
 )
 _SERVICE = "/info/refs?service=git-upload-pack"
-_PORT = 9418
+_GIT_SERVICE = 9418
 _SILENT = 600
 _SAID = 64 << 20
 """Bytes that git may print of what is held in memory."""
@@ -96,11 +96,11 @@ def _asked(url: str, clock: Clock) -> tuple[str, Mapping[str, str], tuple[str, .
     if scheme == "git":
         host, slash, path = rest.partition("/")
         place = parse_url(f"git://{host}")
-        name, port = (place.host or "").strip("[]"), place.port or _PORT
-        with connect(name, port, None) as line:
+        name, service = (place.host or "").strip("[]"), place.port or _GIT_SERVICE
+        with connect(name, service, None) as line:
             peer = str(line.getpeername()[0])
         return (
-            f"git://{_bracketed(peer)}:{port}{slash}{path}",
+            f"git://{_bracketed(peer)}:{service}{slash}{path}",
             {"GIT_OVERRIDE_VIRTUAL_HOST": host.rpartition("@")[2]},
             (),
         )
@@ -112,8 +112,8 @@ def _asked(url: str, clock: Clock) -> tuple[str, Mapping[str, str], tuple[str, .
         if not answer.url.endswith(_SERVICE):
             raise Unanswered(f"it leads to {answer.url}, which is no repository")
         place = parse_url(answer.url)
-        name, port = (place.host or "").strip("[]"), place.port or (443 if place.scheme == "https" else 80)
-        found = f"http.curloptResolve={name}:{port}:{_bracketed(answer.peer)}"
+        name, service = (place.host or "").strip("[]"), place.port or (443 if place.scheme == "https" else 80)
+        found = f"http.curloptResolve={name}:{service}:{_bracketed(answer.peer)}"
         env = {}
         if answer.user:
             header = make_headers(basic_auth=unquote(answer.user))["authorization"]

@@ -31,7 +31,7 @@ _CONNECT = 10.0
 """Seconds to wait for one of a server's addresses."""
 _HOPS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PORTS = {"http": 80, "https": 443}
+_SERVICES = {"http": 80, "https": 443}
 _AGENT = {"User-Agent": "xsrc", "Accept-Encoding": "identity"}
 
 
@@ -39,7 +39,7 @@ class Unanswered(Exception):
     """Why an address did not give a file, in one line; it may be asked `again` so many times."""
 
     def __init__(self, why: str, again: int = 0) -> None:
-        super().__init__(redacted(why))
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in redacted(why)))
         self.again = again
 
 
@@ -54,6 +54,8 @@ class Bounds:
     wait: float = 60
     """Seconds until an answer has begun, and for each `piece` of it: who is slower is taken for dead."""
     piece: int = 60_000
+    pause: float = 0.5
+    """Seconds before the second try, and twice as many before each next one; what a server asks for is not heard."""
 
     @classmethod
     def of(cls, limits: Limits) -> Bounds:
@@ -153,10 +155,10 @@ class _Secure(_Checked, HTTPSConnection):
     pass
 
 
-def connect(host: str, port: int, first: Reach | None) -> socket.socket:
+def connect(host: str, service: int, first: Reach | None) -> socket.socket:
     """Connect to the first address of a host that answers and may be asked; raises Unanswered."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, service, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no name of a host"
         raise Unanswered(f"{host}: {why}", 1) from error
@@ -174,7 +176,7 @@ def connect(host: str, port: int, first: Reach | None) -> socket.socket:
             line.connect(address)
         except OSError as error:
             line.close()
-            whys.append(f"{at}:{port}: {error.strerror or error}")
+            whys.append(f"{at}:{service}: {error.strerror or error}")
         else:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return line
@@ -249,6 +251,7 @@ def asked(url: str, headers: Mapping[str, str], clock: Clock) -> Iterator[Answer
                     decode_content=False,
                 )
                 raw = connection.getresponse()
+                stack.callback(raw.close)
             if raw.status not in _REDIRECTS:
                 yield Answer(place._replace(auth=None).url, connection.peer, own or "", raw, clock)
                 return
@@ -262,13 +265,13 @@ def _parsed(url: str) -> Url:
         place = parse_url(url)
     except (HTTPError, ValueError) as error:
         raise Unanswered(f"it is no address: {ascii(redacted(url))[1:-1]}") from error
-    if place.scheme not in _PORTS or not place.host:
+    if place.scheme not in _SERVICES or not place.host:
         raise Unanswered(f"want an http or https address, got {ascii(redacted(url))[1:-1]}")
     return place
 
 
 def _origin(place: Url) -> str:
-    return f"{place.scheme}://{place.host}:{place.port or _PORTS[place.scheme or 'http']}"
+    return f"{place.scheme}://{place.host}:{place.port or _SERVICES[place.scheme or 'http']}"
 
 
 def _led(url: str, place: Url, location: str) -> str:
@@ -287,11 +290,11 @@ def _led(url: str, place: Url, location: str) -> str:
 
 def _connection(place: Url, first: Reach | None, clock: Clock) -> _Plain | _Secure:
     host = (place.host or "").strip("[]")
-    port = place.port or _PORTS[place.scheme or "http"]
-    made = (_Secure if place.scheme == "https" else _Plain)(host, port, timeout=clock.bounds.wait)
+    service = place.port or _SERVICES[place.scheme or "http"]
+    made = (_Secure if place.scheme == "https" else _Plain)(host, service, timeout=clock.bounds.wait)
 
     def opening() -> socket.socket:
-        line = connect(host, port, first)
+        line = connect(host, service, first)
         line.settimeout(clock.bounds.wait)
         clock.hold(line)
         return line
