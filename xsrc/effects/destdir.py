@@ -22,14 +22,12 @@ from xsrc.errors import BuildFailed
 from xsrc.model import elf
 from xsrc.model.interface import libraries
 from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest, kept_mode
+from xsrc.model.paths import CONTROLS, is_ours
 from xsrc.model.settings import Limits
 
 _LEAKS = (b"/pkg-destdir/",)
-_OURS = (
-    *("pkg-destdir/", "pkg-builddir/", "pkg-srcdistdir/", "pkg-binpkgs/", "pkg-base/", "pkg-template/", "var/db/xsrc/"),
-    *(f"{FILES}/", f"{PROPS}/", f".{PROPS}/"),  # written next, and a link there would lead the writer away
-)
-_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
+_LISTS = (FILES, PROPS, f".{PROPS}")
+"""Files at the top of a destdir that are written next; a link there would lead the writer away."""
 _CHUNK = 1 << 20
 _ZEROS = bytes(_CHUNK)
 _USUAL = Limits()
@@ -89,7 +87,7 @@ def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Ite
             if problem := _unwritable(item.path, "name"):
                 bad.append(f"  /{item.path!a}: {problem}")
                 continue
-            if f"{item.path}/".startswith(_OURS):
+            if is_ours(item.path) or item.path.partition("/")[0] in _LISTS:
                 bad.append(f"  /{item.path}: a place of xsrc itself")
             if not stat.S_ISLNK(item.status.st_mode) and (kept := kept_mode(item.path, mode, open_modes)) != mode:
                 closed[item.path], mode = mode, kept
@@ -146,7 +144,7 @@ def _unwritable(text: str, what: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         return f"its {what} is not UTF-8"
-    return f"a character in its {what} that no property list can hold" if _UNWRITABLE.search(text) else ""
+    return f"a character in its {what} that no property list can hold" if CONTROLS.search(text) else ""
 
 
 def _numbered(entries: list[Entry]) -> Iterator[Entry]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from xsrc.model.paths import component
 from xsrc.model.pkgver import PkgVer
 
 INSIDE_TEMPLATE = "pkg-template"
@@ -140,8 +141,8 @@ class Masterdir:
         return self.db / "generations" / f"{number}.toml"
 
     def kept(self, pkgver: str, build: str) -> Path:
-        """Where a build of a pkgver stands aside while another one is in its place."""
-        return self.destdirs / f".{pkgver}.{build}"
+        """Where a build of a pkgver stands aside while another one is in its place. Raises Unsound for no such name."""
+        return self.destdirs / component(f".{pkgver}.{build}")
 
     def work(self, pkgver: PkgVer) -> WorkDir:
         return WorkDir(self.builddir / pkgver.work)

@@ -95,6 +95,8 @@ class Text:
     def problems(self, value: object, path: Path) -> Iterator[Problem]:
         if not isinstance(value, str) or self._fits(value) is None:
             yield wrong(path, self.want, value)
+        elif "\0" in value:  # no program could be given it
+            yield path, f"{shown(path)}: want no NUL character, got {found(value)}", None
         elif self.longest is not None and len(value) > self.longest:
             yield path, f"{shown(path)}: want at most {self.longest} characters, got {len(value)}", None
 
@@ -111,6 +113,21 @@ class Line(Text):
     def problems(self, value: object, path: Path) -> Iterator[Problem]:
         bad = list(super().problems(value, path))
         yield from bad or (_hidden(value, path) if isinstance(value, str) else ())
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A string in which `fault` finds no fault."""
+
+    want: str
+    fault: Callable[[str], str]
+    """Return why a text is refused, or ""."""
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, str):
+            yield wrong(path, self.want, value)
+        elif why := self.fault(value):
+            yield path, f"{shown(path)}: want {self.want}, got {found(value)}: {why}", None
 
 
 @dataclass(frozen=True)
@@ -246,7 +263,7 @@ class Map:
     """A table with names of one's own and values of one kind."""
 
     of: Kind = field(default_factory=Text)
-    name: Text = field(default_factory=Text)
+    name: Kind = field(default_factory=Text)
 
     @property
     def want(self) -> str:

@@ -39,7 +39,7 @@ class Bootstrap(Verb):
     jobs = cli.SwitchAttr(
         ["-j", "--jobs"], cli.Range(1, 4096), argname="N", help="with --from source: packages side by side"
     )
-    force = cli.Flag(["-f", "--force"], help="make it again although it is there")
+    force = cli.Flag(["-f", "--force"], help="make or import it although it is there")
     plan_only = cli.Flag(["-n", "--plan"], help="print what would be done, and stop")
     listing = cli.Flag(["--list"], help="list the bases that are there")
     json = cli.Flag(["--json"], help="with --list: as JSON, with all their packages")
@@ -85,7 +85,8 @@ class Bootstrap(Verb):
             context.ui.note(f"{record.name}: removed")
             return 0
         if self.bring:
-            record = bases.bring_in(context.host.cwd / self.bring, context.bases, context.settings.limits)
+            file, limits = context.host.cwd / self.bring, context.settings.limits
+            record = bases.bring_in(file, context.bases, limits, replace=self.force)
             context.ui.note(told(record))
             return 0
         return self.make_source(context) if self.origin == source.NAME else self.make(context)

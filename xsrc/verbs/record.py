@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xsrc.effects import builds, destdir, generations
+from xsrc.effects import builds, destdir, files, generations
 from xsrc.effects.divide import divide
 from xsrc.effects.store import Farm
 from xsrc.effects.work import State
@@ -69,10 +69,10 @@ def record(context: Context, job: Job, state: State, needs: Closure) -> None:
     for part in _divided(context, package, found):
         folder = part.folder
         props = _props(context, job, state, needs, part)
-        (folder / FILES).write_bytes(part.scan.manifest.render(props.rules.conf_files))
+        files.create(folder / FILES, part.scan.manifest.render(props.rules.conf_files))
         # props.plist is written last and by rename: a destdir that has it is whole
         draft = folder / f".{PROPS}"
-        draft.write_bytes(props.render())
+        files.create(draft, props.render())
         destdir.seal(folder, state.epoch)
         draft.rename(folder / PROPS)
         outputs.append(_Output(props, part.scan.manifest, folder))
