@@ -60,7 +60,7 @@ def main() -> int:
             where = f"{error.filename}: " if error.filename else ""
             report([f"error: {where}{error.strerror}", "  hint: xsrc doctor"])
             return HostError.code
-        lines = traceback.format_exc().splitlines()
+        lines = traceback.format_exc().rstrip("\n").split("\n")
         report([*lines, "this is a bug of xsrc; please report it with the lines above"])
         return 70
     finally:
