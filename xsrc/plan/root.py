@@ -138,4 +138,5 @@ def stowed_root(
         mounts.append(Bind(hidden, str(hidden.relative_to(masterdir.root))))
     if out is not None:
         mounts.append(Bind(out, str(out.relative_to(masterdir.root)), True))
-    return Sandbox(masterdir.root, tuple(mounts), dict(env), directory, writable=out is None, tmp_mib=tmp_mib)
+    writable = out is None
+    return Sandbox(masterdir.root, tuple(mounts), dict(env), directory, writable=writable, tmp_mib=tmp_mib, setid=False)
