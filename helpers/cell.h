@@ -9,6 +9,7 @@
 
 #include "args.h"
 #include "priv.h"
+#include "table.h"
 #include "tree.h"
 
 #define PROC_HINT "run with file capabilities, or unmask /proc and /sys of this container"
@@ -21,7 +22,10 @@ static const struct {
 	{ "/dev/random", "random", 8 }, { "/dev/urandom", "urandom", 9 },
 };
 
-enum { N_DEVICES = sizeof devices / sizeof *devices };
+/* In /proc: the caller's keys by name, and how many each user has. Keyrings know no namespaces (R46). */
+static const char *const hidden[] = { "keys", "key-users" };
+
+enum { N_DEVICES = sizeof devices / sizeof *devices, N_HIDDEN = sizeof hidden / sizeof *hidden };
 
 /* With capabilities the installed file, which root alone can change; else our neighbour, run with the caller's own rights. */
 static int open_helper(bool userns)
@@ -70,23 +74,50 @@ static void open_items(bool userns)
 	}
 }
 
-static void make_overlays(int cell)
+/* Where the cell is attached: on ROOT, with all layers of overlays below it. One layer alone is a bind: overlayfs wants two (fact 11). */
+static int place_layers(int root)
 {
-	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++)
-		if (it->kind == 'o')
-			it->fd = overlay(opt.layers + it->first, it->count, cell);
+	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++) {
+		if (it->count > 1)
+			root = attach_layers(opt.layers + it->first, opt.layer_paths + it->first, it->count, root);
+		else if (it->count == 1)
+			it->fd = opt.layers[it->first];
+	}
+	return root;
 }
 
-/* The whole file system of the namespace: r, the root, and x, the only file in sight that may give a capability (fact 1). */
-static int make_cell(int root)
+static void make_overlays(int cell)
+{
+	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++) {
+		if (it->count < 2)
+			continue;
+		it->fd = overlay(opt.layers + it->first, it->count, cell);
+		const uint64_t flags = layer_flags(opt.layers + it->first, it->count);
+		if (flags)
+			restrict_tree(it->fd, flags, false, it->dst);
+	}
+}
+
+static void attach_item(const struct item *it, int dir, const char *path)
+{
+	attach(it->fd, dir, path, it->src ? it->src : it->count == 1 ? opt.layer_paths[it->first] : it->dst);
+	ours[n_ours - 1].layer = it->count == 1;
+}
+
+/* The whole file system of the namespace: r, the root, and x, the only file in sight that may give a capability (fact 1). Until it
+ * is covered x is an empty file: what hides others. */
+static int make_cell(int root, int *blanks)
 {
 	static const char *const options[] = { "mode", "0755", "size", "64k", "nr_inodes", "16", NULL };
 	const int cell = new_fs("tmpfs", options, K_NOSUID | K_NODEV, NULL);
 	const int x = openat(cell, "x", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
 
-	if (x < 0 || close(x) < 0 || mkdirat(cell, "r", 0755) < 0)
+	if (x < 0 || mkdirat(cell, "r", 0755) < 0)
 		die("cell", NULL, errno, NULL);
 	attach(cell, root, "", "cell");
+	for (size_t i = 0; i < N_HIDDEN; i++)
+		blanks[i] = clone_tree(x, "cell");
+	(void)close(x);
 	return cell;
 }
 
@@ -109,7 +140,7 @@ static void make_dev(int base, const int *nodes)
 		{ "/proc/self/fd", "fd" }, { "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
 		{ "/proc/self/fd/2", "stderr" }, { "pts/ptmx", "ptmx" },
 	};
-	const char *const shm_options[] = { "mode", "1777", "size", opt.size, NULL };
+	const char *const shm_options[] = { "mode", "1777", "size", opt.size, "nr_inodes", opt.inodes, NULL };
 	const int dev = new_fs("tmpfs", dev_options, K_NOSUID | K_NODEV | K_NOEXEC, NULL);
 
 	mount_at(base, "dev", dev);
@@ -130,13 +161,28 @@ static void make_dev(int base, const int *nodes)
 	restrict_tree(dev, K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, false, "dev");
 }
 
-/* Returns proc: always a new one of the new pid namespace, never the host's (R17). */
-static int make_base(int base, const int *nodes)
+static void hide(int proc, const int *blanks)
 {
-	const char *const tmp_options[] = { "mode", "1777", "size", opt.size, NULL };
+	for (size_t i = 0; i < N_HIDDEN; i++) {
+		const int fd = open_path(proc, hidden[i], 0, true);
+		if (fd < 0 && errno == ENOENT) /* a kernel without keys */
+			continue;
+		if (fd < 0)
+			die("proc", hidden[i], errno, NULL);
+		restrict_tree(blanks[i], K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, false, hidden[i]);
+		attach(blanks[i], fd, "", hidden[i]);
+		(void)close(fd);
+	}
+}
+
+/* Returns proc: always a new one of the new pid namespace, never the host's (R17). */
+static int make_base(int base, const int *nodes, const int *blanks)
+{
+	const char *const tmp_options[] = { "mode", "1777", "size", opt.size, "nr_inodes", opt.inodes, NULL };
 	const int proc = new_fs("proc", NULL, K_NOSUID | K_NODEV | K_NOEXEC, PROC_HINT);
 
 	mount_at(base, "proc", proc);
+	hide(proc, blanks);
 	mount_at(base, "sys", new_fs("sysfs", NULL, K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, PROC_HINT));
 	make_dev(base, nodes);
 	mount_at(base, "tmp", new_fs("tmpfs", tmp_options, K_NOSUID | K_NODEV, NULL));
@@ -160,7 +206,7 @@ static void attach_items(int base)
 			die("destination: only an overlay can be the root", it->dst, 0, NULL);
 		if (S_ISDIR(st.st_mode) != it->is_dir)
 			die("destination: a directory and a file", it->dst, 0, NULL);
-		attach(it->fd, d, "", it->dst);
+		attach_item(it, d, "");
 		(void)close(d);
 		(void)close(it->fd);
 	}
