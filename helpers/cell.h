@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "args.h"
+#include "overlay.h"
 #include "priv.h"
 #include "table.h"
 #include "tree.h"
@@ -74,28 +75,26 @@ static void open_items(bool userns)
 	}
 }
 
-/* Where the cell is attached: on ROOT, with all layers of overlays below it. One layer alone is a bind: overlayfs wants two (fact 11). */
-static int place_layers(int root)
+/* Gives whether there is one. A layer alone is a bind, for overlayfs wants two (fact 11). */
+static bool make_overlays(int cell)
 {
-	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++) {
-		if (it->count > 1)
-			root = attach_layers(opt.layers + it->first, opt.layer_paths + it->first, it->count, root);
-		else if (it->count == 1)
-			it->fd = opt.layers[it->first];
-	}
-	return root;
-}
+	bool any = false;
 
-static void make_overlays(int cell)
-{
 	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++) {
+		if (it->count == 1)
+			it->fd = opt.layers[it->first];
 		if (it->count < 2)
 			continue;
+		if (!any && mkdirat(cell, "l", 0755) < 0)
+			die("cell", "l", errno, NULL);
+		any = true;
+		attach_layers(opt.layers + it->first, opt.layer_paths + it->first, it->count, cell);
 		it->fd = overlay(opt.layers + it->first, it->count, cell);
 		const uint64_t flags = layer_flags(opt.layers + it->first, it->count);
 		if (flags)
 			restrict_tree(it->fd, flags, false, it->dst);
 	}
+	return any;
 }
 
 static void attach_item(const struct item *it, int dir, const char *path)
@@ -148,7 +147,6 @@ static void make_dev(int base, const int *nodes)
 		const int fd = openat(dev, devices[i].name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
 		if (fd < 0 || close(fd) < 0)
 			die("dev", devices[i].name, errno, NULL);
-		restrict_tree(nodes[i], K_RDONLY | K_NOSUID | K_NOEXEC, false, devices[i].name);
 		attach(nodes[i], dev, devices[i].name, devices[i].name);
 	}
 	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
@@ -156,9 +154,9 @@ static void make_dev(int base, const int *nodes)
 			die("dev", links[i][1], errno, NULL);
 	if (mkdirat(dev, "pts", 0755) < 0 || mkdirat(dev, "shm", 0755) < 0)
 		die("dev", "pts, shm", errno, NULL);
+	restrict_tree(dev, K_RDONLY | K_NOSUID | K_NOEXEC, true, "dev"); /* with the nodes, whose mounts alone are not nodev */
 	mount_at(dev, "pts", new_fs("devpts", pts_options, K_NOSUID | K_NOEXEC, NULL));
 	mount_at(dev, "shm", new_fs("tmpfs", shm_options, K_NOSUID | K_NODEV, NULL));
-	restrict_tree(dev, K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, false, "dev");
 }
 
 static void hide(int proc, const int *blanks)

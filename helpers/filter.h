@@ -13,7 +13,7 @@
 #error "the low half of an argument is expected first"
 #endif
 
-enum { F_LOAD = 0x20, F_AND = 0x54, F_JEQ = 0x15, F_JSET = 0x45, F_JUMP = 0x05, F_RET = 0x06 };
+enum { F_LOAD = 0x20, F_AND = 0x54, F_JEQ = 0x15, F_JGE = 0x35, F_JSET = 0x45, F_JUMP = 0x05, F_RET = 0x06 };
 enum { AT_NR = 0, AT_ARCH = 4, AT_ARG0 = 16, MAX_INSNS = 512 };
 enum { K_TIOCSTI = 0x5412, K_TIOCLINUX = 0x541c, K_SECCOMP_FILTER = 2, K_RLIMIT_CORE = 4, K_OPENAT2 = 437 };
 enum { SETID_BITS = 06000, MAKES_A_FILE = 0100 | 020000000 }; /* O_CREAT, and what O_TMPFILE adds to O_DIRECTORY */
@@ -43,7 +43,7 @@ struct mode_call {
 struct abi {
 	uint32_t arch;       /* AUDIT_ARCH_* */
 	uint32_t other;      /* bit that marks another ABI under the same arch: x32 */
-	uint16_t absent[16]; /* answered as by a kernel without them, ended by 0 */
+	uint16_t absent[16]; /* answered as by a kernel without them; ascending, ended by 0 */
 	uint16_t socket, socketpair, ioctl, setrlimit, prlimit, mknod, mknodat;
 	struct mode_call modes[10]; /* ended by 0 */
 	uint16_t fake[32];   /* chown and setuid families, ended by 0 */
@@ -54,23 +54,23 @@ struct abi {
 	203, 204, 206, 208, 210, 213, 214, 215, 216 /* setreuid32 setregid32 setgroups32 setres{u,g}id32 set{u,g}id32 setfs* */
 #define IO_URING 425, 426, 427 /* setup, enter, register */
 
-/* absent: add_key request_key keyctl, io_uring, userfaultfd, memfd_secret (where there is one), fanotify_init, perf_event_open, bpf,
- * syslog; then socketcall. modes: chmod fchmod fchmodat fchmodat2 creat mknod mknodat open openat. */
+/* absent: syslog, add_key request_key keyctl, perf_event_open, fanotify_init, bpf, userfaultfd (the four in the order of the ABI),
+ * io_uring, memfd_secret; on i386 socketcall too. modes: chmod fchmod fchmodat fchmodat2 creat mknod mknodat open openat. */
 static const struct abi abis[] = {
 #if defined(__x86_64__) && !defined(__ILP32__)
-	{ 0xc000003e, 0x40000000, { 248, 249, 250, IO_URING, 323, 447, 300, 298, 321, 103 }, 41, 53, 16, 160, 302, 133, 259,
+	{ 0xc000003e, 0x40000000, { 103, 248, 249, 250, 298, 300, 321, 323, IO_URING, 447 }, 41, 53, 16, 160, 302, 133, 259,
 	  { { 90, 1, 0 }, { 91, 1, 0 }, { 268, 2, 0 }, { 452, 2, 0 }, { 85, 1, 0 }, { 133, 1, 0 }, { 259, 2, 0 }, { 2, 2, 1 }, { 257, 3, 2 } },
 	  { 92, 93, 94, 260, 105, 106, 113, 114, 116, 117, 119, 122, 123 } },
 	/* i386. socketcall hides the family behind a pointer, which no filter can follow; socket itself is there since Linux 4.3 */
-	{ 0x40000003, 0, { 286, 287, 288, IO_URING, 374, 447, 338, 336, 357, 103, 102 }, 359, 360, 54, 75, 340, 14, 297,
+	{ 0x40000003, 0, { 102, 103, 286, 287, 288, 336, 338, 357, 374, IO_URING, 447 }, 359, 360, 54, 75, 340, 14, 297,
 	  { { 15, 1, 0 }, { 94, 1, 0 }, { 306, 2, 0 }, { 452, 2, 0 }, { 8, 1, 0 }, { 14, 1, 0 }, { 297, 2, 0 }, { 5, 2, 1 }, { 295, 3, 2 } },
 	  { UID16_32, 298 } },
 #elif defined(__aarch64__)
-	{ 0xc00000b7, 0, { 217, 218, 219, IO_URING, 282, 447, 262, 241, 280, 116 }, 198, 199, 29, 164, 261, 0, 33,
+	{ 0xc00000b7, 0, { 116, 217, 218, 219, 241, 262, 280, 282, IO_URING, 447 }, 198, 199, 29, 164, 261, 0, 33,
 	  { { 52, 1, 0 }, { 53, 2, 0 }, { 452, 2, 0 }, { 33, 2, 0 }, { 56, 3, 2 } },
 	  { 54, 55, 143, 144, 145, 146, 147, 149, 151, 152, 159 } },
 	/* arm EABI, which has no socketcall */
-	{ 0x40000028, 0, { 309, 310, 311, IO_URING, 388, 367, 364, 386, 103 }, 281, 288, 54, 75, 369, 14, 324,
+	{ 0x40000028, 0, { 103, 309, 310, 311, 364, 367, 386, 388, IO_URING }, 281, 288, 54, 75, 369, 14, 324,
 	  { { 15, 1, 0 }, { 94, 1, 0 }, { 333, 2, 0 }, { 452, 2, 0 }, { 8, 1, 0 }, { 14, 1, 0 }, { 324, 2, 0 }, { 5, 2, 1 }, { 322, 3, 2 } },
 	  { UID16_32, 325 } },
 #else
@@ -94,6 +94,22 @@ static void answer(struct program *p, uint32_t nr, uint32_t action)
 {
 	put(p, F_JEQ, 0, 1, nr);
 	put(p, F_RET, 0, 0, action);
+}
+
+/* In ascending order, and left early: the kernel tries each of its system calls on a new filter, which is most of what one costs. */
+static void refuse_absent(struct program *p, const uint16_t *nrs)
+{
+	unsigned short exits[8], n = 0;
+
+	for (size_t i = 0; nrs[i]; i++) {
+		if ((i == 0 || nrs[i] - nrs[i - 1] > 20) && n < sizeof exits / sizeof *exits) {
+			exits[n++] = p->len;
+			put(p, F_JGE, 0, 0, nrs[i]);
+		}
+		answer(p, nrs[i], ERRNO | ENOSYS);
+	}
+	while (n-- > 0)
+		p->insn[exits[n]].no = (uint8_t)(p->len - exits[n] - 1); /* at most 2 for each of 16 numbers, and 8 */
 }
 
 static void refuse_families(struct program *p, uint32_t nr)
@@ -166,8 +182,7 @@ static void one_abi(struct program *p, const struct abi *a, bool fake_root, bool
 		put(p, F_JSET, 0, 1, a->other);
 		put(p, F_RET, 0, 0, ERRNO | ENOSYS);
 	}
-	for (size_t i = 0; a->absent[i]; i++)
-		answer(p, a->absent[i], ERRNO | ENOSYS);
+	refuse_absent(p, a->absent);
 	if (no_setid) {
 		answer(p, K_OPENAT2, ERRNO | ENOSYS); /* its mode is behind a pointer */
 		for (size_t i = 0; a->modes[i].nr; i++)

@@ -51,18 +51,18 @@ static void parse_mount(char *line)
 	table.n++;
 }
 
-static void read_mounts(void)
+static void read_mounts(int proc)
 {
 	ssize_t n = 1;
 	size_t len = 0;
-	const int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	const int fd = openat(proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
 
 	while (fd >= 0 && n > 0 && len < sizeof table.text - 1) {
 		n = read(fd, table.text + len, sizeof table.text - 1 - len);
 		len += n > 0 ? (size_t)n : 0;
 	}
 	if (fd < 0 || n < 0)
-		die("mount table", "/proc/self/mountinfo", errno, NULL);
+		die("mount table", "self/mountinfo", errno, NULL);
 	if (n > 0)
 		die("mount table: too many mounts", NULL, 0, NULL);
 	(void)close(fd);
@@ -102,10 +102,26 @@ static bool is_kernel_fs(const char *type)
 	return false;
 }
 
+/* Space, tab, newline, backslash and # are written as \\ooo in mountinfo. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		if (*from == '\\' && from[1] && from[2] && from[3]) {
+			*to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
 /* A mount that is not ours: is it below one that is, and may it be there? */
 static void check_foreign(const struct mount *m)
 {
-	char hint[PATH_MAX + 64];
+	char where[PATH_MAX], hint[2 * PATH_MAX];
 	const struct mount *top = m;
 	size_t owner = n_ours;
 
@@ -118,7 +134,9 @@ static void check_foreign(const struct mount *m)
 		return;
 	const size_t len = strlen(top->where);
 	const char *const below = strncmp(m->where, top->where, len) ? m->where : m->where + len;
-	(void)snprintf(hint, sizeof hint, "%s%s is mounted there", below == m->where ? "" : ours[owner].name, below); /* may be cut */
+	(void)snprintf(where, sizeof where, "%s", below); /* a cut hint is still one */
+	unescape(where);
+	(void)snprintf(hint, sizeof hint, "%s%s is mounted there", below == m->where ? "" : ours[owner].name, where);
 	die(ours[owner].layer ? "a mount lies below this layer" : "a kernel file system is mounted below", ours[owner].name, 0, hint);
 }
 
@@ -132,12 +150,12 @@ static void check_fuse(const struct mount *m)
 			"use a user namespace: XSRC_ISOLATION=userns, or -u");
 }
 
-/* Once, when everything is attached and nothing has run: R13, R43, R47, R48. */
-static void check_mounts(bool userns)
+/* Once, when the host's tree is gone and nothing has run: the table holds the cell and nothing else (R13, R43, R47, R48). */
+static void check_mounts(int proc, bool userns)
 {
 	size_t seen = 0;
 
-	read_mounts();
+	read_mounts(proc);
 	for (size_t i = 0; i < table.n; i++) {
 		const size_t mine = find_ours(table.at[i].id);
 		seen += mine < n_ours;

@@ -262,8 +262,8 @@ int main(int argc, char **argv)
 	open_items(userns);
 	for (size_t i = 0; i < N_DEVICES; i++)
 		nodes[i] = open_device(i);
-	const int cell = make_cell(place_layers(r), blanks); /* 18 */
-	make_overlays(cell);
+	const int cell = make_cell(r, blanks); /* 18 */
+	const bool layered = make_overlays(cell);
 	const int t = opt.root_overlay ? opt.root_overlay->fd : bare;
 	restrict_tree(t, K_NOSUID | K_NODEV | (opt.writable ? 0U : K_RDONLY), true, opt.root); /* 19 */
 	if (opt.root_overlay)
@@ -278,8 +278,10 @@ int main(int argc, char **argv)
 		die_path("root", opt.root, errno);
 	const int proc = make_base(base, nodes, blanks);
 	attach_items(base); /* 21 */
-	check_mounts(userns);
 	enter_cell(cell); /* 22 */
+	check_mounts(proc, userns);
+	if (layered)
+		detach_layers();
 
 	const pid_t second = fork(); /* 23 */
 	if (second < 0)
