@@ -12,15 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from xsrc.effects import files, machine
 from xsrc.effects.builds import entries
 from xsrc.effects.destdir import close, remove_tree, replace_tree, seal
-from xsrc.errors import ArchiveError, ConflictError, HostError
-from xsrc.model.base import Record
+from xsrc.effects.files import Below
+from xsrc.errors import ArchiveError, ConflictError, HostError, UsageError
+from xsrc.model.base import Record, fitting
 from xsrc.model.manifest import FILES, Manifest
 from xsrc.model.settings import Limits
 
 if TYPE_CHECKING:  # every command looks at bases; few need what archives are read by
     import tarfile
+
+    from xsrc.effects.distdir import OpenFile
 
 RECORD = "base.toml"
 NEW = ".new"
@@ -28,6 +32,8 @@ NEW = ".new"
 
 _GOING = ".going-"
 _LEVEL = 6
+_LARGEST_RECORD, _LARGEST_LIST = 1 << 20, 256 << 20
+"""Bytes that base.toml and files.plist may have."""
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -36,8 +42,25 @@ def every(bases: Path) -> tuple[Record, ...]:
     found = []
     for file in sorted(bases.glob(f"[!.]*/{RECORD}")):
         with contextlib.suppress(OSError, ValueError):
-            found.append(Record.parse(file.read_text()))
+            record = Record.parse(files.read(file, _LARGEST_RECORD).decode())
+            if record.name == file.parent.name:
+                found.append(record)
     return tuple(found)
+
+
+def choose(wish: str, folder: Path) -> Record:
+    """The finished base that is meant; raises HostError for none, UsageError where it might be one of several."""
+    records = {record.name: record for record in every(folder)}
+    fit = fitting(wish, records)
+    if len(fit) > 1:
+        fit = fitting(f"{wish}-{machine.debian_release()}", fit) or fit
+    if len(fit) > 1:
+        raise UsageError(f"base {wish}: there is {', '.join(fit)}", hint=f"--base {fit[0]}")
+    if not fit:
+        kind = wish if wish.startswith(("debian:", "source")) else "debian"
+        there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
+        raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
+    return records[fit[0]]
 
 
 def hold(folder: Path) -> None:
@@ -79,7 +102,7 @@ def remove(bases: Path, name: str) -> None:
 
 
 def unpack(
-    archive: Path,
+    archive: OpenFile,
     top: Path,
     limits: Limits,
     place: Callable[[str], str | None] = lambda path: path,
@@ -90,7 +113,8 @@ def unpack(
     As long as there is no link below `top`, nothing can be led out of it, and several archives may be unpacked at the
     same time. `text` is what a link at a path is to say. Raises ArchiveError, also for a file that is there already.
     """
-    from xsrc.effects.extract import Policy, admitted, read_whole
+    from xsrc.effects.extract import admitted, read_whole
+    from xsrc.effects.policy import Policy
 
     links = {}
     with read_whole(archive):
@@ -123,27 +147,40 @@ def _write(path: Path, data: IO[bytes], member: tarfile.TarInfo) -> None:
 
 def link(top: Path, links: Mapping[str, str]) -> None:
     """Make the links of a base, the last of its paths; raises ArchiveError where something else is in the way."""
-    for path in links:
-        (top / path).parent.mkdir(parents=True, exist_ok=True)
-    for path, target in sorted(links.items()):
-        try:
-            (top / path).symlink_to(target)
-        except FileExistsError:
-            raise ArchiveError(f"/{path}: a link to {target} and a file or directory of another package") from None
+    top.mkdir(parents=True, exist_ok=True)
+    with Below(top) as at:
+        for path in links:
+            at.place(path, make=True)
+        for path, target in sorted(links.items()):
+            parent, name = at.place(path)
+            try:
+                os.symlink(target, name, dir_fd=parent)
+            except FileExistsError:
+                raise ArchiveError(f"/{path}: a link to {target} and a file or directory of another package") from None
 
 
-def copy(top: Path, files: Mapping[str, Path]) -> None:
-    """Copy files and links to their paths below a new base. Raises OSError."""
-    for path, source in files.items():
-        at = top / path
-        at.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, at, follow_symlinks=False)
+def copy(top: Path, sources: Mapping[str, Path]) -> None:
+    """Copy files and links to their paths below a new base. Raises OSError, also where something is there already."""
+    top.mkdir(exist_ok=True)
+    with Below(top) as at:
+        for path, source in sources.items():
+            parent, name = at.place(path, make=True)
+            if source.is_symlink():
+                os.symlink(source.readlink(), name, dir_fd=parent)
+                continue
+            with files.opened(source) as old:
+                status = os.fstat(old.fileno())
+                with os.fdopen(os.open(name, _FLAGS, 0o600, dir_fd=parent), "wb") as new:
+                    shutil.copyfileobj(old, new, 1 << 20)
+                    new.flush()
+                    os.fchmod(new.fileno(), stat.S_IMODE(status.st_mode))
+                    os.utime(new.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def paths(top: Path) -> Iterator[str]:
     """Every plain file below a directory."""
-    for folder, _, files in os.walk(top):
-        for name in files:
+    for folder, _, found in os.walk(top):
+        for name in found:
             path = os.path.join(folder, name)  # noqa: PTH118 - a hundred thousand Paths
             if stat.S_ISREG(os.lstat(path).st_mode):
                 yield os.path.relpath(path, top)
@@ -159,9 +196,9 @@ def finish(bases: Path, name: str, arch: str, release: str, packages: Mapping[st
     new, final = bases / NEW, bases / name
     found = manifest(new)
     text = found.render()
-    (new / FILES).write_bytes(text)
+    files.create(new / FILES, text)
     record = Record(name, arch, release, hashlib.sha256(text).hexdigest(), found.size, packages)
-    (new / RECORD).write_text(record.render())
+    files.create(new / RECORD, record.render().encode())
     _bring(new, final)
     return record
 
@@ -192,7 +229,7 @@ def export(folder: Path, file: Path) -> None:
             compressor.stream_writer(out, closefd=False) as packed,
             tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
         ):
-            listed = Manifest.parse((folder / FILES).read_bytes())
+            listed = Manifest.parse(files.read(folder / FILES, _LARGEST_LIST))
             for path in (RECORD, FILES, *(entry.path for entry in listed.entries)):
                 _add(tar, folder / path, path)
         os.replace(part, file)
@@ -206,22 +243,39 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
     member.uname = member.gname = ""
     member.mtime = int(member.mtime)
     with contextlib.ExitStack() as stack:
-        tar.addfile(member, stack.enter_context(path.open("rb")) if member.isreg() else None)
+        tar.addfile(member, stack.enter_context(files.opened(path)) if member.isreg() else None)
     tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
 
 
-def bring_in(file: Path, bases: Path, limits: Limits) -> Record:
-    """Unpack what `export` wrote and bring it to its place, if it is what its own record says; raises ArchiveError."""
+def bring_in(file: Path, bases: Path, limits: Limits, *, replace: bool = False) -> Record:
+    """Unpack what `export` wrote and bring it to its place, if it is what its own record says.
+
+    Raises ArchiveError for anything else, and ConflictError where there is another base of its name, unless `replace`.
+    """
+    from xsrc.effects.distdir import OpenFile
+
     new = bases / NEW
     new.mkdir(parents=True)
-    link(new, unpack(file, new, limits))
-    try:
-        record = Record.parse((new / RECORD).read_text())
+    hint = "xsrc bootstrap --export FILE"
+    with file.open("rb") as packed:
+        links = unpack(OpenFile(file.name, packed), new, limits)
+    for name in (RECORD, FILES):
+        if name in links:
+            raise ArchiveError(f"{file}: {name} is a link to {links[name]!a}, want a file", hint=hint)
+    try:  # before any link is made that could lead elsewhere
+        record = Record.parse(files.read(new / RECORD, _LARGEST_RECORD).decode())
+        listed = files.read(new / FILES, _LARGEST_LIST)
+        link(new, links)
         found = manifest(new).render()
-        listed = (new / FILES).read_bytes()
     except (OSError, ValueError) as error:
-        raise ArchiveError(f"{file}: no exported base: {error}", hint="xsrc bootstrap --export FILE") from error
+        raise ArchiveError(f"{file}: no exported base: {error}", hint=hint) from error
     if found != listed or hashlib.sha256(found).hexdigest() != record.digest:
         raise ArchiveError(f"{file}: its tree is not the one that its record, {record.digest[:12]}…, speaks of")
+    if not replace and os.path.lexists(bases / record.name):
+        if record in every(bases):
+            return record
+        raise ConflictError(
+            f"there is another base {record.name}; nothing was changed", hint=f"xsrc bootstrap -f --import {file}"
+        )
     _bring(new, bases / record.name)
     return record

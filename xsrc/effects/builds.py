@@ -8,9 +8,11 @@ import stat
 from pathlib import Path
 
 from xsrc.effects.destdir import close, remove_tree, replace_tree
+from xsrc.effects.files import Below
 from xsrc.effects.walk import Item, Walk, held
 from xsrc.model.layout import Masterdir
 from xsrc.model.manifest import FILES, METADATA, PROPS, Entry, Kind, Manifest, Props, identity
+from xsrc.model.paths import component
 
 GOING = ".gc-"
 """What a folder is called from the moment that it is removed."""
@@ -19,15 +21,16 @@ GOING = ".gc-"
 def build_of(folder: Path) -> str:
     """Which build a sealed destdir is, "" where there is none."""
     try:
-        return identity(Props.parse((folder / PROPS).read_bytes()), (folder / FILES).read_bytes())
+        with Below(folder) as at, at.open(PROPS) as props, at.open(FILES) as files:
+            return identity(Props.parse(props.read()), files.read())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return ""
 
 
 def read_build(folder: Path) -> tuple[Props, Manifest, str]:
     """What a sealed destdir says of itself, and which build it is; raises OSError, or ValueError for what is none."""
-    files = (folder / FILES).read_bytes()
-    props = Props.parse((folder / PROPS).read_bytes())
+    with Below(folder) as at, at.open(PROPS) as first, at.open(FILES) as second:
+        props, files = Props.parse(first.read()), second.read()
     return props, Manifest.parse(files), identity(props, files)
 
 
@@ -70,7 +73,11 @@ def size(folder: Path) -> int:
 
 
 def remove_build(masterdir: Masterdir, name: str) -> int:
-    """Remove a folder below pkg-destdir/, under another name from the first moment on; gives the bytes it took."""
+    """Remove a folder below pkg-destdir/, under another name from the first moment on; gives the bytes it took.
+
+    Raises Unsound for a name that is no name of a folder there.
+    """
+    component(name)
     folder, going = masterdir.destdirs / name, masterdir.destdirs / f"{GOING}{name}"
     freed = 0
     if folder.exists():
@@ -105,9 +112,9 @@ def lay_aside(masterdir: Masterdir, pkgver: str, folder: Path) -> str:
 def bring(masterdir: Masterdir, pkgver: str, build: str, former: str) -> None:
     """Bring a build that stands aside into its place; the former one stands aside then. Doing it twice is once.
 
-    Raises OSError when there is no such build.
+    Raises OSError when there is no such build, Unsound for what is no name of one.
     """
-    final = masterdir.destdirs / pkgver
+    final = masterdir.destdirs / component(pkgver)
     places = [masterdir.kept(pkgver, build), masterdir.kept(pkgver, former)]
     if build_of(final) != build:
         # right after an exchange that was cut off, each of two stands where the other is looked for

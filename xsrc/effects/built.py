@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from xsrc.effects.database import connect
 from xsrc.effects.tables import SCHEMA, VERSION
 from xsrc.model.farm import Change, Member
-from xsrc.model.manifest import Entry, Kind, Manifest, Props
+from xsrc.model.manifest import Entry, Kind, Manifest, Props, entry_of
 from xsrc.model.outcome import Outcome
+from xsrc.model.paths import Unsound, build_id, component
 from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.rules import NO_RULES, Rules
 
@@ -21,13 +23,13 @@ from xsrc.model.rules import NO_RULES, Rules
 class Built:
     """The open database, as far as it is about builds; every write is one transaction.
 
-    Methods raise sqlite3.Error, which `opened` translates, and OSError where the disk does not take what is written.
+    Methods raise sqlite3.Error, and Unsound for a row that no xsrc wrote, which `opened` translates; and OSError where
+    the disk does not take what is written.
     """
 
     def __init__(self, path: Path, *, read: bool = False, new: bool = False) -> None:
-        address = f"file:{_quoted(path)}?mode=ro" if read else str(path)
         self.path = str(path)
-        self.db = sqlite3.connect(address, isolation_level=None, timeout=60, uri=read)
+        self.db = connect(path, 60, read=read)
         self.db.execute("PRAGMA foreign_keys = ON")
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if new:
@@ -64,7 +66,9 @@ class Built:
 
     def built(self) -> dict[str, str]:
         """The key of each sealed destdir that is in its place, by pkgver."""
-        return dict(self.db.execute("SELECT pkgver, key FROM package WHERE current"))
+        return {
+            _pkgver(pkgver): key for pkgver, key in self.db.execute("SELECT pkgver, key FROM package WHERE current")
+        }
 
     def inputs(self) -> dict[str, str]:
         """The digest of each one's own inputs, by pkgver, of the builds in their places."""
@@ -90,12 +94,14 @@ class Built:
     def builds(self) -> dict[tuple[str, str], bool]:
         """Every build that there is, by pkgver and build, and whether it is in its place."""
         rows = self.db.execute("SELECT pkgver, build, current FROM package ORDER BY id")
-        return {(pkgver, build): bool(current) for pkgver, build, current in rows}
+        with sound("package"):
+            return {(_pkgver(pkgver), build_id(build)): bool(current) for pkgver, build, current in rows}
 
     def build(self, pkgver: PkgVer) -> str:
         """Which build of a pkgver is in its place, "" for none."""
         row = self.db.execute("SELECT build FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
-        return str(row[0]) if row else ""
+        with sound(f"package {pkgver}"):
+            return build_id(row[0]) if row else ""
 
     def versions(self, name: str) -> list[PkgVer]:
         """The built versions of a package, newest last."""
@@ -198,7 +204,8 @@ class Built:
 
     def going(self) -> list[str]:
         """Folders of builds that were forgotten and are to be removed."""
-        return [folder for (folder,) in self.db.execute("SELECT folder FROM going ORDER BY folder")]
+        with sound("going"):
+            return [component(folder) for (folder,) in self.db.execute("SELECT folder FROM going ORDER BY folder")]
 
     def gone(self, folder: str) -> None:
         """Note that a folder of a forgotten build is removed."""
@@ -208,7 +215,8 @@ class Built:
     def props(self, pkgver: PkgVer) -> Props | None:
         """What is known of a built package."""
         row = self.db.execute("SELECT props FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
-        return Props.parse(row[0]) if row else None
+        with sound(f"package {pkgver}"):
+            return Props.parse(row[0]) if row else None
 
     def run_depends(self, pkgver: PkgVer) -> tuple[str, ...]:
         """What a built package needs at run time, as patterns; nothing for one that is not built."""
@@ -222,7 +230,8 @@ class Built:
             "WHERE package = (SELECT id FROM package WHERE pkgver = ? AND current) ORDER BY path",
             (str(pkgver),),
         )
-        return tuple(read_entry(row) for row in rows)
+        with sound(f"entries of {pkgver}"):
+            return tuple(read_entry(row) for row in rows)
 
     def member(self, pkgver: PkgVer, build: str | None = None) -> Member | None:
         """A built package as the planner of the farm wants it; the build in its place, or the one that is named."""
@@ -235,7 +244,8 @@ class Built:
         rows = self.db.execute(
             "SELECT path, kind, mode, size, sha256, target, inode FROM entry WHERE package = ? ORDER BY path", (row[0],)
         )
-        return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]))
+        with sound(f"{pkgver}"):
+            return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]))
 
 
 def _origin(props: Props) -> tuple[str, str, str, str, bytes]:
@@ -244,21 +254,28 @@ def _origin(props: Props) -> tuple[str, str, str, str, bytes]:
     return props.key, props.inputs, str(props.outcome), saw, props.render()
 
 
+@contextlib.contextmanager
+def sound(what: str) -> Iterator[None]:
+    """Turn what reading a row raises into Unsound, which names the row; `what` says which rows these are."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Unsound(f"{what}: {error}") from error
+
+
+def _pkgver(text: str) -> str:
+    return str(PkgVer.parse(text))
+
+
 def read_rules(text: str) -> Rules:
-    """The rules that a column holds."""
+    """The rules that a column holds. Raises ValueError, TypeError, KeyError or AttributeError for anything else."""
     return Rules.of(json.loads(text)) if text != "{}" else NO_RULES
 
 
-def _quoted(path: Path) -> str:
-    from urllib.parse import quote
-
-    return quote(str(path))
-
-
 def read_entry(row: tuple[str, str, int, int, str, str, int]) -> Entry:
-    """The entry that a row holds."""
+    """The entry that a row holds. Raises Unsound for a path that leaves the root, KeyError for no kind."""
     path, kind, mode, size, sha256, target, inode = row
-    return Entry(path, _KINDS[kind], mode, size, sha256, target, inode)
+    return entry_of(path, _KINDS[kind], mode, size, sha256, target, inode)
 
 
 _KINDS = {kind.value: kind for kind in Kind}

@@ -16,7 +16,7 @@ import prctl
 import xattr
 
 from xsrc.effects import proc
-from xsrc.effects.terminal import run_on_terminal
+from xsrc.effects.terminal import run_joined
 from xsrc.errors import HostError
 from xsrc.model.command import Command
 from xsrc.model.sandbox import Sandbox
@@ -228,21 +228,12 @@ def ended(code: int) -> str:
 
 
 def interact(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...], terminal: bool) -> int:
-    """Run a command in a sandbox for a person, on a terminal of its own where there is one; gives its exit code."""
+    """Run a command in a sandbox for a person; `terminal` says whether their input and output both are terminals.
+
+    No terminal of theirs is handed to it. Returns its exit code, 128+n when signal n ended it. Raises HostError when a
+    helper refused.
+    """
     with entry(helpers, sandbox, argv) as entering:
-        code = _interact(entering.command, terminal)
+        code = run_joined(entering.command, terminal)
         entering.check(code)
     return code
-
-
-def _interact(entered: Command, terminal: bool) -> int:
-    if terminal:
-        return run_on_terminal(entered)
-    process = proc.spawn(entered, stdin=None, stdout=None, stderr=None)
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
-    return code if code >= 0 else 128 - code

@@ -5,30 +5,26 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
+from xsrc.effects import files
 from xsrc.model.generation import Generation
 from xsrc.model.layout import Masterdir
+
+_LARGEST = 64 << 20
+"""Bytes that the record of one generation may have."""
 
 
 def write(masterdir: Masterdir, generation: Generation) -> None:
     """Write the record of a generation; raises OSError."""
     path = masterdir.generation(generation.number)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    try:
-        part.write_text(generation.render())
-        part.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+    files.replace(path, generation.render().encode())
 
 
 def read(masterdir: Masterdir, number: int) -> Generation | None:
     """The record of a generation, None where it is gone or damaged."""
     try:
-        return Generation.parse(masterdir.generation(number).read_text())
+        return Generation.parse(files.read(masterdir.generation(number), _LARGEST).decode())
     except (OSError, ValueError):
         return None
 
@@ -52,6 +48,4 @@ def every(masterdir: Masterdir, last: int) -> Iterator[Generation]:
 
 def drop(masterdir: Masterdir, number: int) -> None:
     """Remove the record of a generation."""
-    path: Path = masterdir.generation(number)
-    path.unlink(missing_ok=True)
-    path.with_suffix(".part").unlink(missing_ok=True)
+    masterdir.generation(number).unlink(missing_ok=True)

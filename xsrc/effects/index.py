@@ -22,13 +22,16 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from xsrc.effects import tree as on_disk
+from xsrc.effects.files import opened
 from xsrc.effects.lock import locked
 from xsrc.effects.stored import Stored, sha, store, stored
 from xsrc.effects.tree import ALWAYS, Source, Stat, parse_source, read_source, shown, stat_of
 from xsrc.errors import HostError
+from xsrc.model.keys import TEMPLATE
 from xsrc.model.layout import Tree
 from xsrc.model.leaf import Leaf
 from xsrc.model.package import Package
+from xsrc.model.paths import fault
 from xsrc.model.pkgver import NAME
 from xsrc.model.template import Template
 
@@ -92,22 +95,26 @@ class Index:
     def template(self, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
         """One template as it is on disk now; raises as `load` does."""
         row = self._row(name)
-        body = self._body(row) if row else None
-        if row is None or body is None:
+        template = self._template(name, self._body(row)) if row else None
+        if template is None:
             if source := self._source(name):
                 return self._learn(name, source)
             home = self.home(name) if re.fullmatch(NAME, name) and name not in self else ""
             return self.template(home) if home else on_disk.load(self._tree, name, wanted_by, kind)  # raises
-        digest, patches, files, raw = json.loads(body)
+        return template
+
+    def _template(self, name: str, body: str | None) -> Template | None:
+        """The template of a row; None where it holds what no template could: then the template is read again."""
+        try:
+            digest, patches, files, raw = json.loads(body or "")
+            sound = (
+                raw["name"] == name and not any(TEMPLATE.problems(raw, ())) and not any(map(fault, (*patches, *files)))
+            )
+            patches, files = MappingProxyType(patches), MappingProxyType(files)
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
         text = partial(_text, self._tree, name, digest)
-        return Template(
-            name,
-            MappingProxyType(raw),
-            shown(self._tree, name),
-            text,
-            MappingProxyType(patches),
-            MappingProxyType(files),
-        )
+        return Template(name, MappingProxyType(raw), shown(self._tree, name), text, patches, files) if sound else None
 
     def home(self, name: str) -> str:
         """The package that a subpackage is of, "" for none."""
@@ -175,7 +182,7 @@ class Index:
             return None
         if not _holds(row, f"{self._top}/{name}"):
             source = self._source(name)
-            if source is None or _digest(source) != row.digest:
+            if source is None or source.refused or _digest(source) != row.digest:
                 del self._rows[name]
                 return None
             if seen := self._seen(source):
@@ -338,7 +345,8 @@ def _digest(source: Source) -> str:
 def _text(tree: Tree, name: str, digest: str) -> str:
     """The text of a template, "" where it is no longer the one that was read."""
     with contextlib.suppress(OSError):
-        text = tree.template(name).read_bytes()
+        with opened(tree.template(name)) as file:
+            text = file.read()
         if sha(text) == digest:
             return text.decode()
     return ""

@@ -6,13 +6,17 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import sqlite3
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from xsrc.effects.database import connect
 from xsrc.effects.lock import locked_folder
 from xsrc.model.layout import Masterdir
+from xsrc.model.paths import name_fault
+from xsrc.model.pkgver import NAME
 from xsrc.model.run import Expected, JobRecord, Run, State, Tally
 
 T = TypeVar("T")
@@ -193,7 +197,7 @@ class Journal:
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE)) as db:
+        with contextlib.closing(connect(self.path, _PATIENCE)) as db:
             db.execute("PRAGMA synchronous = OFF")  # a build does not wait for the disk; a kill -9 does no harm
             db.execute(begin)
             yield db
@@ -274,6 +278,8 @@ def _row(run: int, job: JobRecord) -> tuple[object, ...]:
 def _job(row: tuple[Any, ...]) -> JobRecord:
     """One record; raises ValueError or TypeError for one that was damaged."""
     name, pkgver, state, phase, began, ended, seconds, peak, reason, error, because, needs, makejobs = row
+    if re.fullmatch(NAME, name) is None or name_fault(pkgver):  # pages and logs have their names
+        raise ValueError(f"no record of a build: {name!a} as {pkgver!a}")
     times = {str(phase): float(took) for phase, took in dict(json.loads(seconds)).items()}
     return JobRecord(
         *(name, pkgver, State(state), phase, began, ended, times, peak, reason, error, because),

@@ -13,47 +13,12 @@ from pathlib import Path
 from typing import IO
 
 from xsrc.effects.builds import bring
+from xsrc.effects.files import Below
 from xsrc.effects.rename import rename_new
 from xsrc.model.farm import MERGED, ORIG, Act, Class, Found, Op, Placed, merge_lines
 from xsrc.model.layout import Masterdir
 
-_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TEMPORARY = ".xsrc-new"
-
-
-class _Walker:
-    """Descriptors of directories below a root; the one in use and its parents stay open."""
-
-    def __init__(self, root: Path) -> None:
-        self.stack: list[tuple[str, int]] = [("", os.open(root, _DIRECTORY))]
-
-    def at(self, directory: str) -> int:
-        """The descriptor of a directory, reached name by name; raises OSError where a link or a file is in the way."""
-        top = self.stack[-1]
-        if top[0] == directory:
-            return top[1]
-        while self.stack[-1][0] and not f"{directory}/".startswith(self.stack[-1][0] + "/"):
-            os.close(self.stack.pop()[1])
-        here, descriptor = self.stack[-1]
-        rest = directory[len(here) :].strip("/") if here else directory
-        for name in rest.split("/") if rest else ():
-            descriptor = os.open(name, _DIRECTORY, dir_fd=descriptor)
-            here = f"{here}/{name}".lstrip("/")
-            self.stack.append((here, descriptor))
-        return descriptor
-
-    def close(self) -> None:
-        while self.stack:
-            os.close(self.stack.pop()[1])
-
-
-@contextlib.contextmanager
-def _walking(root: Path) -> Iterator[_Walker]:
-    walker = _Walker(root)
-    try:
-        yield walker
-    finally:
-        walker.close()
 
 
 def survey(root: Path, paths: Iterable[str], hashed: frozenset[str]) -> dict[str, Found]:
@@ -63,14 +28,13 @@ def survey(root: Path, paths: Iterable[str], hashed: frozenset[str]) -> dict[str
     """
     found: dict[str, Found] = {}
     missing: set[str] = set()
-    with _walking(root) as walker:
+    with Below(root) as walker:
         for path in sorted(paths):
-            directory, _, name = path.rpartition("/")
-            if directory in missing:
+            if path.rpartition("/")[0] in missing:
                 missing.add(path)
                 continue
             try:
-                parent = walker.at(directory)
+                parent, name = walker.place(path)
                 status = os.stat(name, dir_fd=parent, follow_symlinks=False)
             except (FileNotFoundError, NotADirectoryError):
                 missing.add(path)
@@ -83,7 +47,7 @@ def scan(root: Path, left_out: frozenset[str], hashed: frozenset[str]) -> dict[s
     """Everything that stands below the root, but for the directories of `left_out` and what is in them."""
     found: dict[str, Found] = {}
     queue = [""]
-    with _walking(root) as walker:
+    with Below(root) as walker:
         while queue:
             directory = queue.pop()
             with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
@@ -143,12 +107,12 @@ def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
     """
     mask = os.umask(0)  # modes are as they are said to be, from the first moment on
     try:
-        with _walking(masterdir.root) as walker:
+        with Below(masterdir.root) as walker, Below(masterdir.root) as sources:
             for op in ops:
                 tried.append(op)
                 if not (op.act is Act.PUT and op.before is None and op.placed.linked and _made(walker, op.placed)):
                     try:
-                        _apply(masterdir, walker, op)
+                        _apply(masterdir, walker, sources, op)
                     except OSError as error:
                         error.filename = str(masterdir.root / op.placed.path)
                         raise
@@ -156,23 +120,22 @@ def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
         os.umask(mask)
 
 
-def _made(walker: _Walker, placed: Placed) -> bool:
+def _made(walker: Below, placed: Placed) -> bool:
     """Whether a new link could just be made: what nearly every operation is."""
-    directory, _, name = placed.path.rpartition("/")
     try:
-        os.symlink(placed.text, name, dir_fd=walker.at(directory))
+        parent, name = walker.place(placed.path)
+        os.symlink(placed.text, name, dir_fd=parent)
     except OSError:
         return False
     return True
 
 
-def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
+def _apply(masterdir: Masterdir, walker: Below, sources: Below, op: Op) -> None:
     if op.act is Act.BRING:
         bring(masterdir, op.placed.path, op.placed.text, op.before.text if op.before else "")
         return
-    directory, _, name = op.placed.path.rpartition("/")
     try:
-        parent = walker.at(directory)
+        parent, name = walker.place(op.placed.path)
     except FileNotFoundError:
         if op.act in (Act.REMOVE, Act.RMDIR):
             return
@@ -189,7 +152,7 @@ def _apply(masterdir: Masterdir, walker: _Walker, op: Op) -> None:
             if op.before is not None and op.before.how is Class.THEIRS:
                 _lay_aside(name, parent, op.placed.text if op.placed.linked else None)
             fresh = op.before is None and op.placed.how is not Class.MADE
-            _put(masterdir, op.placed, name, parent, fresh=fresh)
+            _put(sources, op.placed, name, parent, fresh=fresh)
         case Act.MERGE:
             _merge(op.before.text if op.before else "", op.placed.text, name, parent)
         case Act.REMOVE:
@@ -237,7 +200,7 @@ def _bring_back(name: str, parent: int) -> None:
             os.rename(name + ORIG, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
-def _put(masterdir: Masterdir, placed: Placed, name: str, parent: int, *, fresh: bool) -> None:
+def _put(sources: Below, placed: Placed, name: str, parent: int, *, fresh: bool) -> None:
     """Put one link, hard link or copy; `fresh` raises FileExistsError where something else stands by now."""
     if placed.linked:
         # where nothing stands, making the link is one step already
@@ -250,9 +213,9 @@ def _put(masterdir: Masterdir, placed: Placed, name: str, parent: int, *, fresh:
     with _replacing(name, parent, fresh=fresh and not placed.linked) as temporary:
         if placed.linked:
             os.symlink(placed.text, temporary, dir_fd=parent)
-        elif not (placed.how is Class.HARD and _linked(masterdir.root / placed.source, temporary, parent)):
+        elif not (placed.how is Class.HARD and _linked(sources, placed.source, temporary, parent)):
             mode = placed.mode & 0o777 if placed.how is Class.HARD else placed.mode & 0o777 | 0o200
-            with (masterdir.root / placed.source).open("rb") as old, _created(temporary, parent, mode) as new:
+            with sources.open(placed.source) as old, _created(temporary, parent, mode) as new:
                 shutil.copyfileobj(old, new, 1 << 20)
 
 
@@ -263,10 +226,11 @@ def _is_link(name: str, parent: int, text: str) -> bool:
         return False
 
 
-def _linked(source: Path, name: str, parent: int) -> bool:
+def _linked(sources: Below, source: str, name: str, parent: int) -> bool:
     """Whether a hard link could be made; it cannot from another file system."""
+    folder, last = sources.place(source)
     try:
-        os.link(source, name, dst_dir_fd=parent, follow_symlinks=False)
+        os.link(last, name, src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EMLINK):
             raise

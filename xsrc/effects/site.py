@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import IO
 
+from xsrc.effects.files import replacing
 from xsrc.effects.tree import PROGRAM
 
 
 def write_page(path: Path, text: str) -> None:
     """Put a page in its place; raises OSError."""
-    with _part(path) as part:
-        part.write_text(text, encoding="utf-8", errors="replace")
+    with _replacing(path) as file:
+        file.write(text.encode(errors="replace"))
 
 
 def copy_assets(folder: Path) -> None:
     """Put what all pages share beside them; raises OSError."""
     for name in ("report.css", "report.js"):
-        source = PROGRAM / "report" / name
-        with _part(folder / name) as part:
-            shutil.copyfile(source, part)
+        with _replacing(folder / name) as file:
+            file.write((PROGRAM / "report" / name).read_bytes())
 
 
-@contextlib.contextmanager
-def _part(path: Path) -> Iterator[Path]:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield part
-        part.rename(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+def _replacing(path: Path) -> AbstractContextManager[IO[bytes]]:
+    return replacing(path, own=str(os.getpid()))  # several runs may write the same page
 
 
 def files(folder: Path, ending: str) -> set[str]:

@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import shutil
 from pathlib import Path
 
+from xsrc.effects.files import Below, create
+from xsrc.errors import Diagnostic, Span, TemplateError
 from xsrc.model.layout import Tree
 from xsrc.model.manifest import Entry, Kind
+from xsrc.model.paths import fault, target_fault
 
+_NAME = "masterdir-skel"
 _MARKER = ".keep"
 
 
 def skeleton(tree: Tree) -> dict[str, Entry]:
-    """What masterdir-skel/ holds, by path, each directory before what is in it."""
-    top = tree.root / "masterdir-skel"
-    entries: dict[str, Entry] = {}
-    for folder, directories, files in os.walk(top):
-        for name in sorted((*directories, *files)):
-            source = Path(folder, name)
-            path = str(source.relative_to(top))
-            if source.is_symlink():
-                entries[path] = Entry(path, Kind.LINK, 0o777, target=str(source.readlink()))
-            elif source.is_dir():
-                entries[path] = Entry(path, Kind.DIR)
-            elif name != _MARKER:
-                entries[path] = Entry(path, Kind.FILE, 0o644, sha256=hashlib.sha256(source.read_bytes()).hexdigest())
-    return entries
+    """What masterdir-skel/ holds, by path, each directory before what is in it.
+
+    Raises TemplateError for what may not be there: links that lead out of it, and what is no file, folder or link.
+    """
+    return {path: entry for path, (entry, _) in _read(tree).items()}
+
+
+def _read(tree: Tree) -> dict[str, tuple[Entry, bytes]]:
+    """What masterdir-skel/ holds, by path, with the contents of files."""
+    top = tree.root / _NAME
+    found: dict[str, tuple[Entry, bytes]] = {}
+    bad: list[Diagnostic] = []
+    with Below(top) as source:
+        for folder, directories, files in os.walk(top):
+            for name in sorted((*directories, *files)):
+                path = str(Path(folder, name).relative_to(top))
+                if name == _MARKER:
+                    continue
+                try:
+                    found[path] = _entry(path, Path(folder, name), source)
+                except (OSError, ValueError) as error:
+                    why = error.strerror if isinstance(error, OSError) else error
+                    bad.append(Diagnostic(Span(f"{_NAME}/{path}"), f"{why}", "put a file or a folder there"))
+    if bad:
+        raise TemplateError(bad)
+    return found
+
+
+def _entry(path: str, at: Path, source: Below) -> tuple[Entry, bytes]:
+    """What stands at one path, with its content. Raises ValueError for what may not be there, OSError for no file."""
+    if why := fault(path):
+        raise ValueError(f"want the name of a file, got {path!a}: {why}")
+    if at.is_symlink():
+        target = str(at.readlink())
+        if target.startswith("/") or (why := target_fault(path, target)):
+            why = "it begins with /" if target.startswith("/") else why
+            raise ValueError(f"want a link to a place in {_NAME}/, got one to {target!a}: {why}")
+        return Entry(path, Kind.LINK, 0o777, target=target), b""
+    if at.is_dir():
+        return Entry(path, Kind.DIR), b""
+    with source.open(path) as file:
+        data = file.read()
+    return Entry(path, Kind.FILE, 0o644, sha256=hashlib.sha256(data).hexdigest()), data
 
 
 def copy_skeleton(tree: Tree, target: Path) -> None:
-    """Make the directories, links and files of masterdir-skel/ below `target`; what is there stays as it is."""
+    """Make the directories, links and files of masterdir-skel/ below `target`; what is there stays as it is.
+
+    Raises TemplateError as `skeleton` does, and OSError.
+    """
     target.mkdir(mode=0o755, exist_ok=True)
-    for path, entry in skeleton(tree).items():
-        made = target / path
-        match entry.kind:
-            case Kind.DIR:
-                made.mkdir(mode=0o755, exist_ok=True)
-            case Kind.LINK:
-                if not made.is_symlink():
-                    made.symlink_to(entry.target)
-            case Kind.FILE:
-                if not made.exists():
-                    shutil.copyfile(tree.root / "masterdir-skel" / path, made)
-                    made.chmod(0o644)
+    with Below(target) as below:
+        for path, (entry, data) in _read(tree).items():
+            if entry.kind is Kind.DIR:
+                below.at(path, make=True)
+                continue
+            parent, name = below.place(path)
+            with contextlib.suppress(FileExistsError):
+                if entry.kind is Kind.LINK:
+                    os.symlink(entry.target, name, dir_fd=parent)
+                else:
+                    create(name, data, parent)

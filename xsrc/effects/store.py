@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from xsrc.effects.built import Built, read_entry, read_rules
+from xsrc.effects.built import Built, read_entry, read_rules, sound
 from xsrc.errors import HostError
-from xsrc.model.farm import Change, Conf, Member, Records, placed_read, placed_text
+from xsrc.model.farm import Change, Conf, Member, Records, made_of, placed_read, placed_text
 from xsrc.model.generation import Stowed
 from xsrc.model.manifest import Entry
+from xsrc.model.paths import Unsound, build_id, inside
 from xsrc.model.pkgver import PkgVer
 
 
@@ -28,7 +29,7 @@ def opened(path: Path, *, read: bool = False, new: bool = False) -> Iterator[Far
             yield farm
         finally:
             farm.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, Unsound) as error:
         hint = "mend the cause, or make it anew from pkg-destdir/ and the links: xsrc verify --repair"
         raise HostError(f"the farm's database {path}: {error}", hint=hint) from error
 
@@ -55,14 +56,16 @@ class Farm(Built):
         rows = self.db.execute(
             "SELECT stowed.name, pkgver, build, asked FROM stowed JOIN package ON package = package.id"
         )
-        return {name: Stowed(PkgVer.parse(pkgver), build, bool(asked)) for name, pkgver, build, asked in rows}
+        with sound("stowed"):
+            return {n: Stowed(PkgVer.parse(pkgver), build_id(build), bool(asked)) for n, pkgver, build, asked in rows}
 
     def ruled(self) -> list[Member]:
         """The stowed packages whose rules reach beyond their own paths, without their entries."""
         rows = self.db.execute(
             "SELECT pkgver, rules FROM stowed JOIN package ON package = package.id WHERE public ORDER BY pkgver"
         )
-        return [Member(PkgVer.parse(pkgver), (), read_rules(rules)) for pkgver, rules in rows]
+        with sound("rules"):
+            return [Member(PkgVer.parse(pkgver), (), read_rules(rules)) for pkgver, rules in rows]
 
     def sharers(self, paths: Iterable[str], without: Iterable[str]) -> list[Member]:
         """The stowed packages with their entries at `paths`, but for the packages named `without`.
@@ -77,12 +80,14 @@ class Farm(Built):
             f"JOIN package ON package.id = entry.package WHERE stowed.name NOT IN ({','.join('?' * len(names))})",
             (json.dumps(list(paths)), *names),
         ).fetchall()
-        for pkgver, *row in rows:
-            found.setdefault(pkgver, []).append(read_entry(tuple(row)))
+        with sound("entries"):
+            for pkgver, *row in rows:
+                found.setdefault(pkgver, []).append(read_entry(tuple(row)))
         members = {str(member.pkgver): member for member in self.ruled() if member.name not in names}
         for text in found.keys() - members.keys():
             (rules,) = self.db.execute("SELECT rules FROM package WHERE pkgver = ? AND current", (text,)).fetchone()
-            members[text] = Member(PkgVer.parse(text), (), read_rules(rules))
+            with sound(text):
+                members[text] = Member(PkgVer.parse(text), (), read_rules(rules))
         return [Member(m.pkgver, tuple(found.get(text, ())), m.rules) for text, m in members.items()]
 
     def owners(self, path: str) -> list[tuple[PkgVer, bool]]:
@@ -114,18 +119,21 @@ class Farm(Built):
 
     def records(self) -> Records:
         """Files that users changed, files of strangers that stand aside, chosen alternatives."""
-        conf = {
-            path: Conf(base, placed_read(beside) if beside else None)
-            for path, base, beside in self.db.execute("SELECT path, base, beside FROM conf")
-        }
-        aside = {path: placed_read(text) for path, text in self.db.execute("SELECT path, placed FROM aside")}
+        with sound("conf"):
+            conf = {
+                inside(path): Conf(base, placed_read(beside) if beside else None)
+                for path, base, beside in self.db.execute("SELECT path, base, beside FROM conf")
+            }
+        with sound("aside"):
+            rows = self.db.execute("SELECT path, placed FROM aside")
+            aside = {inside(path): placed_read(text) for path, text in rows}
         return Records(conf, aside, dict(self.db.execute("SELECT family, name FROM choice")))
 
     def made(self) -> dict[str, tuple[str, str]]:
         """By path, the trigger that made it and its sha256."""
-        return {
-            path: (maker, sha256) for path, maker, sha256 in self.db.execute("SELECT path, maker, sha256 FROM made")
-        }
+        with sound("made"):
+            rows = self.db.execute("SELECT path, maker, sha256 FROM made")
+            return {inside(path): made_of(maker, sha256) for path, maker, sha256 in rows}
 
     def generation(self) -> int:
         """The number of the last change; 0 before the first."""
@@ -136,7 +144,8 @@ class Farm(Built):
     def begun(self) -> Change | None:
         """The change that was begun and not finished, if there is one."""
         row = self.db.execute("SELECT change FROM begun").fetchone()
-        return Change.parse(row[0]) if row else None
+        with sound("begun"):
+            return Change.parse(row[0]) if row else None
 
     def finish(self, change: Change, number: int) -> None:
         """Note that all of a change is done, as the generation of that number."""

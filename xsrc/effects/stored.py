@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from xsrc.effects.files import opened, replace
 from xsrc.effects.tree import PROGRAM
 
 _FORMAT = 2
@@ -35,7 +36,7 @@ class Stored:
         """The bytes after the table; what they were there for tells whether they are still the same."""
         with contextlib.suppress(OSError):
             if self.path is not None:
-                with self.path.open("rb") as file:
+                with opened(self.path) as file:
                     file.seek(self.start)
                     return file.read()
         return b""
@@ -45,7 +46,7 @@ def stored(path: Path | None, base: str = "") -> Stored:
     """What a file of an index holds: nothing where it is not whole, not of this program, or goes with another."""
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         if path is not None:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 about = json.loads(file.readline())
                 text = file.read(about["length"])
                 head = _head(text, base)
@@ -59,9 +60,7 @@ def store(path: Path | None, table: Any, blob: bytes = b"", base: str = "") -> N
     """Write such a file; with a `base`, one that goes with the file of that name. Raises OSError."""
     assert path is not None
     text = json.dumps(table, separators=(",", ":")).encode()
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(b"\n".join([json.dumps(_head(text, base)).encode(), text + blob]))
-    new.rename(path)
+    replace(path, b"\n".join([json.dumps(_head(text, base)).encode(), text + blob]))
 
 
 def _head(text: bytes, base: str) -> dict[str, Any]:

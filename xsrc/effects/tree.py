@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
-import shutil
 import stat
 import tomllib
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import IO
 
+from xsrc.effects import trust
+from xsrc.effects.files import Below, create, opened
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree
+from xsrc.model.paths import name_fault
 from xsrc.model.pkgver import NAME, Pattern
-from xsrc.model.schema import nearest
+from xsrc.model.schema import nearest, quoted
 from xsrc.model.template import Template, parse
+from xsrc.model.trust import Trust
 
 PROGRAM = Path(__file__).resolve().parent.parent
 """The folder of the program itself: its styles, and the tree that it came with."""
 
 
-def find_tree(start: Path) -> Tree:
-    """The tree that `start` lies in, else the one that the program came with."""
+def find_tree(start: Path, believed: Trust) -> Tree:
+    """The tree that `start` lies in, else the one that the program came with.
+
+    Raises HostError for the first candidate if somebody else could have written it: no other one is used instead.
+    """
     for folder in (start, *start.parents):
         if (folder / "templates").is_dir() and (folder / "masterdir-skel").is_dir():
-            return Tree(folder)
-    return Tree(PROGRAM.parent)
+            tree = Tree(folder)
+            break
+    else:
+        tree = Tree(PROGRAM.parent)
+    trust.check("the tree", tree.root, believed)
+    trust.check("the tree's", tree.templates, believed)
+    trust.check("the tree's", tree.root / "masterdir-skel", believed)
+    return tree
 
 
 def names(tree: Tree, known: Container[str] = ()) -> tuple[str, ...]:
@@ -82,7 +96,7 @@ def _homes(tree: Tree) -> Mapping[str, str]:
     provided: dict[str, str] = {}
     for name in names(tree):
         with contextlib.suppress(OSError, ValueError, TypeError):  # what is wrong there is told when it is read
-            text = tree.template(name).read_bytes()
+            text = _read(str(tree.template(name)))
             if b"subpackages" in text or b"provides" in text:
                 table = tomllib.loads(text.decode())
                 parts |= dict.fromkeys(table.get("subpackages", {}), name)
@@ -111,7 +125,9 @@ class Source:
     """Of every file and folder that was read, by its path below the template's folder, before it was read; first
     those of ALWAYS."""
     settled: bool
-    """Whether only what has a stat here can change it; not so where a link leads to no file."""
+    """Whether only what has a stat here can change it; not so where something was removed while it was read."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """What is neither a file nor a folder, by its path below the template's folder, with what it is."""
 
 
 def stat_of(path: str, folder: int | None = None) -> Stat:
@@ -124,54 +140,90 @@ def read_source(tree: Tree, name: str) -> Source:
     """Read a template's folder. Raises FileNotFoundError or NotADirectoryError when it is none."""
     top = f"{tree.templates}/{name}"
     stats = {path: stat_of(f"{top}/{path}") for path in ALWAYS}
-    with open(f"{top}/template.toml", "rb") as file:  # noqa: PTH123
-        text = file.read()
     loose: list[str] = []
+    refused: dict[str, str] = {}
+    text = b""
+    try:
+        text = _read(f"{top}/template.toml")
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EINVAL):
+            raise
+        refused["template.toml"] = _what(f"{top}/template.toml")
     beside = os.listdir(top)
-    patches = _digests(top, "patches", stats, loose, suffix=".patch") if "patches" in beside else {}
-    files = _digests(top, "files", stats, loose) if "files" in beside else {}
-    return Source(text, patches, files, stats, not loose)
+    patches = _digests(top, "patches", stats, loose, refused, suffix=".patch") if "patches" in beside else {}
+    files = _digests(top, "files", stats, loose, refused) if "files" in beside else {}
+    return Source(text, patches, files, stats, not loose, refused)
+
+
+def _read(path: str) -> bytes:
+    """The content of a file. Raises OSError: ELOOP for a link, EINVAL for what is no file."""
+    with opened(path) as file:
+        return file.read()
+
+
+def _what(path: str) -> str:
+    """What stands at a path, in words."""
+    try:
+        return f"a symbolic link to {quoted(str(Path(path).readlink()))}"
+    except OSError:
+        return "neither a file nor a folder"
 
 
 def _digests(
-    top: str, folder: str, stats: dict[str, Stat], loose: list[str], suffix: str | None = None
+    top: str,
+    folder: str,
+    stats: dict[str, Stat],
+    loose: list[str],
+    refused: dict[str, str],
+    suffix: str | None = None,
 ) -> dict[str, str]:
     """The sha256 of every file below a folder, or with `suffix` only of those in it that end so; in order.
 
-    `stats` gets what was read, `loose` links that lead to no file.
+    `stats` gets what was read, `loose` what was gone when it was to be read, `refused` what no link may be followed to.
     """
     found: dict[str, str] = {}
     queue = [folder]
     while queue:
         here = queue.pop()
         try:
+            if here == folder and os.path.islink(f"{top}/{here}"):  # noqa: PTH114
+                refused[here] = _what(f"{top}/{here}")
+                continue
             seen = stat_of(f"{top}/{here}")
-            with os.scandir(f"{top}/{here}") as opened:
-                entries = list(opened)
+            with os.scandir(f"{top}/{here}") as listed:
+                entries = list(listed)
         except (FileNotFoundError, NotADirectoryError):
             loose.append(here)
             continue
         stats[here] = seen
         for entry in entries:
             path = f"{here}/{entry.name}"
-            if suffix and not entry.name.endswith(suffix):
-                continue
             if entry.is_dir(follow_symlinks=False):
                 queue += [] if suffix else [path]
-            elif entry.is_file():
-                stats[path] = stat_of(entry.path)
-                with open(entry.path, "rb") as file:  # noqa: PTH123
-                    digest = hashlib.sha256(file.read()).hexdigest()
-                    runs = os.fstat(file.fileno()).st_mode & stat.S_IXUSR
-                found[path.removeprefix(f"{folder}/")] = digest + ("x" if runs else "")
-            else:
-                loose.append(path)
+            elif not entry.is_file(follow_symlinks=False):
+                refused[path] = _what(entry.path)
+            elif why := name_fault(entry.name):
+                refused[path] = f"a file whose name is no name of a file: {why}"
+            elif not suffix or entry.name.endswith(suffix):
+                try:
+                    stats[path] = stat_of(entry.path)
+                    with opened(entry.path) as file:
+                        found[path.removeprefix(f"{folder}/")] = _digest(file)[0]
+                except FileNotFoundError:
+                    loose.append(path)
     return dict(sorted(found.items(), key=lambda item: item[0].split("/")))
 
 
 def parse_source(tree: Tree, name: str, source: Source) -> Template:
     """The template that was read. Raises TemplateError with every problem of it."""
     file = shown(tree, name)
+    if source.refused:
+        folder = file.removesuffix("template.toml")
+        hint = "put the file itself there; the build makes links by [install] symlinks"
+        raise TemplateError(
+            Diagnostic(Span(f"{folder}{path}"), f"want a file or a folder, got {what}", hint)
+            for path, what in source.refused.items()
+        )
     try:
         text = source.text.decode()
     except UnicodeDecodeError as error:
@@ -205,15 +257,35 @@ def tidy_text() -> str:
     return (PROGRAM / "styles" / "tidy.sh").read_text()
 
 
-def copy_template(tree: Tree, name: str, root: Path) -> None:
-    """Put a template's patches/ and files/ where its build root shows them."""
-    target = root / INSIDE_TEMPLATE
-    for part in ("patches", "files"):
-        source = tree.templates / name / part
-        if source.is_dir():
-            shutil.copytree(source, target / part)
-            for path in (target / part).rglob("*"):  # of modes a key knows one bit; the rest is the checkout's umask
-                if not path.is_symlink():
-                    path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
-        else:
-            (target / part).mkdir(parents=True)
+def copy_template(tree: Tree, template: Template, root: Path) -> None:
+    """Put a template's patches/ and files/ where its build root shows them: what its build key was made of.
+
+    Raises TemplateError for a file that is not any more what was read.
+    """
+    with Below(tree.templates / template.name) as source, Below(root) as target:
+        for part, known in (("patches", template.patches), ("files", template.files)):
+            target.at(f"{INSIDE_TEMPLATE}/{part}", make=True)
+            for path, digest in known.items():
+                parent, name = target.place(f"{INSIDE_TEMPLATE}/{part}/{path}", make=True)
+                try:
+                    with source.open(f"{part}/{path}") as file:
+                        found, data = _digest(file)
+                except OSError as error:
+                    raise _changed(tree, template, f"{part}/{path}", f"{error.strerror}") from error
+                if found != digest:
+                    raise _changed(tree, template, f"{part}/{path}", "its content is another")
+                # of modes a key knows one bit; the rest is the checkout's umask
+                create(name, data, parent, 0o755 if digest.endswith("x") else 0o644)
+
+
+def _digest(file: IO[bytes]) -> tuple[str, bytes]:
+    """What a build key has of a file: its sha256, and an x at the end when it may be executed. And its content."""
+    data = file.read()
+    return hashlib.sha256(data).hexdigest() + "x" * bool(os.fstat(file.fileno()).st_mode & stat.S_IXUSR), data
+
+
+def _changed(tree: Tree, template: Template, path: str, why: str) -> TemplateError:
+    file = shown(tree, template.name).removesuffix("template.toml") + path
+    return TemplateError(
+        [Diagnostic(Span(file), f"it changed since it was read: {why}", f"xsrc build {template.name} again")]
+    )

@@ -13,11 +13,20 @@ from pathlib import Path
 
 import toml
 
+from xsrc.effects import files
 from xsrc.effects.destdir import remove_tree
+from xsrc.effects.files import Below
+from xsrc.effects.libraries import OUT, PROGRAM
 from xsrc.effects.skeleton import copy_skeleton
 from xsrc.effects.tree import copy_template
+from xsrc.effects.walk import Walk
+from xsrc.errors import ConflictError
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree, WorkDir
 from xsrc.model.outcome import Outcome
+from xsrc.model.template import Template
+
+_LARGEST = 16 << 20
+"""Bytes that a file which is read here may have."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +50,37 @@ class State:
 def read_state(work: WorkDir) -> State | None:
     """The state of a work directory, or None where there is none that can be read."""
     try:
-        raw = tomllib.loads(work.state.read_text())
+        raw = tomllib.loads(files.read(work.state, _LARGEST).decode())
         pairs = tuple((phase, float(seconds)) for phase, seconds in raw["seconds"].items())
         saw = {name: Outcome.parse(text) for name, text in raw["saw"].items()}
         done, options = tuple(raw["done"]), tuple(raw["options"])
-        return State(**{**raw, "done": done, "options": options, "seconds": pairs, "saw": saw})
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        state = State(**{**raw, "done": done, "options": options, "seconds": pairs, "saw": saw})
+        texts = (state.key, state.running, state.failed, *done, *options)
+        return state if type(state.epoch) is int and all(isinstance(text, str) for text in texts) else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def write_state(work: WorkDir, state: State) -> None:
     """Keep the state, by rename."""
-    temporary = work.state.with_suffix(".new")
     saw = {name: str(outcome) for name, outcome in state.saw.items()}
-    temporary.write_text(toml.dumps({**asdict(state), "seconds": dict(state.seconds), "saw": saw}))
-    os.replace(temporary, work.state)
+    files.replace(work.state, toml.dumps({**asdict(state), "seconds": dict(state.seconds), "saw": saw}).encode())
+
+
+def has_folder(work: WorkDir, folder: str) -> bool:
+    """Whether the sources have a folder that is reached by no link."""
+    try:
+        with Below(work.wrksrc) as top:
+            top.at(folder)
+    except OSError:
+        return False
+    return True
+
+
+def names(work: WorkDir) -> list[str]:
+    """The names at the top of the sources. Raises OSError."""
+    with Walk(work.wrksrc) as top:
+        return sorted(os.listdir(top.here))
 
 
 def renew(work: WorkDir) -> None:
@@ -68,25 +93,30 @@ def renew(work: WorkDir) -> None:
 def make_root(
     tree: Tree,
     work: WorkDir,
-    name: str,
+    template: Template,
     mount_points: tuple[str, ...],
     scripts: Mapping[str, tuple[tuple[str, str], ...]],
     libdirs: tuple[str, ...],
 ) -> None:
-    """Make the top layer of the build root anew: skeleton, mount points, the template's files and scripts."""
+    """Make the top layer of the build root anew: skeleton, mount points, the template's files and scripts.
+
+    Raises OSError, or TemplateError where the skeleton or the template holds what it may not.
+    """
     remove_tree(work.root)
     copy_skeleton(tree, work.root)
-    for point in mount_points:
-        (work.root / point.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    copy_template(tree, name, work.root)
-    folder = work.root / INSIDE_TEMPLATE / "scripts"
-    folder.mkdir()
-    for phase, parts in scripts.items():
-        for number, (script, text) in enumerate(parts):
-            (folder / script_file(phase, number, script)).write_text(text + "\n")
+    copy_template(tree, template, work.root)
+    with Below(work.root) as top:
+        for point in (*mount_points, OUT):
+            top.at(point.lstrip("/"), make=True)
+        parent, name = top.place(PROGRAM)
+        files.create(name, b"", parent)
+        folder = top.at(f"{INSIDE_TEMPLATE}/scripts", make=True)
+        for phase, parts in scripts.items():
+            for number, (script, text) in enumerate(parts):
+                files.create(script_file(phase, number, script), f"{text}\n".encode(), folder)
     etc = work.root / "etc"
     add_user(etc, "xbuild", "/tmp")  # noqa: S108 - the sandbox's own
-    (etc / "ld.so.conf").write_text("".join(f"/{folder}\n" for folder in libdirs))
+    files.replace(etc / "ld.so.conf", "".join(f"/{folder}\n" for folder in libdirs).encode())
 
 
 def cover(
@@ -96,21 +126,31 @@ def cover(
 
     What was laid there before, `former`, goes first; gives what is now. Nothing is a whiteout of overlayfs, which
     anybody may make; kernels before 5.8 do not let us (mknod(2)), and there the base's files stay to be found.
+    No link below `root` is followed. Raises ConflictError where one is in the way, OSError.
     """
-    for path in former:
-        (root / path).unlink(missing_ok=True)
     made = []
-    for path in (*links, *hidden):
-        top = root / path
-        if os.path.lexists(top) or (path not in links and not stat.S_ISREG(_mode(base / path))):
-            continue
-        top.parent.mkdir(parents=True, exist_ok=True)
-        if path in links:
-            top.symlink_to(links[path])
-        else:
-            with contextlib.suppress(PermissionError, FileExistsError):
-                os.mknod(top, stat.S_IFCHR, os.makedev(0, 0))
-        made.append(path)
+    with Below(root) as top:
+        for path in former:
+            parent, name = top.place(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=parent)
+        for path in (*links, *hidden):
+            if path not in links and not stat.S_ISREG(_mode(base / path)):
+                continue
+            try:
+                parent, name = top.place(path, make=True)
+            except NotADirectoryError as error:
+                raise ConflictError(
+                    f"/{path} cannot be in a build root: a folder above it is a link or a file of masterdir-skel/",
+                    hint="name the folder that the link leads to",
+                ) from error
+            with contextlib.suppress(FileExistsError):
+                if path in links:
+                    os.symlink(links[path], name, dir_fd=parent)
+                else:
+                    with contextlib.suppress(PermissionError):
+                        os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
+                made.append(path)
     return made
 
 
@@ -127,14 +167,14 @@ def script_file(phase: str, number: int, script: str) -> str:
 
 
 def add_user(etc: Path, name: str, home: str) -> None:
-    """Give this process's uid and gid a name in the root's own passwd and group."""
+    """Give this process's uid and gid a name in the root's own passwd and group. Raises OSError."""
     for file, line, number in (
         ("passwd", f"{name}:x:{os.getuid()}:{os.getgid()}:{name}:{home}:/bin/sh\n", os.getuid()),
         ("group", f"{name}:x:{os.getgid()}:\n", os.getgid()),
     ):
-        text = (etc / file).read_text()
-        if f":x:{number}:" not in text:
-            (etc / file).write_text(text + line)
+        text = files.read(etc / file, _LARGEST)
+        if f":x:{number}:".encode() not in text:
+            files.replace(etc / file, text + line.encode())
 
 
 def user_name() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -11,15 +12,12 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from xsrc.model.manifest import Entry, Kind
-from xsrc.model.pkgver import PkgVer
+from xsrc.model.paths import Unsound, build_id, covers_ours, inside, is_ours
+from xsrc.model.pkgver import RESERVED, PkgVer
 from xsrc.model.rules import NO_RULES, Rules
 
-SKELETON = "masterdir-skel"
-"""The name under which the skeleton is a member like any other."""
-TRIGGERS = "triggers"
-"""The name under which stands what triggers made."""
-ACCOUNTS = "accounts"
-"""The name under which lines stand that packages have in files of the root itself."""
+SKELETON, ACCOUNTS, TRIGGERS = RESERVED
+"""The owners that are no packages: the skeleton, lines in files of the root itself, what triggers made."""
 MADE = "var/db/xsrc/made"
 """Where the farm keeps what triggers made, by checksum."""
 MERGED = ("etc/group", "etc/passwd", "etc/shells")
@@ -244,18 +242,70 @@ class Change:
 
     @classmethod
     def parse(cls, text: str) -> Change:
-        """Read what `render` wrote."""
-        raw = json.loads(text)
-        raw["ops"] = tuple(Op(Act(act), _place_of(placed), _perhaps(before)) for act, placed, before in raw["ops"])
-        raw["conf"] = {path: Conf(c[0], _perhaps(c[1])) if c else None for path, c in raw["conf"].items()}
-        raw["aside"] = {path: _perhaps(placed) for path, placed in raw["aside"].items()}
-        raw["made"] = {path: tuple(made) if made else None for path, made in raw["made"].items()}
-        return cls(**{**raw, "drop": tuple(raw["drop"]), "fire": tuple(raw["fire"])})
+        """Read what `render` wrote. Raises Unsound for anything else, and for every path that leaves the root."""
+        try:
+            raw = json.loads(text)
+            change = cls(
+                **{
+                    **raw,
+                    "add": {str(PkgVer.parse(pkgver)): bool(asked) for pkgver, asked in raw["add"].items()},
+                    "drop": tuple(map(str, raw["drop"])),
+                    "ops": tuple(_op_of(*row) for row in raw["ops"]),
+                    "builds": {str(PkgVer.parse(pkgver)): build_id(b) for pkgver, b in raw["builds"].items()},
+                    "conf": {
+                        inside(path): Conf(c[0], _perhaps(c[1])) if c else None for path, c in raw["conf"].items()
+                    },
+                    "aside": {inside(path): _perhaps(placed) for path, placed in raw["aside"].items()},
+                    "choices": raw["choices"] and {str(k): str(v) for k, v in raw["choices"].items()},
+                    "fire": tuple(map(str, raw["fire"])),
+                    "made": {inside(path): made_of(*made) if made else None for path, made in raw["made"].items()},
+                }
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+            raise Unsound(f"no record of a change: {error}") from error
+        return change
+
+
+def _op_of(act: str, row: Iterable[Any], former: Iterable[Any] | None) -> Op:
+    """Read an operation. Raises ValueError for one that is none, or that would touch what no operation may."""
+    op = Op(Act(act), _place_of(row), _perhaps(former))
+    path, before = op.placed.path, op.before or op.placed
+    if before.path != path:
+        raise Unsound(f"{op.act} {path}: what was there before has the path {before.path}")
+    if op.act is Act.BRING:
+        for placed in (op.placed, before):
+            PkgVer.parse(placed.path)
+            build_id(placed.text)
+    elif op.act in (Act.MKDIR, Act.RMDIR):
+        if is_ours(path):
+            raise Unsound(f"{op.act} {path}: it is a place of xsrc itself")
+    elif covers_ours(path):
+        raise Unsound(f"{op.act} {path}: it is a place of xsrc itself")
+    if (op.act is Act.MERGE) != (path in MERGED and op.placed.how is Class.MERGED):
+        raise Unsound(f"{op.act} {path}: lines are merged into {', '.join(MERGED)} only")
+    return op
+
+
+_SOURCES = ("pkg-destdir/", f"{MADE}/")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def _place_of(row: Iterable[Any]) -> Placed:
     path, owner, how, text, mode, source = row
-    return Placed(path, owner, Class(how), text, mode, source)
+    if not (isinstance(owner, str) and isinstance(text, str) and isinstance(mode, int) and 0 <= mode <= 0o7777):
+        raise Unsound(f"{path!a}: want owner, text and mode, got {owner!a}, {text!a} and {mode!a}")
+    if "\0" in text:
+        raise Unsound(f"{path!a}: its text has a NUL character")
+    if source and not inside(source).startswith(_SOURCES):
+        raise Unsound(f"{path!a}: its content is to come from {source!a}, which is no place of packages")
+    return Placed(inside(path), owner, Class(how), text, mode, source)
+
+
+def made_of(maker: str, sha256: str) -> tuple[str, str]:
+    """Return the trigger that made a file and the file's sha256. Raises Unsound for anything else."""
+    if not isinstance(maker, str) or not isinstance(sha256, str) or _SHA256.fullmatch(sha256) is None:
+        raise Unsound(f"want a trigger and 64 hex digits, got {maker!a} and {sha256!a}")
+    return maker, sha256
 
 
 def placed_text(placed: Placed) -> str:
@@ -264,7 +314,7 @@ def placed_text(placed: Placed) -> str:
 
 
 def placed_read(text: str) -> Placed:
-    """Read what `placed_text` wrote."""
+    """Read what `placed_text` wrote. Raises ValueError or TypeError for anything else."""
     return _place_of(json.loads(text))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xsrc.model.paths import Unsound, build_id
 from xsrc.model.pkgver import PkgVer
 
 
@@ -52,10 +53,16 @@ class Generation:
         try:
             raw = tomllib.loads(text)
             packages = {
-                name: Stowed(PkgVer.parse(one["pkgver"]), one["build"], one["asked"])
+                name: Stowed(PkgVer.parse(one["pkgver"]), build_id(one["build"]), bool(one["asked"]))
                 for name, one in raw["packages"].items()
             }
-            return cls(raw["number"], raw["at"], raw["why"], packages, raw["alternatives"])
+            if wrong := [name for name, one in packages.items() if name != one.pkgver.name]:
+                raise Unsound(f"{wrong[0]!a} is recorded as {packages[wrong[0]].pkgver}")
+            choices = raw["alternatives"]
+            texts = (raw["at"], raw["why"], *choices.values())
+            if not isinstance(raw["number"], int) or not all(isinstance(text, str) for text in texts):
+                raise TypeError("a value of another type")
+            return cls(raw["number"], raw["at"], raw["why"], packages, choices)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no record of a generation: {error}") from error
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from xsrc.model.pkgver import NAME, VERSION
-from xsrc.model.schema import Balanced, Choice, Either, Flag, Hex, Kind, List, Map, Number, Table, Text
+from xsrc.model.paths import CONTROLS, covers_ours, fault, line_fault, name_fault, rooted_fault, target_fault
+from xsrc.model.pkgver import NAME, RESERVED, VERSION
+from xsrc.model.schema import (
+    Balanced,
+    Checked,
+    Choice,
+    Either,
+    Flag,
+    Hex,
+    Kind,
+    Line,
+    List,
+    Map,
+    Number,
+    Problem,
+    Table,
+    Text,
+    found,
+    shown,
+)
+from xsrc.model.tomlspan import Path
 
 PHASES = ("extract", "patch", "configure", "build", "check", "install")
 STYLE_TEXTS = (
@@ -18,21 +38,68 @@ STYLE_TEXTS = (
 STYLE_LISTS = ("configure_args", "make_build_args", "make_check_args", "make_install_args")
 DEPENDS = ("hostmakedepends", "makedepends", "checkdepends", "depends")
 
-_NAME = Text("a package name", NAME)
+
+@dataclass(frozen=True)
+class _Name(Text):
+    """A package name that is not one of the farm's own."""
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        yield from super().problems(value, path)
+        if value in RESERVED:
+            yield path, f"{shown(path)}: want another name, xsrc keeps {value} for itself", None
+
+
+_NAME = _Name("a package name", NAME)
 _PATTERN = Text("a package name, perhaps with >=VERSION", rf"{NAME}?(?:(?:>=|<=|>|<|=)[A-Za-z0-9.+~]+(?:_[0-9]+)?)?")
 _WORD = Text("a word of letters, digits, _ and -", r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _VARIABLE = Text("a name of letters, digits and _", r"[A-Za-z_][A-Za-z0-9_]*")
-INSIDE = Text("a relative path without ..", r"(?!/)(?!(?:.*/)?\.\.(?:/.*)?$)(?s:.+)")
-FILE_NAME = Text("a file name", r"(?!\.\.?$)[^/\0]+")
-_ABSOLUTE = Text("an absolute path", r"/(?s:.*)")
-_GLOB = Text("a relative path or glob, ? in front when it may match nothing", r"\??(?!/)(?s:.+)")
-_URL = Text("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
-_GIT = Text("an https, http or git address or one that begins with {SITE}", r"(?:(?:https?|git)://|\{[A-Z_]+\})\S+")
+
+
+def _glob_fault(glob: str) -> str:
+    """Return why a text is no relative path or glob; `..` is right where sources are, which a sandbox holds."""
+    parts = glob.removeprefix("?").removesuffix("/").split("/")
+    return fault("/".join("x" if part in (".", "..") else part for part in parts))
+
+
+def _below_fault(glob: str) -> str:
+    """Return why a text is no glob of paths below the destdir."""
+    return fault(glob.removeprefix("?").removesuffix("/"))
+
+
+def _link_fault(link: str) -> str:
+    """Return why a text is no place for a link of an alternative."""
+    return rooted_fault(link) or ("it is a place of xsrc itself" if covers_ours(link[1:]) else "")
+
+
+def _passwd_fault(path: str) -> str:
+    """Return why a text cannot be a path in etc/passwd."""
+    return line_fault(path) or (rooted_fault(path) if path != "/" else "")
+
+
+def _shell_fault(path: str) -> str:
+    """Return why a text cannot be a line of etc/shells."""
+    return _passwd_fault(path) or ("it has a space" if len(path.split()) > 1 else "")
+
+
+def _text_fault(text: str) -> str:
+    """Return why a text cannot be the text of a link; it may lead anywhere, as xsrc never follows it."""
+    return "it is empty" if not text else "it has a control character" if CONTROLS.search(text) else ""
+
+
+INSIDE = Checked("a relative path without ..", fault)
+_FOLDER = Checked("a relative path without ..", lambda path: fault(path.removesuffix("/")))
+FILE_NAME = Checked("a file name", name_fault)
+_ABSOLUTE = Checked("an absolute path without ..", rooted_fault)
+_GLOB = Checked("a relative path or glob, ? in front when it may match nothing", _glob_fault)
+_BELOW = Checked("a path or glob below the destdir, ? in front when it may match nothing", _below_fault)
+_URL = Line("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
+_GIT = Line("an https, http or git address or one that begins with {SITE}", r"(?:(?:https?|git)://|\{[A-Z_]+\})\S+")
 _TEXTS = List()
 _GLOBS = List(_GLOB)
+_BELOWS = List(_BELOW)
 _OWNER = Text("MODE or MODE USER:GROUP", r"[0-7]{3,4}(?: [a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*)?")
 
-_SUMMARY = Text("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
+_SUMMARY = Line("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
 _LICENSE = Balanced(
     "an SPDX expression",
     r"\(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*(?: (?:AND|OR|WITH) \(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*)*",
@@ -43,7 +110,7 @@ _OVERLAYS: dict[str, Kind] = {name: List(_PATTERN) for name in DEPENDS}
 _CONFIGURE = Table({"on": _TEXTS, "off": _TEXTS})
 _OPTION = Table(
     {
-        "desc": Text("one line", r"[^\n]+"),
+        "desc": Line("one line", r"[^\n]+"),
         "default": Flag(),
         "configure": _CONFIGURE,
         "env": Map(name=_VARIABLE),
@@ -71,8 +138,8 @@ _PRESETS = ("devel", "libs", "doc", "man", "progs")
 _SUBPACKAGE = Table(
     {
         "short_desc": _SUMMARY,
-        "files": _GLOBS,
-        "except": _GLOBS,
+        "files": _BELOWS,
+        "except": _BELOWS,
         "preset": Either((Choice(_PRESETS), List(Choice(_PRESETS)))),
         "depends": List(_PATTERN),
         "provides": List(_PATTERN),
@@ -84,11 +151,11 @@ _SUBPACKAGE = Table(
 _INSTALL = Table(
     {
         **dict.fromkeys(("license", "bin", "man", "doc", "conf", "completion", "service"), _GLOBS),
-        "files": Map(INSIDE),
-        "symlinks": Map(Text("the text of a link", r"(?s:.+)"), INSIDE),
-        "rename": Map(INSIDE),
-        "remove": _GLOBS,
-        "modes": Map(_OWNER),
+        "files": Map(_FOLDER, _GLOB),
+        "symlinks": Map(Checked("the text of a link", _text_fault), INSIDE),
+        "rename": Map(_FOLDER, _BELOW),
+        "remove": _BELOWS,
+        "modes": Map(_OWNER, _BELOW),
         "keep": List(Choice(("la", "static", "empty"))),
     }
 )
@@ -96,25 +163,55 @@ _INSTALL = Table(
 _ACCOUNT = Table(
     {
         "name": Text("an account name", r"_?[a-z][a-z0-9_-]*"),
-        "home": _ABSOLUTE,
-        "shell": _ABSOLUTE,
-        "desc": Text(),
+        "home": Checked("an absolute path without .. and :", _passwd_fault),
+        "shell": Checked("an absolute path without .. and :", _passwd_fault),
+        "desc": Checked("one line without :", line_fault),
         "groups": List(_WORD),
     },
     required=("name",),
 )
-_NO_DOTS = r"(?!(?s:.*)/\.\.?(?:/|$))"
 _DIRECTORY = Table(
     {
-        "path": Text("an absolute path without ..", rf"{_NO_DOTS}/(?s:.+)"),
+        "path": _ABSOLUTE,
         "mode": Text("an octal mode", r"[0-7]{3,4}"),
-        "owner": Text("USER:GROUP", r"[^:]+:[^:]+"),
+        "owner": Text("USER:GROUP", r"[^\s:]+:[^\s:]+"),
     },
     required=("path",),
 )
-_PATH_AND_MODE = Text("an absolute path, or PATH MODE USER GROUP", rf"{_NO_DOTS}/\S+(?: [0-7]{{3,4}} [^\s:]+ [^\s:]+)?")
-_ALTERNATIVE = Table(
-    {"group": _WORD, "link": _ABSOLUTE, "target": Text(), "priority": Number()}, required=("group", "link", "target")
+
+
+@dataclass(frozen=True)
+class _Place(Text):
+    """A path of the root, perhaps with mode and owner."""
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        bad = list(super().problems(value, path))
+        yield from bad or _ABSOLUTE.problems(str(value).split(" ")[0], path)
+
+
+@dataclass(frozen=True)
+class _Alternative(Table):
+    """A link that stays in the root and leads to a place in it."""
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        bad = list(super().problems(value, path))
+        yield from bad
+        if not bad and isinstance(value, dict):
+            why = target_fault(value["link"][1:], value["target"])
+            if why:
+                at = (*path, "target")
+                yield at, f"{shown(at)}: want a path of the root, got {found(value['target'])}: {why}", None
+
+
+_PATH_AND_MODE = _Place("an absolute path, or PATH MODE USER GROUP", r"/\S+(?: [0-7]{3,4} [^\s:]+ [^\s:]+)?")
+_ALTERNATIVE = _Alternative(
+    {
+        "group": _WORD,
+        "link": Checked("an absolute path without ..", _link_fault),
+        "target": Text(),
+        "priority": Number(),
+    },
+    required=("group", "link", "target"),
 )
 
 _STRINGS_OR = {
@@ -130,10 +227,10 @@ KEYS: dict[str, Kind] = {
     "version": Text("a version with a digit, without - and _", VERSION),
     "revision": Number(1),
     "short_desc": _SUMMARY,
-    "maintainer": Text("NAME <ADDRESS>", r"[^<>]+ <[^<>@\s]+@[^<>\s]+>"),
+    "maintainer": Line("NAME <ADDRESS>", r"[^<>]+ <[^<>@\s]+@[^<>\s]+>"),
     "license": _LICENSE,
-    "homepage": Text("an http or https address", r"https?://\S+"),
-    "changelog": Text("an http or https address", r"https?://\S+"),
+    "homepage": Line("an http or https address", r"https?://\S+"),
+    "changelog": Line("an http or https address", r"https?://\S+"),
     "archs": List(Text("a glob of machine types, ! in front to exclude", r"!?[a-z0-9_*?-]+")),
     "build_style": Text("the name of a build style", r"[a-z][a-z0-9-]*"),
     "bootstrap": Number(),
@@ -156,7 +253,7 @@ KEYS: dict[str, Kind] = {
     "conf_files": List(_ABSOLUTE),
     "make_dirs": _STRINGS_OR["directories"],
     "system_accounts": _STRINGS_OR["accounts"],
-    "shells": List(_ABSOLUTE),
+    "shells": List(Checked("an absolute path without spaces", _shell_fault)),
     "alternatives": _STRINGS_OR["alternatives"],
     "triggers": List(_WORD),
     "disable_parallel_build": Flag(reason=True),
@@ -166,7 +263,7 @@ KEYS: dict[str, Kind] = {
     "nocross": Flag(reason=True),
     "vars": Map(name=_VARIABLE),
     "distfiles": List(_DISTFILE),
-    "patch": Table({"strip": Number(), "series": List(Text("a file name", r"[^/\0]+"))}),
+    "patch": Table({"strip": Number(), "series": List(FILE_NAME)}),
     "env": Map(name=_VARIABLE),
     "flags": Map(name=_VARIABLE),
     "options": Map(_OPTION, _WORD),
@@ -174,12 +271,12 @@ KEYS: dict[str, Kind] = {
     "phases": Table({f"{part}_{phase}": Text("sh text") for phase in PHASES for part in ("pre", "do", "post")}),
     "test": Text("sh text"),
     "install": _INSTALL,
-    "stow": Table({"hardlink": _GLOBS, "copy": _GLOBS, "ignore": _GLOBS, "protect": Flag()}),
+    "stow": Table({"hardlink": _BELOWS, "copy": _BELOWS, "ignore": _BELOWS, "protect": Flag()}),
     "subpackages": Map(_SUBPACKAGE, _NAME),
     "update": Table(
         {"url": Text(), "pattern": Text(), "ignore": Either((Text(), _TEXTS)), "kind": Choice(_UPDATE_KINDS)}
     ),
-    "lint": Table({"ignore": Map(Text("a reason", r"\S.*"))}),
+    "lint": Table({"ignore": Map(Line("a reason", r"\S.*"))}),
 }
 
 _ONE_OR_MORE = Either((Text(), List()))

@@ -10,11 +10,13 @@ import hashlib
 import plistlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
 
 from xsrc.model.outcome import UNKNOWN, Outcome
-from xsrc.model.pkgver import PkgVer
+from xsrc.model.paths import CONTROLS, Unsound, inside
+from xsrc.model.pkgver import RESERVED, PkgVer
 from xsrc.model.rules import NO_RULES, Rules
 
 FILES, PROPS = "files.plist", "props.plist"
@@ -47,6 +49,35 @@ class Entry(NamedTuple):
     """The text of a link."""
     inode: int = 0
     """Equal and not 0 for the names of one hard-linked file."""
+
+
+def kept_mode(path: str, mode: int, open_modes: Iterable[tuple[str, int]]) -> int:
+    """The mode that a manifest has for a path: nobody but its owner can write it, except where a template says so.
+
+    `open_modes` are globs, each with the mode that a template gives to what it means.
+
+    >>> oct(kept_mode("usr/lib/x", 0o777, [])), oct(kept_mode("var/tmp", 0o1777, [("var/tmp", 0o1777)]))
+    ('0o755', '0o1777')
+    """
+    said = mode & 0o022 and any(mode == given and fnmatchcase(path, glob) for glob, given in open_modes)
+    return mode if said else mode & ~0o022
+
+
+def entry_of(path: str, kind: Kind, mode: int, size: int, sha256: str, target: str, inode: int) -> Entry:
+    """Return the entry that a record holds. Raises Unsound for one that no destdir has."""
+    if not (isinstance(mode, int) and 0 <= mode <= 0o7777 and isinstance(size, int) and size >= 0):
+        raise Unsound(f"{path!a}: want a mode and a size, got {mode!a} and {size!a}")
+    if not (isinstance(sha256, str) and isinstance(inode, int)):
+        raise Unsound(f"{path!a}: want a checksum and a number, got {sha256!a} and {inode!a}")
+    if not isinstance(target, str) or (target and not target.isprintable() and CONTROLS.search(target)):
+        raise Unsound(f"{path!a}: {target!a} is no text of a link")
+    return Entry(inside(path), kind, mode, size, sha256, target, inode)
+
+
+def _rooted(path: str) -> str:
+    if path[:1] != "/":
+        raise Unsound(f"{path!a} does not begin with /")
+    return path[1:]
 
 
 @dataclass(frozen=True)
@@ -90,12 +121,12 @@ class Manifest:
 
     @classmethod
     def parse(cls, data: bytes) -> Manifest:
-        """Read files.plist; raises ValueError when it is none."""
+        """Read files.plist. Raises ValueError when it is none, or when a path in it leaves the root."""
         try:
             lists = plistlib.loads(data)
             entries = [
-                Entry(
-                    item["file"][1:],
+                entry_of(
+                    _rooted(item["file"]),
                     kind,
                     int(item.get("mode", "0777"), 8),
                     item.get("size", 0),
@@ -175,13 +206,16 @@ class Props:
 
     @classmethod
     def parse(cls, data: bytes) -> Props:
-        """Read props.plist; raises ValueError when it is none."""
+        """Read props.plist. Raises ValueError when it is none, or when a rule in it leaves the root."""
         try:
             props = plistlib.loads(data)
             rest: dict[str, Any] = {name: tuple(props.get(_PLIST.get(name, name), ())) for name in cls._LISTS}
             rest |= {name: props.get(_PLIST.get(name, name), "") for name in cls._TEXTS}
+            pkgver = PkgVer.parse(props["pkgver"])
+            if pkgver.name in RESERVED:
+                raise Unsound(f"no package is named {pkgver.name}")
             return cls(
-                pkgver=PkgVer.parse(props["pkgver"]),
+                pkgver=pkgver,
                 arch=props["architecture"],
                 key=props["build-key"],
                 outcome=Outcome.parse(props.get("outcome", "  ")),

@@ -9,6 +9,8 @@ from functools import total_ordering
 from itertools import zip_longest
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9+._-]*"
+RESERVED = ("masterdir-skel", "accounts", "triggers")
+"""Names under which the farm records what belongs to no package. No package has one of them."""
 VERSION = r"(?=.*[0-9])[A-Za-z0-9.+~]{1,63}"
 
 _PKGVER = re.compile(rf"(?P<name>{NAME})-(?P<version>[A-Za-z0-9.+~]*[0-9][A-Za-z0-9.+~]*)_(?P<revision>[1-9][0-9]*)")

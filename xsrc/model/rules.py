@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from xsrc.model.paths import Unsound, covers_ours, line_fault, rooted, target_fault
+
 
 @dataclass(frozen=True)
 class Account:
@@ -18,6 +20,14 @@ class Account:
     groups: tuple[str, ...] = ()
     """Further groups that it belongs to."""
 
+    def __post_init__(self) -> None:
+        for text in (self.name, self.home, self.shell, self.desc, *self.groups):
+            if why := line_fault(text):
+                raise Unsound(f"account {self.name!a}: {text!a}: {why}")
+        for path in (self.home, self.shell):
+            if path != "/":
+                rooted(path)
+
 
 @dataclass(frozen=True)
 class Directory:
@@ -29,6 +39,9 @@ class Directory:
     """Octal."""
     owner: str = "root:root"
     """USER:GROUP; the farm has one owner, and only remembers this."""
+
+    def __post_init__(self) -> None:
+        rooted(self.path)
 
     @classmethod
     def of(cls, said: str | Mapping[str, str]) -> Directory:
@@ -54,6 +67,14 @@ class Alternative:
     """Absolute, or relative to the folder of the link."""
     priority: int = 0
 
+    def __post_init__(self) -> None:
+        if covers_ours(rooted(self.link)[1:]):
+            raise Unsound(f"alternative {self.group!a}: {self.link} is a place of xsrc itself")
+        if why := target_fault(self.link[1:], self.target):
+            raise Unsound(f"alternative {self.group!a}: {self.link} -> {self.target!a}: {why}")
+        if not isinstance(self.group, str) or not isinstance(self.priority, int):
+            raise Unsound(f"alternative {self.group!a}: want a word and a number, got priority {self.priority!a}")
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -72,6 +93,13 @@ class Rules:
     shells: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     triggers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for path in (*self.conf_files, *self.shells):
+            rooted(path)
+        for shell in self.shells:
+            if why := line_fault(shell):
+                raise Unsound(f"shell {shell!a}: {why}")
 
     @property
     def public(self) -> bool:
@@ -93,8 +121,8 @@ class Rules:
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Rules:
-        """Read what `table` gave; raises TypeError, KeyError or AttributeError for anything else."""
-        given: dict[str, Any] = {name: tuple(table[name]) for name in _WORDS if name in table}
+        """Read what `table` gave. Raises ValueError, TypeError, KeyError or AttributeError for anything else."""
+        given: dict[str, Any] = {name: _texts(name, table[name]) for name in _WORDS if name in table}
         return cls(
             **given,
             protect=bool(table.get("protect", False)),
@@ -102,6 +130,13 @@ class Rules:
             make_dirs=tuple(Directory(**d) for d in table.get("make_dirs", ())),
             alternatives=tuple(Alternative(**a) for a in table.get("alternatives", ())),
         )
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    texts = tuple(value)
+    if isinstance(value, str) or not all(isinstance(text, str) for text in texts):
+        raise Unsound(f"{name}: want a list of texts")
+    return texts
 
 
 NO_RULES = Rules()

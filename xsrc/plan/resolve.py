@@ -9,13 +9,12 @@ from typing import Any
 
 from xsrc.errors import Diagnostic, TemplateError, UsageError
 from xsrc.model.arch import CROSS_COMPILER, Arch, Dep, Machine, allows
-from xsrc.model.keys import FILE_NAME, INSIDE, STYLE_LISTS, STYLE_TEXTS
+from xsrc.model.keys import FILE_NAME, KEYS, STYLE_LISTS, STYLE_TEXTS
 from xsrc.model.package import Distfile, Install, Package, StowRules, Subpackage
 from xsrc.model.pkgver import Pattern, PkgVer
 from xsrc.model.rules import Directory
-from xsrc.model.schema import Text, nearest
+from xsrc.model.schema import nearest
 from xsrc.model.template import LITERAL, Template, interpolate, listed
-from xsrc.model.tomlspan import Path
 
 
 def resolve(template: Template, machine: Machine | Arch, wanted: Iterable[str] = ()) -> Package:
@@ -38,8 +37,14 @@ def resolve(template: Template, machine: Machine | Arch, wanted: Iterable[str] =
     raw.pop("when", None)
     names = {"name": raw["name"], "version": raw["version"]}
     names |= {f"vars.{key}": interpolate(value, dict(names)) for key, value in raw.get("vars", {}).items()}
-    raw = {key: value if key in LITERAL else interpolate(value, names) for key, value in raw.items()}
-    return _package(template, raw, options, machine)
+    filled = {key: value if key in LITERAL else interpolate(value, names) for key, value in raw.items()}
+    changed = [key for key, value in filled.items() if value != raw[key]]
+    problems = [
+        Diagnostic(template.span(*path), message, hint)
+        for key in changed
+        for path, message, hint in KEYS[key].problems(filled[key], (key,))
+    ]
+    return _package(template, filled, options, machine, problems)
 
 
 def choose(template: Template, wanted: Iterable[str]) -> dict[str, bool]:
@@ -104,10 +109,17 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _package(template: Template, raw: dict[str, Any], options: Mapping[str, bool], machine: Machine) -> Package:
+def _package(
+    template: Template,
+    raw: dict[str, Any],
+    options: Mapping[str, bool],
+    machine: Machine,
+    problems: list[Diagnostic],
+) -> Package:
+    """The package of a template whose words in braces are filled in, with the `problems` that this brought."""
     version = str(raw["version"])
     distfiles = tuple(_distfile(entry) for entry in raw.get("distfiles", []))
-    problems = list(_leading_out(template, raw, distfiles))
+    problems += _named_wrongly(template, raw, distfiles)
     patch = raw.get("patch", {})
     series = tuple(patch.get("series", template.patches))
     for index, name in enumerate(series):
@@ -175,17 +187,13 @@ def _frozen(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
-def _leading_out(template: Template, raw: Mapping[str, Any], distfiles: Iterable[Distfile]) -> Iterator[Diagnostic]:
-    """Names and paths that leave their folder once `{vars.X}` is filled in."""
-    checks: list[tuple[Path, Text, str]] = []
+def _named_wrongly(template: Template, raw: Mapping[str, Any], distfiles: Iterable[Distfile]) -> Iterator[Diagnostic]:
+    """Distfiles whose address does not end in the name of a file."""
     for index, distfile in enumerate(distfiles):
-        checks.append((("distfiles", index, "name"), FILE_NAME, distfile.name))
-        checks += [(("distfiles", index, "dest"), INSIDE, distfile.dest)] if distfile.dest else []
-    if raw.get("build_wrksrc"):
-        checks.append((("build_wrksrc",), INSIDE, raw["build_wrksrc"]))
-    for path, kind, value in checks:
-        for _, message, hint in kind.problems(value, path):
-            yield Diagnostic(template.span(*path), message, hint)
+        path = ("distfiles", index, "name")
+        if "name" not in raw["distfiles"][index]:
+            for _, message, hint in FILE_NAME.problems(distfile.name, path):
+                yield Diagnostic(template.span(*path), message, hint)
 
 
 def _distfile(entry: Mapping[str, Any]) -> Distfile:

@@ -8,13 +8,13 @@ from enum import Enum
 
 from xsrc.model.farm import ACCOUNTS, MERGED, NEW, ORIG, Class, Found, Member, Placed, Records
 from xsrc.model.manifest import Entry, Kind
+from xsrc.model.paths import OURS, is_ours
 from xsrc.plan.accounts import merged
 from xsrc.plan.alternatives import links_of
 from xsrc.plan.stow import desired, stands
 
 _USERS = ("boot", "dev", "home", "media", "mnt", "proc", "root", "run", "sys", "tmp", "var", "lost+found")
-_OURS = ("pkg-base", "pkg-binpkgs", "pkg-builddir", "pkg-destdir", "pkg-srcdistdir", "var/db/xsrc")
-LEFT_OUT = frozenset((*_USERS, *_OURS))
+LEFT_OUT = frozenset((*_USERS, *OURS))
 """Places of the root where whatever stands is the user's, or kept by other means."""
 
 
@@ -86,7 +86,7 @@ def compare_root(
     """
     stowed = tuple(members)
     places = expected(stowed, records)
-    looked_at = [path for path in places if path not in LEFT_OUT and path not in MERGED and path.find(_OURS[-1])]
+    looked_at = [path for path in places if path not in LEFT_OUT and path not in MERGED and not is_ours(path)]
     found = [one for path in sorted(looked_at) if (one := _place(places[path], records, disk.get(path), sources))]
     for path, lines in merged(stowed).items():
         there = disk[path].text.splitlines() if path in disk else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -14,9 +13,13 @@ from typing import IO
 
 from xsrc.effects import extract, work
 from xsrc.effects.cgroup import Group, limited_group
+from xsrc.effects.distdir import OpenFile, present, verified
 from xsrc.effects.enter import ended, run
-from xsrc.effects.fetch import fetch, path_of, present, verify
+from xsrc.effects.fetch import fetch
+from xsrc.effects.files import begun, ending
+from xsrc.effects.libraries import cache_libraries, forget_libraries
 from xsrc.effects.lock import locked
+from xsrc.effects.machine import check_room
 from xsrc.effects.proc import LimitReached, Quiet, Sink, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.model.arch import Dep
@@ -24,7 +27,7 @@ from xsrc.model.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
 from xsrc.model.outcome import Outcome
 from xsrc.model.package import Distfile
 from xsrc.model.pkgver import PkgVer
-from xsrc.model.sandbox import Bind, Sandbox
+from xsrc.model.sandbox import Sandbox
 from xsrc.plan.jobs import Job
 from xsrc.plan.phases import ACCESS, Access, Phase, remaining
 from xsrc.plan.root import build_root, limited
@@ -65,7 +68,7 @@ def build_job(context: Context, job: Job, wish: Wish) -> bool:
     """
     pkgver = job.package.pkgver
     adopt_orphans()
-    _check_room(context)
+    check_room(context.masterdir)
     with locked(context.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", context.ui.note) as waited:
         if waited and not wish.force and _sealed(context, job):
             context.ui.note(f"{pkgver}: built meanwhile")
@@ -77,16 +80,6 @@ def _sealed(context: Context, job: Job) -> bool:
     with context.farm() as farm:
         key = farm.built().get(str(job.package.pkgver))
     return key == job.key and context.masterdir.destdir(job.package.pkgver).is_dir()
-
-
-def _check_room(context: Context) -> None:
-    """Refuse a masterdir in which nothing could run; raises HostError."""
-    flags = os.statvfs(context.masterdir.root).f_flag
-    if flags & os.ST_NOEXEC:
-        raise HostError(
-            f"{context.masterdir.root} is on a mount with noexec: nothing that is built there could run",
-            hint="choose another place with -m DIR or XSRC_MASTERDIR, or remount it with exec",
-        )
 
 
 class Builder:
@@ -157,7 +150,9 @@ class Builder:
         scripts = {phase: tuple((s.name, s.text) for s in parts) for phase, parts in self.job.scripts.items()}
         points = (inside_wrksrc(self.pkgver), inside_destdir(self.pkgver), *self.context.base.binds)
         try:
-            work.make_root(self.context.tree, self.work, self.package.name, points, scripts, self.context.base.libdirs)
+            work.make_root(
+                self.context.tree, self.work, self.package.template, points, scripts, self.context.base.libdirs
+            )
         except OSError as error:
             raise _host(error, self.work.root) from error
 
@@ -167,14 +162,14 @@ class Builder:
             return
         if phase in (Phase.FETCH, Phase.EXTRACT) or phase.value in self.job.scripts:
             self.context.ui.step(str(self.pkgver), phase.value)
-        begun = time.monotonic()
+        started = time.monotonic()
         # what stands there now is what counts, also where another build takes its place meanwhile
         seen = {} if phase is Phase.FETCH else self.depends(ACCESS[phase]).outcomes
         try:
             self.state = replace(self.state, running=phase.value, saw={**seen, **self.state.saw})
             work.write_state(self.work, self.state)
             self.context.masterdir.logs(self.pkgver).mkdir(parents=True, exist_ok=True)
-            with self.context.masterdir.log(self.pkgver, phase.value).open("wb") as log:
+            with begun(self.context.masterdir.log(self.pkgver, phase.value)) as log:
                 {Phase.FETCH: self.fetch, Phase.EXTRACT: self.extract}.get(phase, self.scripts)(phase, log)
         except BuildFailed:
             self.stopped(phase)
@@ -187,7 +182,7 @@ class Builder:
             raise Interrupted(
                 f"{self.pkgver}: interrupted in {phase}", hint=f"xsrc build {self.pkgver.name}"
             ) from error
-        took = (*self.state.seconds, (phase.value, round(time.monotonic() - begun, 3)))
+        took = (*self.state.seconds, (phase.value, round(time.monotonic() - started, 3)))
         self.state = replace(self.state, running="", done=(*self.state.done, phase.value), seconds=took)
         work.write_state(self.work, self.state)
 
@@ -217,7 +212,8 @@ class Builder:
                     f"{distfile.name}: no address: {', '.join(unknown)} unknown on this machine",
                     hint="set it in ~/.config/xsrc/config.toml: [sites]",
                 )
-            path = fetch(distfile, urls, self.context.srcdistdir, say, progress)
+            limits = self.context.settings.limits
+            path = fetch(distfile, urls, self.context.srcdistdir, self.work.path, limits, say, progress)
             log.write(f"{path}: sha256 {distfile.sha256}\n".encode())
 
     def extract(self, phase: Phase, log: IO[bytes]) -> None:
@@ -226,21 +222,21 @@ class Builder:
         self.scripts(phase, log, only="pre_extract")
         own = "do_extract" in self.package.phases
         for distfile in () if own else self.package.distfiles:
-            path = path_of(distfile, self.context.srcdistdir)
-            verify(distfile, path)
-            newest = max(newest, self.unpack(distfile, path, log))
+            limits = self.context.settings.limits
+            with verified(distfile, self.context.srcdistdir, self.work.path, limits) as file:
+                newest = max(newest, self.unpack(distfile, file, log))
         self.state = replace(self.state, epoch=newest or EPOCH)
         if own:
             self.scripts(phase, log, only="do_extract")
         self.scripts(phase, log, only="post_extract")
         folder = self.package.build_wrksrc
-        if folder and not (self.work.wrksrc / folder).is_dir():
-            inside = ", ".join(sorted(path.name for path in self.work.wrksrc.iterdir())[:20])
+        if folder and not work.has_folder(self.work, folder):
+            inside = ", ".join(work.names(self.work)[:20])
             message = f'build_wrksrc: want a folder of the sources, got "{folder}"'
             raise self.package.template.error(("build_wrksrc",), message, f"there is {inside}")
 
-    def unpack(self, distfile: Distfile, path: Path, log: IO[bytes]) -> int:
-        """Unpack one distfile by tar inside the build root; gives the newest time of its files."""
+    def unpack(self, distfile: Distfile, file: OpenFile, log: IO[bytes]) -> int:
+        """Unpack one open distfile by tar inside the build root; gives the newest time of its files."""
         newest = 0
 
         def feed(out: IO[bytes]) -> None:
@@ -248,9 +244,9 @@ class Builder:
             if distfile.extract:
                 strip = 0 if self.package.create_wrksrc else distfile.strip
                 limits = self.context.settings.limits
-                newest = extract.repack(path, out, limits, distfile.dest, strip, distfile.inner)
+                newest = extract.repack(file, out, limits, distfile.dest, strip, distfile.inner)
             else:
-                extract.file_entry(path, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
+                extract.file_entry(file.file, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
 
         sandbox = self.sandbox(Phase.EXTRACT)
         code = run(self.context.helpers, sandbox, ("/bin/sh", "-c", "exec tar -xf -"), log.write, feed)
@@ -276,11 +272,11 @@ class Builder:
     def sandbox_for_person(self, phase: Phase, term: str) -> Sandbox:
         """The sandbox of a phase as `xsrc shell` enters it, made again where it is missing."""
         if phase is Phase.INSTALL:
-            self.context.masterdir.unfinished(self.pkgver).mkdir(mode=0o755, exist_ok=True)
+            self.work.destdir.mkdir(mode=0o755, exist_ok=True)
         self.make_root()
         sandbox = self.sandbox(phase)
         prompt = f"({self.pkgver.work} {phase}) $ "
-        directory = sandbox.directory if (self.work.wrksrc / self.package.build_wrksrc).is_dir() else "/"
+        directory = sandbox.directory if work.has_folder(self.work, self.package.build_wrksrc) else "/"
         return replace(sandbox, env={**sandbox.env, "TERM": term, "PS1": prompt}, directory=directory)
 
     def depends(self, access: Access) -> Closure:
@@ -293,20 +289,18 @@ class Builder:
 
     def cache_libraries(self, sandbox: Sandbox, needed: Closure) -> None:
         """Make ld.so.cache where declared packages bring libraries, so that theirs come before the base's."""
-        if not any(needed.sonames.values()):
-            return
-        mounts = (*sandbox.mounts, Bind(self.work.root / "etc", "etc", writable=True))
-        script = "command -v ldconfig >/dev/null || exit 0; exec ldconfig -X -f /etc/ld.so.conf -C /etc/ld.so.cache"
-        said: list[bytes] = []
-        cached = replace(sandbox, mounts=mounts, directory="/")
-        run(self.context.helpers, cached, ("/bin/sh", "-c", script), said.append)
+        forget_libraries(self.work)
+        if any(needed.sonames.values()):
+            try:
+                cache_libraries(self.context.helpers, sandbox, self.work, self.context.base.root, self.watch())
+            except LimitReached as error:
+                raise HostError(f"{self.pkgver}: ldconfig of the base: {error}", hint="xsrc doctor") from error
 
     def scripts(self, phase: Phase, log: IO[bytes], only: str | None = None) -> None:
         """Run the scripts of a phase, each in a shell of its own; raises BuildFailed for the first that fails."""
         if phase is Phase.INSTALL:
-            unfinished = self.context.masterdir.unfinished(self.pkgver)
-            self.context.remove(unfinished)
-            unfinished.mkdir(mode=0o755)
+            self.context.remove(self.work.destdir)
+            self.work.destdir.mkdir(mode=0o755)
         for number, script in enumerate(self.job.scripts.get(phase.value, ())):
             if only not in (None, script.name):
                 continue
@@ -352,7 +346,7 @@ class Builder:
         """What a person needs to know of a failed phase."""
         path = self.context.masterdir.log(self.pkgver, phase.value)
         how = why or ended(code)
-        tail = path.read_bytes()[-65536:].decode(errors="replace").splitlines()[-TAIL:]
+        tail = ending(path, 65536).decode(errors="replace").splitlines()[-TAIL:]
         limits = self.context.settings.limits
         for limit, value, signs in (
             ("processes", limits.processes, ("Cannot fork", "fork: Resource temporarily unavailable", "can't fork")),
@@ -379,7 +373,7 @@ class Builder:
             with contextlib.suppress(OSError):
                 work.write_state(self.work, self.state)
             if isinstance(error, OSError):
-                raise _host(error, self.context.masterdir.unfinished(self.pkgver)) from error
+                raise _host(error, self.work.destdir) from error
             raise
 
 

@@ -35,7 +35,7 @@ class Report(Verb):
         if self.given:
             raise UsageError(f"report: takes no names, got {self.given[0]!r}", hint="xsrc report")
         journal = Journal(context.masterdir, context.ui.warn)
-        folder = context.host.cwd / Path(self.folder).expanduser() if self.folder else None
+        folder = (context.host.cwd / Path(self.folder).expanduser()).resolve() if self.folder else None
         site = Site(context.masterdir, journal, folder)
         if not site.runs:
             raise UsageError("nothing was ever built here", hint="xsrc build NAME")

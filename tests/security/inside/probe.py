@@ -195,13 +195,25 @@ def keys(description: str) -> dict[str, str]:
 SOCKET, SOCKETPAIR = (41, 53) if X86 else (198, 199)
 ABSENT = (
     {
-        **{"syslog": 103, "add_key": 248, "request_key": 249, "keyctl": 250, "perf_event_open": 298},
-        **{"fanotify_init": 300, "bpf": 321, "userfaultfd": 323},
+        "syslog": 103,
+        "add_key": 248,
+        "request_key": 249,
+        "keyctl": 250,
+        "perf_event_open": 298,
+        "fanotify_init": 300,
+        "bpf": 321,
+        "userfaultfd": 323,
     }
     if X86
     else {
-        **{"syslog": 116, "add_key": 217, "request_key": 218, "keyctl": 219, "perf_event_open": 241},
-        **{"fanotify_init": 262, "bpf": 280, "userfaultfd": 282},
+        "syslog": 116,
+        "add_key": 217,
+        "request_key": 218,
+        "keyctl": 219,
+        "perf_event_open": 241,
+        "fanotify_init": 262,
+        "bpf": 280,
+        "userfaultfd": 282,
     }
 ) | {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "memfd_secret": 447}
 PRESENT = (

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.builders import MINIMUM, SHA, a_template, document, text_of
 from xsrc.errors import TemplateError
+from xsrc.model.schema import quoted
 from xsrc.model.template import Template, interpolate, parse
 
 DASH = """\
@@ -317,15 +318,19 @@ def test_wrong_addresses(url: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".", ".."])
 def test_distfile_names_stay_in_their_folder(name: str) -> None:
-    assert told_of(distfiles=[distfile(name=name)]) == [f'distfiles[0].name: want a file name, got "{name}"']
+    (message,) = told_of(distfiles=[distfile(name=name)])
+    assert message.startswith(f'distfiles[0].name: want a file name, got "{name}": it ')
 
 
-@pytest.mark.parametrize("path", ["/a", "..", "../a", "a/..", "a/../b", "", "a/b/../../.."])
+@pytest.mark.parametrize(
+    "path", ["/a", "..", "../a", "a/..", "a/../b", "", "a/b/../../..", ".", "a/.", "a//b", "a/", "a\n/../../x", "a\tb"]
+)
 def test_paths_that_lead_out(path: str) -> None:
-    assert told_of(build_wrksrc=path) == [f'build_wrksrc: want a relative path without .., got "{path}"']
+    (message,) = told_of(build_wrksrc=path)
+    assert message.startswith(f"build_wrksrc: want a relative path without .., got {quoted(path)}: it ")
 
 
-@pytest.mark.parametrize("path", ["a", "a/b", "a..b", "..a", "a../b", "."])
+@pytest.mark.parametrize("path", ["a", "a/b", "a..b", "..a", "a../b"])
 def test_paths_that_stay_inside(path: str) -> None:
     assert a_template(build_wrksrc=path).raw["build_wrksrc"] == path
 

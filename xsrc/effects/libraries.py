@@ -1,0 +1,70 @@
+"""Makes the cache by which the loader of a build root finds libraries.
+
+The base's own ldconfig makes it: no program of a package may write what the host reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from xsrc.effects import files
+from xsrc.effects.destdir import remove_tree
+from xsrc.effects.enter import Helpers, run
+from xsrc.effects.files import Below
+from xsrc.effects.proc import Watch
+from xsrc.model.layout import INSIDE_TEMPLATE, WorkDir
+from xsrc.model.sandbox import Bind, Sandbox
+
+PROGRAM = f"{INSIDE_TEMPLATE}/ldconfig"
+"""Where a build root shows the base's ldconfig."""
+OUT = f"{INSIDE_TEMPLATE}/ld.so"
+"""Where a build root shows the one folder that ldconfig may write to."""
+_CACHE = "ld.so.cache"
+_LARGEST = 16 << 20
+"""Bytes that a cache may have; one of 1,000 libraries has 100 KB."""
+
+
+def cache_libraries(helpers: Helpers, sandbox: Sandbox, work: WorkDir, base: Path, watch: Watch) -> None:
+    """Give a build root the cache of its libraries, where its base, below the folder `base`, has ldconfig.
+
+    Raises HostError when the sandbox cannot be entered, LimitReached when ldconfig uses more than `watch` allows,
+    OSError.
+    """
+    program = _ldconfig(base)
+    if program is None:  # musl loads libraries without a cache
+        return
+    out = work.path / "ld.so"
+    remove_tree(out)
+    out.mkdir(mode=0o755)
+    binds = (Bind(program, PROGRAM), Bind(out, OUT, writable=True))
+    inside = replace(sandbox, mounts=(*sandbox.mounts, *binds), directory="/")
+    said: list[bytes] = []
+    run(
+        helpers,
+        inside,
+        (f"/{PROGRAM}", "-X", "-f", "/etc/ld.so.conf", "-C", f"/{OUT}/{_CACHE}"),
+        said.append,
+        watch=watch,
+    )
+    with contextlib.suppress(FileNotFoundError), Below(out) as folder, Below(work.root) as root:
+        data = files.read(_CACHE, _LARGEST, folder.at(""))
+        files.create(_CACHE, data, root.at("etc"))
+    remove_tree(out)
+
+
+def forget_libraries(work: WorkDir) -> None:
+    """Take the cache of other libraries away from a build root. Raises OSError."""
+    with Below(work.root) as root, contextlib.suppress(FileNotFoundError):
+        os.unlink(_CACHE, dir_fd=root.at("etc"))
+
+
+def _ldconfig(base: Path) -> Path | None:
+    """The ldconfig of a base, or None."""
+    for name in ("sbin/ldconfig.real", "sbin/ldconfig"):  # where there is the first, the second is a script around it
+        real = (base / name).resolve()
+        if real.is_file() and real.is_relative_to(base):
+            return real
+    return None
