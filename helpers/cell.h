@@ -85,8 +85,8 @@ static bool make_overlays(int cell)
 			it->fd = opt.layers[it->first];
 		if (it->count < 2)
 			continue;
-		if (!any && mkdirat(cell, "l", 0755) < 0)
-			die("cell", "l", errno, NULL);
+		if (!any)
+			make_shelf(cell);
 		any = true;
 		attach_layers(opt.layers + it->first, opt.layer_paths + it->first, it->count, cell);
 		it->fd = overlay(opt.layers + it->first, it->count, cell);

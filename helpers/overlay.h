@@ -9,14 +9,26 @@
 #include "table.h"
 #include "tree.h"
 
+/* A mount of its own, so that one umount takes all layers: of a stack umount takes the topmost alone. */
+static void make_shelf(int cell)
+{
+	if (mkdirat(cell, "l", 0755) < 0 || mkdirat(cell, "l/s", 0755) < 0)
+		die("cell", "l", errno, NULL);
+	const int l = open_path(cell, "l", O_DIRECTORY, true);
+	if (l < 0)
+		die("cell", "l", errno, NULL);
+	attach(clone_tree(l, "l"), l, "", "l");
+	(void)close(l);
+}
+
 /* overlayfs copies a layer's own mount and shows what any mount below it covers. So a layer is a recursive clone, which the kernel
- * makes at once, and is attached where check_mounts sees what came along: in l of the cell, each on the one before (R43, R48). */
+ * makes at once, and is attached where check_mounts sees what came along: on l/s of the cell, each on the one before (R43, R48). */
 static void attach_layers(const int *layers, const char *const *paths, size_t n, int cell)
 {
-	int at = open_path(cell, "l", O_DIRECTORY, true);
+	int at = open_path(cell, "l/s", O_DIRECTORY, true);
 
 	if (at < 0)
-		die("cell", "l", errno, NULL);
+		die("cell", "l/s", errno, NULL);
 	for (size_t i = 0; i < n; i++) {
 		attach(layers[i], at, "", paths[i]);
 		ours[n_ours - 1].layer = true;
