@@ -42,8 +42,9 @@ def spawn(command: Command, **streams: Any) -> Process:
     local.env.clear()
     program = LocalCommand(command.argv[0])
     words, env = list(command.argv[1:]), dict(command.env)
+    more = {"cwd": str(command.cwd or "/"), "pass_fds": command.fds, **streams}
     try:
-        return cast(Process, program.popen(words, env=env, cwd=str(command.cwd or "/"), **streams))
+        return cast(Process, program.popen(words, env=env, **more))
     except FileNotFoundError as error:
         raise HostError(f"{command.argv[0]}: no such program", hint="xsrc doctor") from error
     except PermissionError as error:

@@ -157,4 +157,4 @@ def stowed_root(
     mounts += covers
     if out is not None:
         mounts.append(Bind(out, OUT, True))
-    return Sandbox(root, tuple(mounts), dict(env), directory, tmp_mib=tmp_mib)
+    return Sandbox(root, tuple(mounts), dict(env), directory, tmp_mib=tmp_mib, setid=False)
