@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.security.kit import builds
-from tests.security.kit.box import PYTHON, Box, Done, run_as
-from tests.security.kit.stage import Stage
+from tests.security.kit.box import PYTHON, Box, Done, Stage, run_as
 
 ALLOWED = {"1", "2", "10", "16"}
 """AF_UNIX, AF_INET, AF_INET6, AF_NETLINK."""
@@ -116,7 +115,8 @@ def test_r53_compat(box: Box) -> None:
         pytest.skip("the hard limit of core files is 0 here already; nobody but root can raise it")
     script = """
 import subprocess
-answers = subprocess.run(["/kit/compat", "75", "4", "s:", "--", "340", "0", "4", "s:", "0"], stdout=-1, text=True).stdout
+words = ["/kit/compat", "75", "4", "s:", "--", "340", "0", "4", "s:", "0"]
+answers = subprocess.run(words, stdout=-1, text=True).stdout
 print(answers.strip(), [line for line in open("/proc/self/limits") if "core file" in line][0].split()[4:6])
 """
     if not (box.stage.kit / "compat").exists():

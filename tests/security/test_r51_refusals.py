@@ -195,9 +195,7 @@ def test_r51_a_build_that_was_told_nothing(box: Box) -> None:
     old.chmod(0o755)
     sandbox = Sandbox(box.root)
     with pytest.raises(HostError, match="helpers are of another version: xsrc-mount: bad option: -E") as told:
-        as_person(
-            box.person, lambda: enter.run(enter.Helpers(old, userns=True), sandbox, ("/x",), lambda data: None)
-        )
+        as_person(box.person, lambda: enter.run(enter.Helpers(old, userns=True), sandbox, ("/x",), lambda data: None))
     assert told.value.hint == "run helpers/setup in the tree"
 
 

@@ -74,7 +74,8 @@ def test_r52_compat(box: Box) -> None:
 def test_r52_what_people_run(box: Box) -> None:
     """install, cp -p and tar of files that carry no such bits work; those that set them say so."""
     script = """
-cd /work && echo x >a && install -m 755 a b && cp -p b c && mkdir d && chmod 1777 d && chmod u+x a && tar cf - a | tar xf - -C d
+cd /work && echo x >a && install -m 755 a b && cp -p b c && mkdir d && chmod 1777 d &&
+chmod u+x a && tar cf - a | tar xf - -C d
 touch e && for mode in u+s g+s 4755 2755; do chmod $mode e 2>/dev/null && echo $mode; done
 install -m 4755 a f 2>/dev/null && echo installed
 true

@@ -85,7 +85,6 @@ SANITIZED_SKIPS = "plain and not nothing_privileged_before and not first_call an
 
 Recorder = Callable[[str, object], None]
 Outcomes = dict[str, again.Outcome]
-_caught: dict[str, bool] = {}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +116,7 @@ def runs(stage: Stage) -> Iterator[dict[str, Future[Outcomes]]]:
 
 
 @pytest.mark.parametrize("hole", HOLES)
-def test_weakened_build_is_caught(runs: dict[str, Future[Outcomes]], hole: str, record_property: Recorder) -> None:
+def test_weakened_build_is_caught(runs: dict[str, Future[Outcomes]], hole: str) -> None:
     names, modes = HOLES[hole]
     found = runs[hole].result()
     alive = {mode: found[f"test_{ALIVE}_the_same[{mode}]"].how for mode in modes}
@@ -129,8 +128,6 @@ def test_weakened_build_is_caught(runs: dict[str, Future[Outcomes]], hole: str, 
             mine = {test: outcome for test, outcome in found.items() if all(word in test for word in words)}
             if not any(outcome.found_it for outcome in mine.values()):
                 missed.append(f"test_{name} in mode {mode}: {mine}")
-    _caught[hole] = not missed
-    record_property("figure: weakened builds caught", f"{sum(_caught.values())} of {len(_caught)} made")
     assert not missed, "the hole was not found by:\n" + "\n".join(missed)
 
 

@@ -1,4 +1,5 @@
-"""A file system of a user's, by FUSE: fuse.py POINT UID GID, run by root, who alone may open /dev/fuse on many machines.
+"""A file system of a user's, by FUSE: fuse.py POINT UID GID, run by root, who alone may open /dev/fuse
+on many machines.
 
 It shows one folder with a file "mark" and a folder "renamed", and gives to whoever asks the attributes that overlayfs
 believes: a redirect to /secret, for one. Prints "ready" and serves until it is killed. Only the standard library.
@@ -50,9 +51,9 @@ class Server:
             found = b""
             for at, number in enumerate((2, 3) if node == 1 else (), 1):
                 if at > offset:
-                    name = NODES[number][0].encode()
-                    entry = struct.pack("<QQII", number, at, len(name), NODES[number][1] >> 12) + name
-                    found += entry + b"\0" * (-len(entry) % 8)
+                    named = NODES[number][0].encode()
+                    row = struct.pack("<QQII", number, at, len(named), NODES[number][1] >> 12) + named
+                    found += row + b"\0" * (-len(row) % 8)
             return found
         if opcode == 15:  # READ
             return MARK if struct.unpack_from("<QQ", body)[1] == 0 else b""

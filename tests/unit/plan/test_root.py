@@ -220,6 +220,7 @@ def test_the_stowed_root() -> None:
         {"A": "1"},
         "/root",
         tmp_mib=32,
+        setid=False,
     )
 
 
