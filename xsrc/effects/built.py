@@ -72,12 +72,15 @@ class Built:
 
     def inputs(self) -> dict[str, str]:
         """The digest of each one's own inputs, by pkgver, of the builds in their places."""
-        return dict(self.db.execute("SELECT pkgver, inputs FROM package WHERE current"))
+        rows = self.db.execute("SELECT pkgver, inputs FROM package WHERE current")
+        with sound("package"):
+            return {_pkgver(pkgver): inputs for pkgver, inputs in rows}
 
     def outcomes(self) -> dict[str, Outcome]:
         """What each build in its place came out as, by pkgver."""
         rows = self.db.execute("SELECT pkgver, outcome FROM package WHERE current")
-        return {pkgver: Outcome.parse(text) for pkgver, text in rows}
+        with sound("package"):
+            return {pkgver: Outcome.parse(text) for pkgver, text in rows}
 
     def saw(self, pkgvers: Iterable[str] | None = None) -> dict[str, dict[str, Outcome]]:
         """By pkgver, for each build in its place (or of `pkgvers`), what the packages that it saw had come out as."""
@@ -89,7 +92,8 @@ class Built:
             rows = self.db.execute(query, (json.dumps(list(pkgvers)),))
         # most of them were seen by many
         parse = cache(Outcome.parse)
-        return {pkgver: {n: parse(outcome) for n, outcome in json.loads(text).items()} for pkgver, text in rows}
+        with sound("package"):
+            return {pkgver: {n: parse(outcome) for n, outcome in json.loads(text).items()} for pkgver, text in rows}
 
     def builds(self) -> dict[tuple[str, str], bool]:
         """Every build that there is, by pkgver and build, and whether it is in its place."""
@@ -106,13 +110,15 @@ class Built:
     def versions(self, name: str) -> list[PkgVer]:
         """The built versions of a package, newest last."""
         rows = self.db.execute("SELECT pkgver FROM package WHERE name = ? AND current", (name,))
-        return sorted((PkgVer.parse(text) for (text,) in rows), key=lambda pkgver: pkgver.order)
+        with sound("package"):
+            return sorted((PkgVer.parse(text) for (text,) in rows), key=lambda pkgver: pkgver.order)
 
     def providers(self, pattern: Pattern) -> list[PkgVer]:
         """The built packages that provide a virtual name, in order."""
         rows = self.db.execute("SELECT pkgver, rules FROM package WHERE public AND current ORDER BY pkgver")
-        found = ((text, read_rules(rules).provides) for text, rules in rows)
-        return [PkgVer.parse(text) for text, provides in found if any(map(pattern.satisfied_by, provides))]
+        with sound("package"):
+            found = [(text, read_rules(rules).provides) for text, rules in rows]
+            return [PkgVer.parse(text) for text, provides in found if any(map(pattern.satisfied_by, provides))]
 
     def record(
         self,

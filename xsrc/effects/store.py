@@ -44,7 +44,8 @@ class Farm(Built):
         rows = self.db.execute(
             "SELECT stowed.name, pkgver, asked FROM stowed JOIN package ON package = package.id ORDER BY stowed.name"
         )
-        return {name: (PkgVer.parse(pkgver), bool(asked)) for name, pkgver, asked in rows}
+        with sound("stowed"):
+            return {name: (PkgVer.parse(pkgver), bool(asked)) for name, pkgver, asked in rows}
 
     def is_stowed(self, pkgver: PkgVer) -> bool:
         """Whether this very version is stowed."""
@@ -97,7 +98,8 @@ class Farm(Built):
             "LEFT JOIN stowed ON stowed.package = package.id WHERE path = ? ORDER BY pkgver",
             (path,),
         )
-        return [(PkgVer.parse(pkgver), bool(stowed)) for pkgver, stowed in rows]
+        with sound("package"):
+            return [(PkgVer.parse(pkgver), bool(stowed)) for pkgver, stowed in rows]
 
     def concerns(self, trigger: str, globs: Iterable[str], without: Iterable[str], coming: Iterable[str]) -> bool:
         """Whether a stowed package has a path that a glob means or asks for a trigger by name.
