@@ -142,17 +142,17 @@ def test_weakened_build_is_caught(runs: dict[str, Future[Outcomes]], hole: str) 
 
 @pytest.mark.parametrize("change", HARMLESS)
 def test_harmless_change_is_not_caught(runs: dict[str, Future[Outcomes]], change: str) -> None:
+    """The control of the control: a slow start-up by itself; the way in which layers were given before Linux 6.5."""
     if change == "LEGACY_OVERLAY":
         pytest.skip("the legacy way was not tried yet with the requirements 48 and 54")
-    """The control of the control: a slow start-up by itself; the way in which layers were given before Linux 6.5."""
     found = runs[change].result()
     assert found
     assert {outcome.how for outcome in found.values()} == {"passed"}, found
 
 
+@pytest.mark.skip(reason="the sanitized build was not tried yet with the requirements from 44 on")
 def test_sanitized_build_meets_the_requirements(runs: dict[str, Future[Outcomes]], record_property: Recorder) -> None:
     """ASan and UBSan; xsrc-chroot must be static and has UBSan alone."""
-    pytest.skip("the sanitized build was not tried yet with the requirements from 44 on")
     found = {test: outcome for part in SANITIZED for test, outcome in runs[part].result().items()}
     failed = {test: outcome.message for test, outcome in found.items() if outcome.how in ("failed", "error")}
     record_property("figure: tests held by the sanitized build", f"{len(found) - len(failed)} of {len(found)}")
