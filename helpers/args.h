@@ -5,8 +5,6 @@
 #ifndef ARGS_H
 #define ARGS_H
 
-#include <stdlib.h>
-
 #include "priv.h"
 
 enum { MAX_ITEMS = 256, MAX_LAYERS = 500 };
@@ -21,30 +19,25 @@ struct item {
 
 static struct {
 	bool userns, caps, writable, need_lo;
+	int report;             /* descriptor that refusals are written to; 0: stderr */
 	pid_t parent;           /* who started us; 0: whoever it is */
 	char size[16];          /* of /tmp and /dev/shm, as tmpfs wants it */
+	char inodes[16];
 	const char *root;
 	struct item items[MAX_ITEMS], *root_overlay;
 	const char *layer_paths[MAX_LAYERS];
 	int layers[MAX_LAYERS];
 	size_t n_items, n_layers;
-} opt = { .size = "1024m" };
+} opt = { .size = "1024m", .inodes = "262144" };
 
 static char root_in_cell[] = "/r";
 
-/* Digits only, and written again by us: no text of the caller reaches a mount option (R20). */
-static void parse_size(const char *text)
+/* Written again by us: no text of the caller reaches a mount option (R20). An empty file costs no page of a tmpfs but some 1.3 KiB
+ * of the kernel's memory: one inode for each page of the size lets every page hold a file, and bounds that memory too (R49). */
+static void set_size(unsigned long mib)
 {
-	if (!text || !*text || strlen(text) > 7 || strspn(text, "0123456789") != strlen(text) || strtoul(text, NULL, 10) == 0)
-		die("bad option: -T wants MiB", text, 0, NULL);
-	(void)snprintf(opt.size, sizeof opt.size, "%lum", strtoul(text, NULL, 10)); /* 7 digits fit */
-}
-
-static void parse_parent(const char *text)
-{
-	if (!text || !*text || strlen(text) > 7 || strspn(text, "0123456789") != strlen(text) || strtoul(text, NULL, 10) == 0)
-		die("bad option: -P wants the number of a process", text, 0, NULL);
-	opt.parent = (pid_t)strtoul(text, NULL, 10); /* at most 2^22 (proc_sys_kernel(5), pid_max): 7 digits */
+	(void)snprintf(opt.size, sizeof opt.size, "%lum", mib); /* 7 digits fit, and 10 */
+	(void)snprintf(opt.inodes, sizeof opt.inodes, "%lu", mib * 256);
 }
 
 static char **parse_overlay(struct item *it, char **arg)
@@ -81,7 +74,7 @@ static char **parse_item(char **arg)
 	return arg + 2;
 }
 
-/* What xsrc-chroot is to see (-0, -e, -d, --, ROOT CMD) is moved to the front of argv as it is met: it becomes its argv. */
+/* What xsrc-chroot is to see (-0, -S, -E, -e, -d, --, ROOT CMD) is moved to the front of argv as it is met: it becomes its argv. */
 static void parse(char **argv)
 {
 	char **in = argv + 1, **out = argv + 1;
@@ -96,12 +89,16 @@ static void parse(char **argv)
 			opt.writable = true;
 		} else if (!strcmp(a, "-l")) {
 			opt.need_lo = true;
-		} else if (!strcmp(a, "-0")) {
+		} else if (!strcmp(a, "-0") || !strcmp(a, "-S")) {
+			*out++ = *in;
+		} else if (!strcmp(a, "-E")) {
+			*out++ = *in++;
+			opt.report = (int)number_arg(*in, BAD_REPORT);
 			*out++ = *in;
 		} else if (!strcmp(a, "-T")) {
-			parse_size(*++in);
-		} else if (!strcmp(a, "-P")) {
-			parse_parent(*++in);
+			set_size(number_arg(*++in, "bad option: -T wants MiB"));
+		} else if (!strcmp(a, "-P")) { /* a pid is at most 2^22 (proc_sys_kernel(5), pid_max) */
+			opt.parent = (pid_t)number_arg(*++in, "bad option: -P wants the number of a process");
 		} else if (!strcmp(a, "-r") || !strcmp(a, "-w") || !strcmp(a, "-o")) {
 			in = parse_item(in);
 		} else if (!strcmp(a, "-e") || !strcmp(a, "-d")) {

@@ -8,7 +8,9 @@
 #include <sys/sysmacros.h>
 
 #include "args.h"
+#include "overlay.h"
 #include "priv.h"
+#include "table.h"
 #include "tree.h"
 
 #define PROC_HINT "run with file capabilities, or unmask /proc and /sys of this container"
@@ -21,7 +23,10 @@ static const struct {
 	{ "/dev/random", "random", 8 }, { "/dev/urandom", "urandom", 9 },
 };
 
-enum { N_DEVICES = sizeof devices / sizeof *devices };
+/* In /proc: the caller's keys by name, and how many each user has. Keyrings know no namespaces (R46). */
+static const char *const hidden[] = { "keys", "key-users" };
+
+enum { N_DEVICES = sizeof devices / sizeof *devices, N_HIDDEN = sizeof hidden / sizeof *hidden };
 
 /* With capabilities the installed file, which root alone can change; else our neighbour, run with the caller's own rights. */
 static int open_helper(bool userns)
@@ -70,23 +75,48 @@ static void open_items(bool userns)
 	}
 }
 
-static void make_overlays(int cell)
+/* Gives whether there is one. A layer alone is a bind, for overlayfs wants two (fact 11). */
+static bool make_overlays(int cell)
 {
-	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++)
-		if (it->kind == 'o')
-			it->fd = overlay(opt.layers + it->first, it->count, cell);
+	bool any = false;
+
+	for (struct item *it = opt.items; it < opt.items + opt.n_items; it++) {
+		if (it->count == 1)
+			it->fd = opt.layers[it->first];
+		if (it->count < 2)
+			continue;
+		if (!any)
+			make_shelf(cell);
+		any = true;
+		attach_layers(opt.layers + it->first, opt.layer_paths + it->first, it->count, cell);
+		it->fd = overlay(opt.layers + it->first, it->count, cell);
+		const uint64_t flags = layer_flags(opt.layers + it->first, it->count);
+		if (flags)
+			restrict_tree(it->fd, flags, false, it->dst);
+	}
+	return any;
 }
 
-/* The whole file system of the namespace: r, the root, and x, the only file in sight that may give a capability (fact 1). */
-static int make_cell(int root)
+static void attach_item(const struct item *it, int dir, const char *path)
+{
+	attach(it->fd, dir, path, it->src ? it->src : it->count == 1 ? opt.layer_paths[it->first] : it->dst);
+	ours[n_ours - 1].layer = it->count == 1;
+}
+
+/* The whole file system of the namespace: r, the root, and x, the only file in sight that may give a capability (fact 1). Until it
+ * is covered x is an empty file: what hides others. */
+static int make_cell(int root, int *blanks)
 {
 	static const char *const options[] = { "mode", "0755", "size", "64k", "nr_inodes", "16", NULL };
 	const int cell = new_fs("tmpfs", options, K_NOSUID | K_NODEV, NULL);
 	const int x = openat(cell, "x", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
 
-	if (x < 0 || close(x) < 0 || mkdirat(cell, "r", 0755) < 0)
+	if (x < 0 || mkdirat(cell, "r", 0755) < 0)
 		die("cell", NULL, errno, NULL);
 	attach(cell, root, "", "cell");
+	for (size_t i = 0; i < N_HIDDEN; i++)
+		blanks[i] = clone_tree(x, "cell");
+	(void)close(x);
 	return cell;
 }
 
@@ -109,7 +139,7 @@ static void make_dev(int base, const int *nodes)
 		{ "/proc/self/fd", "fd" }, { "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
 		{ "/proc/self/fd/2", "stderr" }, { "pts/ptmx", "ptmx" },
 	};
-	const char *const shm_options[] = { "mode", "1777", "size", opt.size, NULL };
+	const char *const shm_options[] = { "mode", "1777", "size", opt.size, "nr_inodes", opt.inodes, NULL };
 	const int dev = new_fs("tmpfs", dev_options, K_NOSUID | K_NODEV | K_NOEXEC, NULL);
 
 	mount_at(base, "dev", dev);
@@ -117,7 +147,6 @@ static void make_dev(int base, const int *nodes)
 		const int fd = openat(dev, devices[i].name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
 		if (fd < 0 || close(fd) < 0)
 			die("dev", devices[i].name, errno, NULL);
-		restrict_tree(nodes[i], K_RDONLY | K_NOSUID | K_NOEXEC, false, devices[i].name);
 		attach(nodes[i], dev, devices[i].name, devices[i].name);
 	}
 	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
@@ -125,18 +154,33 @@ static void make_dev(int base, const int *nodes)
 			die("dev", links[i][1], errno, NULL);
 	if (mkdirat(dev, "pts", 0755) < 0 || mkdirat(dev, "shm", 0755) < 0)
 		die("dev", "pts, shm", errno, NULL);
+	restrict_tree(dev, K_RDONLY | K_NOSUID | K_NOEXEC, true, "dev"); /* with the nodes, whose mounts alone are not nodev */
 	mount_at(dev, "pts", new_fs("devpts", pts_options, K_NOSUID | K_NOEXEC, NULL));
 	mount_at(dev, "shm", new_fs("tmpfs", shm_options, K_NOSUID | K_NODEV, NULL));
-	restrict_tree(dev, K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, false, "dev");
+}
+
+static void hide(int proc, const int *blanks)
+{
+	for (size_t i = 0; i < N_HIDDEN; i++) {
+		const int fd = open_path(proc, hidden[i], 0, true);
+		if (fd < 0 && errno == ENOENT) /* a kernel without keys */
+			continue;
+		if (fd < 0)
+			die("proc", hidden[i], errno, NULL);
+		restrict_tree(blanks[i], K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, false, hidden[i]);
+		attach(blanks[i], fd, "", hidden[i]);
+		(void)close(fd);
+	}
 }
 
 /* Returns proc: always a new one of the new pid namespace, never the host's (R17). */
-static int make_base(int base, const int *nodes)
+static int make_base(int base, const int *nodes, const int *blanks)
 {
-	const char *const tmp_options[] = { "mode", "1777", "size", opt.size, NULL };
+	const char *const tmp_options[] = { "mode", "1777", "size", opt.size, "nr_inodes", opt.inodes, NULL };
 	const int proc = new_fs("proc", NULL, K_NOSUID | K_NODEV | K_NOEXEC, PROC_HINT);
 
 	mount_at(base, "proc", proc);
+	hide(proc, blanks);
 	mount_at(base, "sys", new_fs("sysfs", NULL, K_RDONLY | K_NOSUID | K_NODEV | K_NOEXEC, PROC_HINT));
 	make_dev(base, nodes);
 	mount_at(base, "tmp", new_fs("tmpfs", tmp_options, K_NOSUID | K_NODEV, NULL));
@@ -160,7 +204,7 @@ static void attach_items(int base)
 			die("destination: only an overlay can be the root", it->dst, 0, NULL);
 		if (S_ISDIR(st.st_mode) != it->is_dir)
 			die("destination: a directory and a file", it->dst, 0, NULL);
-		attach(it->fd, d, "", it->dst);
+		attach_item(it, d, "");
 		(void)close(d);
 		(void)close(it->fd);
 	}

@@ -12,9 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -46,15 +48,34 @@ enum { EXIT_REFUSED = 125, EXIT_NOEXEC = 126, EXIT_NOTFOUND = 127, EXIT_SIGNAL =
 
 #define CAP_BIT(c) (UINT64_C(1) << (c))
 #define LINK_HINT "symbolic links are not followed"
+#define BAD_REPORT "bad option: -E wants the write end of a pipe"
 
+static int refusals = 2; /* where die writes: stderr, or the pipe that -E names */
+
+/* Ends what snprintf wrote by a newline. A control character in a path becomes "?": no name can make a line of its own. */
+static inline size_t end_line(char *text, size_t room, int n)
+{
+	const size_t len = n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	text[len] = '\n';
+	return len + 1;
+}
+
+/* At most PIPE_BUF bytes in one write: an empty pipe takes them whole and at once (pipe(7)), also when nobody reads yet. */
 static inline _Noreturn void die(const char *what, const char *arg, int err, const char *hint)
 {
-	char line[2 * PATH_MAX];
+	enum { ROOM = PIPE_BUF / 4 * 3 };
+	char line[PIPE_BUF];
 	const char *const why = err == ENOSYS ? "Linux 5.12 or newer is needed" : err ? strerror(err) : "";
-	const int n = snprintf(line, sizeof line, SELF ": %s%s%s%s%s\n%s%s%s", what, arg ? ": " : "", arg ? arg : "",
-		*why ? ": " : "", why, hint ? "hint: " : "", hint ? hint : "", hint ? "\n" : "");
+	size_t len = end_line(line, ROOM, snprintf(line, ROOM, SELF ": %s%s%s%s%s", what, arg ? ": " : "", arg ? arg : "",
+		*why ? ": " : "", why));
 
-	if (n > 0 && write(2, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0)
+	if (hint)
+		len += end_line(line + len, PIPE_BUF - ROOM, snprintf(line + len, PIPE_BUF - ROOM, "hint: %s", hint));
+	if (write(refusals, line, len) < 0)
 		_exit(EXIT_REFUSED); /* nobody to tell: the exit code still does */
 	_exit(EXIT_REFUSED);
 }
@@ -83,6 +104,16 @@ static inline char *env_arg(char *text)
 	return text;
 }
 
+/* Digits only, 1 to 9999999. */
+static inline unsigned long number_arg(const char *text, const char *complaint)
+{
+	const unsigned long n = text && strlen(text) < 8 && strspn(text, "0123456789") == strlen(text) ? strtoul(text, NULL, 10) : 0;
+
+	if (n == 0)
+		die(complaint, text, 0, NULL);
+	return n;
+}
+
 /* A setuid or setgid copy would act for its owner, and root needs no helper: neither has a safe meaning (R1). */
 static inline void check_identity(int argc)
 {
@@ -105,10 +136,43 @@ static inline void check_standard_fds(void)
 	}
 }
 
+/* From here on refusals go to this pipe, of which the command gets nothing: what it prints cannot pass for one (R51). */
+static inline void report_to(int fd, bool close_on_exec)
+{
+	struct stat st;
+	const int flags = fcntl(fd, F_GETFL);
+	const bool pipe_end = flags >= 0 && (flags & O_ACCMODE) == O_WRONLY && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+
+	if (fd < 3 || !pipe_end || fcntl(fd, F_SETFD, close_on_exec ? FD_CLOEXEC : 0) < 0)
+		die(BAD_REPORT, NULL, 0, NULL);
+	refusals = fd;
+}
+
+static inline void stop_reporting(void)
+{
+	if (refusals != 2)
+		(void)close(refusals);
+	refusals = 2;
+}
+
+static inline void close_range_or_die(unsigned first, unsigned last)
+{
+	if (syscall(SYS_close_range, first, last, 0) < 0)
+		die("close_range", NULL, errno, NULL);
+}
+
+/* All descriptors but the pipe of the refusals. */
 static inline void close_from(unsigned first)
 {
-	if (syscall(SYS_close_range, first, ~0U, 0) < 0)
-		die("close_range", NULL, errno, NULL);
+	const unsigned spared = (unsigned)refusals;
+
+	if (spared < 3 || spared < first) {
+		close_range_or_die(first, ~0U);
+	} else {
+		if (spared > first)
+			close_range_or_die(first, spared - 1);
+		close_range_or_die(spared + 1, ~0U);
+	}
 }
 
 struct cap_header {
@@ -162,6 +226,29 @@ static inline int open_path(int dir, const char *path, int flags, bool beneath)
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
 }
 
+/* File systems in which the kernel speaks: /proc/PID belongs to its user and leads to everything of the host's (fact 4). */
+static const struct {
+	const char *type;
+	uint32_t magic; /* of statfs(2), include/uapi/linux/magic.h */
+} kernel_fs[] = {
+	{ "proc", 0x9fa0 }, { "sysfs", 0x62656572 }, { "cgroup", 0x27e0eb }, { "cgroup2", 0x63677270 }, { "devpts", 0x1cd1 },
+	{ "debugfs", 0x64626720 }, { "tracefs", 0x74726163 }, { "securityfs", 0x73636673 }, { "configfs", 0x62656570 },
+	{ "bpf", 0xcafe4a11 }, { "nsfs", 0x6e736673 }, { "pidfs", 0x50494446 }, { "fusectl", 0x65735543 },
+	{ "selinuxfs", 0xf97cff8c }, { "smackfs", 0x43415d53 }, { "binfmt_misc", 0x42494e4d }, { "efivarfs", 0xde5e81e4 },
+	{ "pstore", 0x6165676c }, { "mqueue", 0x19800202 }, { "rpc_pipefs", 0x67596969 }, { "resctrl", 0x07655821 },
+};
+
+static inline void refuse_kernel_fs(int fd, const char *what, const char *path)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		die_path(what, path, errno);
+	for (size_t i = 0; i < sizeof kernel_fs / sizeof *kernel_fs; i++)
+		if ((uint32_t)fs.f_type == kernel_fs[i].magic)
+			die(what, path, 0, NULL);
+}
+
 static inline bool is_slash(const struct stat *st)
 {
 	struct stat top;
@@ -186,6 +273,7 @@ static inline int open_root(const char *path)
 		die("root: not owned by the caller", path, 0, NULL);
 	if (st.st_mode & 022)
 		die("root: writable by others", path, 0, NULL);
+	refuse_kernel_fs(fd, "root: a kernel file system", path);
 	return fd;
 }
 

@@ -1,5 +1,5 @@
 /*
- * tree.h - mounts as descriptors: file systems, clones of trees, read-only overlays, and what may be used for them.
+ * tree.h - mounts as descriptors: file systems, clones of trees, and what may be a source or a layer.
  * Only xsrc-mount includes it. A path of the caller is opened once; everything after goes by that descriptor, because
  * mount(2) by path is won by whoever swaps a directory for a link in between (SECURITY.md fact 3).
  */
@@ -23,10 +23,15 @@ struct attr64 {
 	uint64_t set, clear, propagation, userns;
 };
 
+enum { K_NOSYMFOLLOW = 0x200000, K_ST_NOEXEC = 0x08, K_ST_NOSYMFOLLOW = 0x2000 }; /* MOUNT_ATTR_*, ST_* of statfs(2) */
+enum { K_STATX_MNT_ID = 0x1000, MAX_OURS = 1024 };
+
 static struct {
-	char text[1 << 20]; /* one kind byte and one path for each mount of this namespace */
-	size_t len;
-} mounts;
+	uint64_t id;
+	const char *name;
+	bool layer;
+} ours[MAX_OURS]; /* every mount that we attached: 256 items and 500 layers are the most, and some twenty of our own */
+static size_t n_ours;
 
 /* Only ever sets flags: what was locked read-only, nodev or noexec stays so, also where remount would fail with EPERM. */
 static void restrict_tree(int fd, uint64_t set, bool recursive, const char *name)
@@ -47,12 +52,29 @@ static int clone_tree(int fd, const char *name)
 	return t;
 }
 
+/* The number that the mount has in mountinfo, whatever its path becomes. */
+static uint64_t mount_id(int fd)
+{
+	struct {
+		uint32_t mask, other[35];
+		uint64_t mnt_id, more[13];
+	} st = { .mask = 0 }; /* struct statx, 256 bytes */
+
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, K_STATX_MNT_ID, &st) < 0 || !(st.mask & K_STATX_MNT_ID))
+		die("statx", "mount", errno, NULL);
+	return st.mnt_id;
+}
+
 static void attach(int tree, int dir, const char *path, const char *name)
 {
 	const unsigned flags = K_FROM_EMPTY | (*path ? 0U : K_TO_EMPTY);
 
+	if (n_ours == MAX_OURS)
+		die("too many mounts", name, 0, NULL);
 	if (syscall(SYS_move_mount, tree, "", dir, path, flags) < 0)
 		die("move_mount", name, errno, NULL);
+	ours[n_ours].id = mount_id(tree);
+	ours[n_ours++].name = name;
 }
 
 static int set_option(int fs, const char *key, const char *value)
@@ -78,114 +100,20 @@ static int new_fs(const char *type, const char *const *options, uint64_t attrs, 
 	return m;
 }
 
-static bool is_pseudo(const char *type)
-{
-	static const char *const names[] = {
-		"proc", "sysfs", "cgroup", "cgroup2", "devpts", "debugfs", "tracefs", "securityfs", "configfs", "bpf",
-	};
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (!strcmp(type, names[i]))
-			return true;
-	return false;
-}
-
-/* Copies a field of mountinfo, where space, tab, newline, backslash and # are written as \ooo. */
-static char *unescape(char *to, const char *from)
-{
-	for (; *from && *from != ' '; to++) {
-		if (*from == '\\' && from[1] && from[2] && from[3]) {
-			*to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-			from += 4;
-		} else {
-			*to = *from++;
-		}
-	}
-	*to = '\0';
-	return to + 1;
-}
-
-/* Reads /proc/self/mountinfo once and keeps, in place, what is asked later: where something is mounted and its kind. */
-static void read_mounts(void)
-{
-	ssize_t n = 1;
-	size_t len = 0;
-	const int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-
-	while (fd >= 0 && n > 0 && len < sizeof mounts.text - 1) {
-		n = read(fd, mounts.text + len, sizeof mounts.text - 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
-	if (fd < 0 || n < 0)
-		die("mount table", "/proc/self/mountinfo", errno, NULL);
-	if (n > 0)
-		die("mount table: too many mounts", NULL, 0, NULL);
-	(void)close(fd);
-	mounts.text[len] = '\0';
-	char *out = mounts.text;
-	for (char *line = mounts.text, *next; *line; line = next) {
-		char *const end = strchr(line, '\n');
-		if (!end)
-			die("mount table: no end of line", NULL, 0, NULL);
-		*end = '\0';
-		next = end + 1;
-		char *type = strstr(line, " - ");
-		char *where = line;
-		for (int field = 1; where && field < 5; field++)
-			where = (where = strchr(where, ' ')) ? where + 1 : NULL;
-		if (!type || !where)
-			die("mount table: unknown form", NULL, 0, NULL);
-		type += 3;
-		type[strcspn(type, " ")] = '\0';
-		*out++ = is_pseudo(type) ? 'p' : 'm';
-		out = unescape(out, where);
-	}
-	mounts.len = (size_t)(out - mounts.text);
-}
-
-/* R43: overlayfs clones the layer's own mount only, so a mount below it would be uncovered; a recursive clone keeps the mounts,
- * but a host's /proc among them is a way out through /proc/PID/root. The table was read before we mounted anything. */
-static void refuse_below(int fd, bool pseudo_only, const char *what, const char *name)
-{
-	char link[32], path[PATH_MAX];
-
-	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd); /* always fits */
-	const ssize_t n = readlink(link, path, sizeof path - 1);
-	if (n <= 0 || n >= (ssize_t)sizeof path - 1 || *path != '/')
-		die(what, name, n < 0 ? errno : ENAMETOOLONG, NULL);
-	path[n] = '\0';
-	const size_t len = n == 1 ? 0 : (size_t)n;
-	for (const char *m = mounts.text; m < mounts.text + mounts.len; m += strlen(m) + 1) {
-		if ((*m == 'p' || !pseudo_only) && !strncmp(m + 1, path, len) && m[1 + len] == '/' && m[2 + len]) {
-			char text[PATH_MAX + 64];
-			(void)snprintf(text, sizeof text, "%s is mounted there", m + 1); /* a cut hint is still one */
-			die(pseudo_only ? "a kernel file system is mounted below" : "a mount lies below this layer", name, 0, text);
-		}
-	}
-}
-
 /* A -r or -w source (R13). Sockets, FIFOs and devices stay usable through a read-only bind: only files and directories. */
 static int open_source(const char *path, bool *is_dir)
 {
-	static const uint32_t magic[] = { /* proc sysfs cgroup cgroup2 devpts debugfs tracefs securityfs configfs bpf */
-		0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x64626720, 0x74726163, 0x73636673, 0x62656570, 0xcafe4a11,
-	};
 	struct stat st;
-	struct statfs fs;
 	const int fd = open_path(AT_FDCWD, path, 0, false);
 
-	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		die_path("source", path, errno);
 	*is_dir = S_ISDIR(st.st_mode);
 	if (!*is_dir && !S_ISREG(st.st_mode))
 		die("source: neither a directory nor a file", path, 0, NULL);
 	if (is_slash(&st))
 		die("source: refusing /", path, 0, NULL);
-	for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
-		if ((uint32_t)fs.f_type == magic[i])
-			die("source: a kernel file system", path, 0, NULL);
-	if (*is_dir)
-		refuse_below(fd, true, "source", path);
+	refuse_kernel_fs(fd, "source: a kernel file system", path);
 	const int tree = clone_tree(fd, path);
 	(void)close(fd);
 	return tree;
@@ -213,72 +141,10 @@ static int open_layer(const char *path, bool userns)
 		die("layer: not owned by the caller, nor a system directory", path, 0, NULL);
 	if (st.st_mode & 022)
 		die("layer: writable by others", path, 0, NULL);
-	refuse_below(fd, false, "layer", path);
-	return fd;
-}
-
-/* Before Linux 6.5: mount(2) with names relative to /proc/self/fd, onto the cell's r by descriptor, then taken off as a tree.
- * (fsconfig would cut the list at 256 bytes there.) */
-static int overlay_by_mount(const int *layers, size_t n, int cell)
-{
-	char data[4096], at[16], top[16];
-	size_t len = (size_t)snprintf(data, sizeof data, "redirect_dir=nofollow,metacopy=off,index=off,lowerdir=");
-	const int r = open_path(cell, "r", O_DIRECTORY, true);
-
-	for (size_t i = 0; i < n && len < sizeof data; i++)
-		len += (size_t)snprintf(data + len, sizeof data - len, i ? ":%d" : "%d", layers[i]);
-	if (len >= sizeof data)
-		die("overlay: too many layers for this kernel", NULL, 0, NULL);
-	(void)snprintf(at, sizeof at, "%d", r);
-	if (r < 0 || chdir("/proc/self/fd") < 0 || mount("overlay", at, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, data) < 0)
-		die("mount", "overlay", errno, errno == ENODEV ? "this kernel has no overlay module" : NULL);
-	const int above = open_path(cell, "r", O_DIRECTORY, true);
-	if (above < 0)
-		die("overlay", "r", errno, NULL);
-	const int tree = clone_tree(above, "overlay");
-	(void)snprintf(top, sizeof top, "%d", above);
-	if (umount2(top, MNT_DETACH) < 0 || chdir("/") < 0 || close(above) < 0 || close(r) < 0)
-		die("overlay", "umount", errno, NULL);
+	refuse_kernel_fs(fd, "layer: a kernel file system", path);
+	const int tree = clone_tree(fd, path);
+	(void)close(fd);
 	return tree;
-}
-
-/* The layers as one read-only tree, top first. No userxattr, nothing redirected and no metacopy: then the only attributes with a
- * meaning are trusted.overlay.*, which the owner of a layer cannot set. One layer is a bind: overlayfs wants two (fact 11). */
-static int overlay(const int *layers, size_t n, int cell)
-{
-	bool strings = false;
-	char text[256];
-
-	if (n == 1)
-		return clone_tree(layers[0], "layer");
-	const int fs = (int)syscall(SYS_fsopen, "overlay", 1);
-	bool ok = fs >= 0;
-	for (size_t i = 0; ok && i < n; i++) {
-		ok = !strings && syscall(SYS_fsconfig, fs, K_SET_FD, "lowerdir+", NULL, layers[i]) == 0; /* Linux 6.13 */
-		if (!ok && (strings || (i == 0 && (errno == EINVAL || errno == EOPNOTSUPP)))) { /* the latter before 6.5 */
-			strings = true;
-			(void)snprintf(text, sizeof text, "/proc/self/fd/%d", layers[i]);
-			ok = set_option(fs, "lowerdir+", text) == 0; /* Linux 6.5 */
-		}
-	}
-	ok = ok && set_option(fs, "redirect_dir", "nofollow") == 0 && set_option(fs, "metacopy", "off") == 0;
-	ok = ok && set_option(fs, "index", "off") == 0 && syscall(SYS_fsconfig, fs, K_CREATE, NULL, NULL, 0) == 0;
-	const int m = ok ? (int)syscall(SYS_fsmount, fs, 1, K_RDONLY | K_NOSUID | K_NODEV) : -1;
-	const int err = errno;
-	if (m < 0 && fs >= 0 && strings) {
-		(void)close(fs);
-		return overlay_by_mount(layers, n, cell);
-	}
-	if (m < 0) {
-		const ssize_t len = fs >= 0 ? read(fs, text, sizeof text - 1) : 0; /* the kernel's own words, "e overlay: ..." */
-		text[len > 0 ? len : 0] = '\0';
-		text[strcspn(text, "\n")] = '\0';
-		const char *const known = err == ENODEV ? "this kernel has no overlay module" :
-			err == ELOOP ? "a layer is given twice, or lies inside another" : NULL;
-		die("mount", "overlay", err, known ? known : *text ? text : NULL);
-	}
-	(void)close(fs);
-	return m;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * xsrc-chroot - change the root, give everything up, run one command.
  *
- *   xsrc-chroot [-0] [-d DIR] {-e K=V}... -- DIR CMD [ARG...]
+ *   xsrc-chroot [-E FD] [-0] [-S] [-d DIR] {-e K=V}... -- DIR CMD [ARG...]
  *
  * Needs cap_sys_chroot, by file capability or ambient inside xsrc-mount's user namespace. A process that was chrooted
  * cannot make user namespaces (user_namespaces(7)), which is why this is not a pivot_root. Run by hand by anyone it is
@@ -10,11 +10,14 @@
 #define _GNU_SOURCE
 #define SELF "xsrc-chroot"
 
+#include <sys/resource.h>
+
 #include "priv.h"
 #include "filter.h"
 
 struct options {
-	bool fake_root;
+	bool fake_root, no_setid;
+	int report; /* descriptor that refusals are written to; 0: stderr */
 	const char *workdir, *root;
 	char **env, **command;
 };
@@ -22,12 +25,16 @@ struct options {
 /* The environment is moved to the front of argv: each entry took two places there, so it and its NULL always fit. */
 static struct options parse(char **argv)
 {
-	struct options o = { false, "/", NULL, argv, NULL };
+	struct options o = { false, false, 0, "/", NULL, argv, NULL };
 	size_t i = 1, n = 0;
 
 	for (; argv[i] && strcmp(argv[i], "--"); i++) {
 		if (!strcmp(argv[i], "-0")) {
 			o.fake_root = true;
+		} else if (!strcmp(argv[i], "-S")) {
+			o.no_setid = true;
+		} else if (!strcmp(argv[i], "-E")) {
+			o.report = (int)number_arg(argv[++i], BAD_REPORT);
 		} else if (!strcmp(argv[i], "-d")) {
 			o.workdir = path_arg("-d DIR", argv[++i], true);
 		} else if (!strcmp(argv[i], "-e")) {
@@ -87,6 +94,16 @@ static void drop_caps(bool setpcap)
 		die("capabilities are left", NULL, 0, NULL);
 }
 
+/* What crashes in here is no business of the host's handler of core files, which often is root's. 1 is the value that stops it
+ * (core(5)); a hard limit of 0 that the caller has cannot be raised. */
+static void limit_core(void)
+{
+	const struct rlimit one = { 1, 1 };
+
+	if (setrlimit(RLIMIT_CORE, &one) < 0 && errno != EPERM)
+		die("core limit", NULL, errno, NULL);
+}
+
 /* A filter that was accepted and does nothing would pass unseen: ask it (both calls fail otherwise without one). */
 static void test_filter(bool fake_root)
 {
@@ -96,18 +113,31 @@ static void test_filter(bool fake_root)
 		die("the seccomp filter does not work", "setgroups", errno, NULL);
 }
 
+/* The caller's sign that no refusal follows: from here on the command speaks. execve closes the pipe. */
+static void report_entered(void)
+{
+	static const char word[] = "entered\n";
+
+	if (refusals != 2 && write(refusals, word, sizeof word - 1) < 0)
+		die("report", NULL, errno, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	no_new_privs();
 	check_identity(argc);
 	const struct options o = parse(argv);
 	check_standard_fds();
+	if (o.report)
+		report_to(o.report, true);
 	close_from(3);
 	const uint64_t caps = check_caps();
 	enter(o.root, o.workdir);
 	drop_caps(caps & CAP_BIT(K_CAP_SETPCAP));
-	install_filter(o.fake_root);
+	limit_core();
+	install_filter(o.fake_root, o.no_setid);
 	test_filter(o.fake_root);
+	report_entered();
 	execve(o.command[0], o.command, o.env);
 	const int err = errno;
 	char line[PATH_MAX + 128];

@@ -1,8 +1,8 @@
 /*
  * xsrc-mount - make the namespaces and mounts of one build, then run xsrc-chroot in them and nothing else.
  *
- *   xsrc-mount [-u|-c] [-W] [-l] [-0] [-T MiB] [-P PID] {-r SRC DST | -w SRC DST | -o DST LAYER... -}... {-e K=V}...
- *              [-d DIR] -- ROOT CMD [ARG...]
+ *   xsrc-mount [-u|-c] [-E FD] [-W] [-l] [-0] [-S] [-T MiB] [-P PID] {-r SRC DST | -w SRC DST | -o DST LAYER... -}...
+ *              {-e K=V}... [-d DIR] -- ROOT CMD [ARG...]
  *
  * Needs cap_sys_admin (and cap_net_admin to raise lo); without them it does the same in a user namespace of the caller.
  * SECURITY.md has the facts, the requirements (R) and the order of calls, which main follows by number.
@@ -22,6 +22,7 @@
 #include "args.h"
 #include "cell.h"
 #include "priv.h"
+#include "table.h"
 #include "tree.h"
 
 #define USERNS_HINT "setcap cap_sys_admin,cap_net_admin=ep xsrc-mount; or allow user namespaces: " \
@@ -212,11 +213,13 @@ int main(int argc, char **argv)
 	const unsigned uid = getuid(), gid = getgid();
 	char outer_uids[32], outer_gids[32], inner_uids[32], inner_gids[32];
 	char *no_env[] = { NULL };
-	int lifeline[2], nodes[N_DEVICES];
+	int lifeline[2], nodes[N_DEVICES], blanks[N_HIDDEN];
 
 	check_identity(argc); /* 1 */
 	parse(argv); /* 2 */
 	check_standard_fds(); /* 3 */
+	if (opt.report)
+		report_to(opt.report, false);
 	close_from(3); /* 4 */
 	const bool userns = choose_userns(); /* 5 */
 	(void)umask(022); /* 6; cannot fail */
@@ -243,6 +246,7 @@ int main(int argc, char **argv)
 		caps_set(0, false);
 		no_new_privs();
 		set_dumpable(0);
+		stop_reporting();
 		(void)close(lifeline[0]); /* the other end stays open as long as this process lives */
 		wait_outside(first, caller, &wanted);
 	}
@@ -252,28 +256,32 @@ int main(int argc, char **argv)
 		die("mount: private", "/", errno, errno == EINVAL ? "/ is not a mount point (chroot?)" : USERNS_HINT);
 	if (sethostname("xsrc", 4) < 0)
 		die("sethostname", NULL, errno, NULL);
-	read_mounts();
 	const int r = open_root(opt.root); /* 15: not earlier, a descriptor from before unshare belongs to a foreign mount */
 	const int h = open_helper(userns); /* 16 */
-	refuse_below(r, true, "root", opt.root); /* 17 */
-	const int bare = opt.root_overlay ? -1 : clone_tree(r, opt.root);
+	const int bare = opt.root_overlay ? -1 : clone_tree(r, opt.root); /* 17 */
 	open_items(userns);
 	for (size_t i = 0; i < N_DEVICES; i++)
 		nodes[i] = open_device(i);
-	const int cell = make_cell(r); /* 18 */
-	make_overlays(cell);
+	const int cell = make_cell(r, blanks); /* 18 */
+	const bool layered = make_overlays(cell);
 	const int t = opt.root_overlay ? opt.root_overlay->fd : bare;
 	restrict_tree(t, K_NOSUID | K_NODEV | (opt.writable ? 0U : K_RDONLY), true, opt.root); /* 19 */
-	attach(t, cell, "r", opt.root);
+	if (opt.root_overlay)
+		attach_item(opt.root_overlay, cell, "r");
+	else
+		attach(t, cell, "r", opt.root);
 	/* Without nosuid only where the file capability is wanted: in a user namespace it would clear the ambient set. */
 	restrict_tree(h, K_RDONLY | K_NODEV | (userns ? K_NOSUID : 0U), false, "xsrc-chroot");
 	attach(h, cell, "x", "xsrc-chroot");
 	const int base = open_path(cell, "r", O_DIRECTORY, true); /* 20 */
 	if (base < 0)
 		die_path("root", opt.root, errno);
-	const int proc = make_base(base, nodes);
+	const int proc = make_base(base, nodes, blanks);
 	attach_items(base); /* 21 */
 	enter_cell(cell); /* 22 */
+	check_mounts(proc, userns);
+	if (layered)
+		detach_layers();
 
 	const pid_t second = fork(); /* 23 */
 	if (second < 0)
@@ -283,6 +291,7 @@ int main(int argc, char **argv)
 		caps_set(0, false);
 		no_new_privs();
 		die_with_parent(); /* again: some changes of credentials clear it (PR_SET_PDEATHSIG(2const)) */
+		stop_reporting();
 		close_from(0);
 		reap(second);
 	}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import io
 import os
 import sys
 import traceback
@@ -59,8 +60,8 @@ def main() -> int:
             where = f"{error.filename}: " if error.filename else ""
             report([f"error: {where}{error.strerror}", "  hint: xsrc doctor"])
             return HostError.code
-        traceback.print_exc()
-        report(["this is a bug of xsrc; please report it with the lines above"])
+        lines = traceback.format_exc().rstrip("\n").split("\n")
+        report([*lines, "this is a bug of xsrc; please report it with the lines above"])
         return 70
     finally:
         gc.freeze()  # nor is it looked for them at the end: what is still there goes with the process
@@ -76,6 +77,8 @@ def open_streams() -> None:
     sys.stdin = sys.stdin or open(0)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a file is a reason to stop, whatever the locale knows
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def report(lines: list[str]) -> None:

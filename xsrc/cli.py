@@ -135,7 +135,13 @@ def main(argv: Sequence[str], ui: Ui | None = None) -> int:
     os.umask(0o022)
     verb, code, said = parse(argv)
     if verb is None or code or said:
-        (sys.stderr if code else sys.stdout).write(said)
+        told = ui or for_streams(False)
+        lines = said.splitlines()
+        if code:
+            told.error(lines)
+        for line in [] if code else lines:
+            told.output(line)
+        told.close()
         return code
     host = read_host(argv)
     ui = ui or for_streams(host.live)

@@ -1,12 +1,21 @@
-"""What a person sees: steps, notes and errors on stderr, answers on stdout; meaning here, looks here, nowhere else."""
+"""What a person sees: steps, notes and errors on stderr, answers on stdout; meaning here, looks here, nowhere else.
+
+This is the door to the terminal. What passes it may come from a build, an archive, a template or another user, so
+everything is made visible here (xsrc/model/visible.py), and no caller has to remember it.
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO
+
+from xsrc.model.visible import visible, visible_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -46,6 +55,8 @@ class Ui(Protocol):
     def warn(self, text: str) -> None: ...
     def error(self, lines: Iterable[str]) -> None: ...
     def output(self, text: str) -> None: ...
+    def json(self, value: Any) -> None: ...
+    def contents(self, file: IO[bytes]) -> None: ...
     def stream(self, data: bytes) -> None: ...
     def close(self) -> None: ...
 
@@ -62,6 +73,11 @@ def seconds(duration: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def dumps(value: Any) -> str:
+    """A value as every --json prints it: exact for programs, and safe on a terminal, for it is plain ASCII."""
+    return json.dumps(value, indent=2, default=str)
+
+
 class PlainUi:
     """One line for each thing said; no colour."""
 
@@ -70,7 +86,7 @@ class PlainUi:
 
     def _line(self, text: str) -> None:
         self.out.flush()  # in one log, what was said before stands before
-        print(text, file=self.err, flush=True)
+        print(visible(text), file=self.err, flush=True)
 
     def step(self, package: str, phase: str) -> None:
         """A phase of a package begins; only where that is not shown in place."""
@@ -96,17 +112,34 @@ class PlainUi:
             self._line(line)
 
     def output(self, text: str) -> None:
-        """What was asked for."""
-        print(text, file=self.out)
+        """A line of what was asked for."""
+        print(visible(text), file=self.out)
+
+    def json(self, value: Any) -> None:
+        """What was asked for, for a program."""
+        print(dumps(value), file=self.out)
+
+    def contents(self, file: IO[bytes]) -> None:
+        """A file that was asked for: safe on a terminal, byte for byte in a pipe or a file. Raises OSError."""
+        if self.out.isatty():
+            for line in io.TextIOWrapper(file, encoding="utf-8", errors="replace"):
+                self.output(line.rstrip("\n"))
+        else:
+            self.out.flush()
+            shutil.copyfileobj(file, self.out.buffer)
 
     def stream(self, data: bytes) -> None:
         """What a build says, as it says it."""
-        self.err.write(data.decode(errors="replace"))
+        self.err.write(visible_text(data.decode(errors="replace")))
         self.err.flush()
 
     def close(self) -> None:
         """Nothing more will be said."""
         self.out.flush()
+
+
+_STYLES = {"error:": "bold red", "warning:": "bold yellow", "  hint:": "bold"}
+"""How the first word of a line is shown where there is colour."""
 
 
 class LiveUi(PlainUi):
@@ -120,15 +153,15 @@ class LiveUi(PlainUi):
         self.live: Live | None = None
 
     def _line(self, text: str) -> None:
-        from rich.markup import escape
+        from rich.text import Text
 
-        styled = escape(text)
-        if text.startswith("error") or ": error:" in text:
-            styled = styled.replace("error:", "[bold red]error:[/]", 1)
-        elif text.startswith("warning:"):
-            styled = styled.replace("warning:", "[bold yellow]warning:[/]", 1)
-        elif text.startswith("  hint:"):
-            styled = styled.replace("hint:", "[bold]hint:[/]", 1)
+        line = visible(text)
+        styled = Text(line)  # not markup: whatever the text says, only the word below is styled
+        for word, style in _STYLES.items():
+            if line.startswith(word) or (word == "error:" and ": error:" in line):
+                start = line.index(word)
+                styled.stylize(style, start + len(word) - len(word.lstrip()), start + len(word))
+                break
         self.console.print(styled)
 
     def step(self, package: str, phase: str) -> None:
@@ -153,8 +186,16 @@ class LiveUi(PlainUi):
         self.run(None)
         super().output(text)
 
+    def json(self, value: Any) -> None:
+        self.run(None)
+        super().json(value)
+
+    def contents(self, file: IO[bytes]) -> None:
+        self.run(None)
+        super().contents(file)
+
     def stream(self, data: bytes) -> None:
-        self.console.out(data.decode(errors="replace"), end="")
+        self.console.out(visible_text(data.decode(errors="replace")), end="")
 
     def close(self) -> None:
         self.run(None)
@@ -171,7 +212,8 @@ def table(progress: Progress, console: Console) -> RenderableType:
     shown = progress.rows[: max(1, console.height - 3)]
     for row in shown:
         took = seconds(max(0.0, time.time() - row.began))
-        rows.add_row(Text(row.package, style="bold cyan"), row.phase, Text(took, justify="right"), Text(row.detail))
+        package, phase, detail = visible(row.package), visible(row.phase), visible(row.detail)
+        rows.add_row(Text(package, style="bold cyan"), Text(phase), Text(took, justify="right"), Text(detail))
     words = [f"and {len(progress.rows) - len(shown)} more"] * (len(progress.rows) > len(shown))
     if progress.total > 1:
         words += [f"{count} {state}" for state, count in progress.counts.items() if count]
@@ -205,6 +247,14 @@ class WorkerUi:
 
     def output(self, text: str) -> None:
         self.say("output", text)
+
+    def json(self, value: Any) -> None:
+        for line in dumps(value).split("\n"):
+            self.output(line)
+
+    def contents(self, file: IO[bytes]) -> None:
+        for line in io.TextIOWrapper(file, encoding="utf-8", errors="replace"):
+            self.output(line.rstrip("\n"))
 
     def stream(self, data: bytes) -> None:
         self.say("stream", data.decode(errors="replace"))

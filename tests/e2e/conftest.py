@@ -36,9 +36,9 @@ class Dash:
 
 
 def launcher(land: Land) -> str:
-    """The `xsrc` that helpers/setup put on the PATH."""
+    """The `xsrc` that helpers/setup put on the PATH: below the home where the machine's is missing or another."""
     home = land.user.home
-    found = shutil.which("xsrc", path=f"/usr/local/bin:{home}/.local/bin:{home}/bin")
+    found = shutil.which("xsrc", path=f"{home}/.local/bin:{home}/bin:/usr/local/bin")
     assert found, f"helpers/setup has put no xsrc on the PATH\n{land.setup}"
     return found
 

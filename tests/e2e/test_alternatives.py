@@ -177,7 +177,7 @@ def test_gc_refuses_while_a_build_runs(site: Site) -> None:
 
 
 def test_gc_takes_builds_that_stand_aside(site: Site) -> None:
-    """And what a sweep that was cut off had begun with; unfinished destdirs are for clean."""
+    """And what a sweep that was cut off had begun with."""
     for text in ("one", "two"):
         package(site, "p", {"usr/share/p": text})
         site.build("p")

@@ -62,8 +62,11 @@ def made(land: Land) -> Iterator[Made]:
     tree = land.folder("tree-2")
     for part in ("templates", "masterdir-skel"):
         (tree / part).symlink_to(land.clone / part)
-    (tree / ".xsrc.toml").write_text(f'srcdistdir = "{one}/pkg-srcdistdir"\n')
-    yield Made(land, (one, two), (first, land.xsrc("-m", two, *command, cwd=tree)), left)
+    config = tree / "config/xsrc/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'srcdistdir = "{one}/pkg-srcdistdir"\n')
+    second = land.xsrc("-m", two, *command, cwd=tree, env={"XDG_CONFIG_HOME": str(tree / "config")})
+    yield Made(land, (one, two), (first, second), left)
 
 
 def test_what_was_killed_is_made_by_the_same_command(made: Made) -> None:
@@ -96,8 +99,8 @@ def test_a_base_is_listed_with_its_packages_and_sealed(made: Made) -> None:
 
 
 def on_base(made: Made, site: Site) -> Site:
-    """A site whose tree says that it builds on the base."""
-    site.write(".xsrc.toml", f'base = "debian"\nbasedir = "{made.bases}"\n')
+    """A site whose user builds on the base."""
+    site.settings(f'base = "debian"\nbasedir = "{made.bases}"\n')
     return site
 
 
@@ -205,7 +208,7 @@ def test_lists_that_were_changed_are_refused(made: Made, site: Site, tampered: s
 def test_a_base_is_removed_unless_it_is_in_use(made: Made, site: Site) -> None:
     two = made.masterdirs[1]
     site.script("slow", scripts={"do_build": "sleep 297.25\n"})
-    site.write(".xsrc.toml", f'basedir = "{two}/pkg-base"\n')
+    site.settings(f'basedir = "{two}/pkg-base"\n')
     with people.ended(site.start("--base", "debian", "build", "slow")) as running:
         look.until(lambda: look.processes("sleep 297.25"), "the build")
         site.xsrc("bootstrap", "--remove", "debian").ended(5, "in use")

@@ -173,7 +173,7 @@ def test_rebuild_of_a_stowed_package_with_other_files(site_in_mode: Site) -> Non
     share = site.masterdir / "usr/share"
     assert sorted(os.listdir(share)) == ["comes", "stays"]
     assert (share / "stays").read_text() == "two\n"
-    assert not (site.masterdir / "pkg-destdir/.p-1.0_1").exists()
+    assert not site.work("p-1.0").exists()
 
 
 def test_rebuild_that_conflicts_leaves_the_old_one(site: Site) -> None:

@@ -131,4 +131,4 @@ def test_what_git_does_not_give_is_said(site: Site, repository: Repository) -> N
     site.settings(f'[sites]\nGITHUB_SITE = "file://{repository.path.parent}"\n')
     template(site, f"{{GITHUB_SITE}}/{repository.path.name}/.git", repository.commit, "0" * 64)
     refused = site.xsrc("fetch", "g", env={"HOME": str(site.root / "home")}).ended(1)
-    assert "transport 'file' not allowed" in refused.err
+    assert "want an http, https or git address" in refused.err

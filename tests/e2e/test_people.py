@@ -38,6 +38,7 @@ def roots_site(site: Site, root: User) -> Site:
     for path in (site.root, *site.root.rglob("*")):
         os.chown(path, 0, 0, follow_symlinks=False)
     site.land.own(site.root, root)
+    site.owner = root
     return site
 
 
@@ -103,7 +104,9 @@ def test_stranger_without_the_group_builds_in_a_user_namespace(as_root: Land, si
     assert as_root.stranger is not None
     site.hello()
     own = as_root.folder("of-e", as_root.stranger)
-    result = site.xsrc("build", "-m", own / "m", "hello", user=as_root.stranger).ok("hello-1.0_1: stowed")
+    trusting = {"XSRC_SAFE_DIRECTORIES": str(site.root)}
+    result = site.xsrc("build", "-m", own / "m", "hello", user=as_root.stranger, env=trusting)
+    result.ok("hello-1.0_1: stowed")
     if as_root.modes["caps"] is None:
         assert "note: using a user namespace: this user is not in group xbuild" in result.err
     assert as_root.run(own / "m/bin/hello", user=as_root.stranger).ok().out == "hello 1.0\n"
@@ -115,9 +118,10 @@ def test_asking_for_capabilities_without_the_group(as_root: Land, site: Site) ->
     assert as_root.stranger is not None
     site.script("s")
     own = as_root.folder("of-e", as_root.stranger)
-    result = site.xsrc("build", "-m", own / "m", "s", user=as_root.stranger, mode="caps")
+    trusting = {"XSRC_SAFE_DIRECTORIES": str(site.root)}
+    result = site.xsrc("build", "-m", own / "m", "s", user=as_root.stranger, mode="caps", env=trusting)
     result.ended(4, "not in group xbuild", "hint: xsrc doctor")
-    doctor = site.xsrc("doctor", "-m", own / "m", user=as_root.stranger, mode="userns")
+    doctor = site.xsrc("doctor", "-m", own / "m", user=as_root.stranger, mode="userns", env=trusting)
     assert f"usermod -aG xbuild {as_root.stranger.name}" in doctor.out
 
 
@@ -143,9 +147,11 @@ def test_another_user_may_look_and_not_touch(as_root: Land, site: Site) -> None:
     site.hello()
     site.build("hello")
     before = site.farm()
+    trusting = {"XSRC_SAFE_DIRECTORIES": str(site.root)}
+    site.xsrc("list", user=stranger).ended(4, f"{site.root} belongs to {site.land.user.name}", "safe_directories")
     assert as_root.run(site.masterdir / "bin/hello", user=stranger).ok().out == "hello 1.0\n"
-    assert "* hello-1.0_1" in site.xsrc("list", user=stranger).ok().out
-    assert site.xsrc("owner", "/usr/bin/hello", user=stranger).ok().out == "/usr/bin/hello: hello-1.0_1\n"
+    assert "* hello-1.0_1" in site.xsrc("list", user=stranger, env=trusting).ok().out
+    assert site.xsrc("owner", "/usr/bin/hello", user=stranger, env=trusting).ok().out == "/usr/bin/hello: hello-1.0_1\n"
     for words in (("unstow", "hello"), ("build", "-f", "hello"), ("restow",)):
-        site.xsrc(*words, user=stranger).ended(4, "Permission denied")
+        site.xsrc(*words, user=stranger, env=trusting).ended(4, "Permission denied")
     assert site.farm() == before

@@ -175,7 +175,7 @@ def test_scripts_stop_at_the_first_error_and_know_their_variables(site: Site) ->
 
 def test_shared_folder_of_distfiles(site: Site) -> None:
     shared = site.land.folder("distfiles")
-    site.write(".xsrc.toml", f'srcdistdir = "{shared}"\n')
+    site.settings(f'srcdistdir = "{shared}"\n')
     site.hello()
     site.build("hello")
     assert [path.name for path in shared.rglob("*.gz")] == ["hello-1.0.tar.gz"]

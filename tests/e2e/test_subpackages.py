@@ -144,9 +144,6 @@ def test_what_was_cut_off_between_two_packages_is_made_again(site: Site) -> None
     library(site)
     site.build("xa").ok("xa-1.0_1: built (xa-devel-1.0_1 is of another build)")
     assert (site.masterdir / "usr/share/doc/xa/README").read_text() == "read\n"
-    (site.masterdir / "pkg-destdir/.xa-1.0_1:xa-doc").mkdir()
-    site.land.own(site.masterdir / "pkg-destdir/.xa-1.0_1:xa-doc")
-    site.xsrc("clean").ok("xa-1.0: removed")
     assert not list((site.masterdir / "pkg-destdir").glob(".*"))
 
 

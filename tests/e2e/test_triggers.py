@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from tests.e2e.kit import pack
 from tests.e2e.kit.site import Site
@@ -73,26 +74,26 @@ COMPILE = 'cat /usr/share/glib-2.0/schemas/my.* >"$out/gschemas.compiled"'
 
 
 def test_a_trigger_runs_once_for_a_change_of_several_packages(site: Site) -> None:
-    tool(site, COMPILE + '; date +%s%N >"$out/when"')
+    tool(site, COMPILE + '; date +%s%N >>"$out/gschemas.compiled"')
     for name in "abc":
         package(site, name, {f"{SCHEMAS}/my.{name}.xml": f"<{name}/>"})
     site.build("-j2", "--no-stow", "tool", "a", "b", "c")
     assert site.xsrc("stow", "-n", "tool", "a", "b", "c").ok().out.splitlines()[-1] == "  ! trigger glib-schemas"
     site.xsrc("stow", "tool", "a", "b", "c").ok()
-    compiled, when = (site.masterdir / SCHEMAS / name for name in ("gschemas.compiled", "when"))
-    assert compiled.read_text() == "<a/>\n<b/>\n<c/>\n<tool/>\n"
+    compiled = site.masterdir / SCHEMAS / "gschemas.compiled"
+    *names, first = compiled.read_text().splitlines()
+    assert names == ["<a/>", "<b/>", "<c/>", "<tool/>"]
     assert len(history(site)) == 1, "what it made is part of the change"
-    first = when.read_text()
     package(site, "other", {"usr/share/other": "x"})
     site.build("other")
-    assert when.read_text() == first, "nothing of this is its business"
+    assert compiled.read_text().splitlines()[-1] == first, "nothing of this is its business"
     site.xsrc("unstow", "b", "c").ok()
-    assert when.read_text() != first
-    assert compiled.read_text() == "<a/>\n<tool/>\n"
+    *names, second = compiled.read_text().splitlines()
+    assert second != first and names == ["<a/>", "<tool/>"]
     site.xsrc("rollback", "1").ok()
-    assert compiled.read_text() == "<a/>\n<b/>\n<c/>\n<tool/>\n"
+    assert compiled.read_text().splitlines()[:-1] == ["<a/>", "<b/>", "<c/>", "<tool/>"]
     site.xsrc("rollback", "0").ok()
-    assert not compiled.exists() and not when.exists()
+    assert not compiled.exists()
 
 
 def test_a_trigger_that_fails_is_told_and_the_stow_stands(site: Site) -> None:
@@ -128,12 +129,27 @@ def test_a_trigger_cannot_write_into_the_root(site: Site) -> None:
     assert (site.destdir("tool-1.0_1") / SCHEMAS / "my.tool.xml").read_text() == "<tool/>\n"
 
 
+def test_a_trigger_makes_what_it_declares_and_nothing_else(site_in_mode: Site) -> None:
+    """Not a file elsewhere, not another file in its own place, and no link; the rest of what it makes is taken."""
+    site = site_in_mode
+    more = '; mkdir -p "$OUT/root"; echo evil >"$OUT/root/.profile"; echo x >"$out/when"; ln -s /etc "$out/link"'
+    tool(site, COMPILE + more)
+    said = site.build("tool").ok("tool-1.0_1: stowed").err
+    for path in ("root/.profile", f"{SCHEMAS}/when", f"{SCHEMAS}/link"):
+        words = f"trigger glib-schemas: /{path}: left out, for it declares to make files {SCHEMAS}/gschemas.compiled"
+        assert words in said
+        assert not os.path.lexists(site.masterdir / path)
+    assert (site.masterdir / SCHEMAS / "gschemas.compiled").read_text() == "<tool/>\n"
+    site.xsrc("verify").ok("0 to be mended")
+
+
 def test_a_trigger_with_a_directory_of_its_own(site: Site) -> None:
-    tool(site, 'mkdir "$out/deep"; echo made >"$out/deep/x"')
+    script = '#!/bin/sh\nmkdir "$1/deep"; echo made >"$1/deep/x"'
+    package(site, "tool", {"usr/bin/update-mime-database": script, "usr/share/mime/packages/my.xml": "<tool/>"})
     site.xsrc("chroot", "true").ok()
     fresh = scan(site)
     site.build("tool")
-    assert (site.masterdir / SCHEMAS / "deep/x").read_text() == "made\n"
+    assert (site.masterdir / "usr/share/mime/deep/x").read_text() == "made\n"
     site.xsrc("verify").ok("0 to be mended")
     site.xsrc("unstow", "tool").ok()
     assert scan(site) == fresh

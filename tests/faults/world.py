@@ -165,7 +165,7 @@ class World:
         context = self.context()
         context.make_masterdir()
         pkgver = PkgVer.parse(package.pkgver)
-        folder = context.masterdir.unfinished(pkgver)
+        folder = context.masterdir.work(pkgver).destdir
         remove_tree(folder)
         for path, text in package.files.items():
             target = folder / path

@@ -206,8 +206,8 @@ def test_settings_in_force(site: Site) -> None:
     """The tree's, then the user's, then the environment and flags."""
     site.script("s", do_build='echo "$MAKEJOBS $CFLAGS"\n')
     place = site.root / "chosen"
-    site.write(".xsrc.toml", f'masterdir = "{place}"\njobs = 3\n[flags]\nCFLAGS = "-O1"\n')
-    env = with_settings(site, "jobs = 5\n")
+    site.write(".xsrc.toml", 'jobs = 3\n[flags]\nCFLAGS = "-O1"\n')
+    env = with_settings(site, f'masterdir = "{place}"\njobs = 5\n')
     site.build("s", env=env).ok(f"stowed into {place}")
     log = place / "var/db/xsrc/logs/s-1.0_1/build.log"
     assert log.read_text() == "5 -O1\n"

@@ -15,6 +15,7 @@ import zstandard
 from xsrc.effects import bases
 from xsrc.effects.debian import postinst
 from xsrc.effects.destdir import remove_tree
+from xsrc.effects.distdir import OpenFile
 from xsrc.errors import ArchiveError, ConflictError, HostError
 from xsrc.model.base import Record
 from xsrc.model.settings import Limits
@@ -62,7 +63,8 @@ def deb(path: Path, data: Iterable[tuple[str, bytes | str | None]], script: str 
 
 
 def unpack(path: Path, top: Path) -> dict[str, str]:
-    return bases.unpack(path, top, LIMITS, debian.place, debian.relative)
+    with path.open("rb") as file:
+        return bases.unpack(OpenFile(path.name, file), top, LIMITS, debian.place, debian.relative)
 
 
 def made(folder: Path, packages: Path) -> Record:
@@ -149,7 +151,9 @@ def test_a_package_that_is_cut_short_is_refused(home: Path, cut: int) -> None:
 def test_a_postinst_is_read_and_not_run(home: Path) -> None:
     script = "update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5\n"
     path = deb(home / "mawk_1_amd64.deb", DASH, script)
-    assert debian.alternatives("mawk", postinst(path, LIMITS))[0].name == "awk"
+    with path.open("rb") as file:
+        text = postinst(OpenFile(path.name, file), LIMITS)
+    assert debian.alternatives("mawk", text)[0].name == "awk"
 
 
 def test_an_export_is_imported_as_the_same_base(home: Path) -> None:

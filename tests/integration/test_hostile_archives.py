@@ -255,14 +255,15 @@ MEASURE = """
 import sys
 from pathlib import Path
 from xsrc.effects import extract
+from xsrc.effects.distdir import OpenFile
 from xsrc.errors import ArchiveError
 from xsrc.model.settings import Limits
 def peak():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) >> 10
 before = peak()
-with open("/dev/null", "wb") as out:
+with open("/dev/null", "wb") as out, open(sys.argv[1], "rb") as file:
     try:
-        extract.repack(Path(sys.argv[1]), out, Limits(unpacked_mib=int(sys.argv[2])))
+        extract.repack(OpenFile(Path(sys.argv[1]).name, file), out, Limits(unpacked_mib=int(sys.argv[2])))
         print("passed")
     except ArchiveError as error:
         print(error.message[-200:])
@@ -409,6 +410,8 @@ def test_the_settings_are_in_force(site: Site, setting: str, why: str) -> None:
     site.template("hello", pack.template(tables=pack.distfile(site.serve("hello-1.0.cpio.gz", data), data)))
     site.write(".xsrc.toml", f"[limits]\n{setting}\n")
     name = setting.partition(" ")[0]
-    site.xsrc("build", "hello").ended(1, "hello-1.0.cpio.gz: it ", f"more than {why} (limits.{name})", ".xsrc.toml")
+    site.xsrc("build", "hello").ended(
+        1, "hello-1.0.cpio.gz: it ", f"more than {why} (limits.{name})", "config.toml: [limits]"
+    )
     site.write(".xsrc.toml", "")
     site.build("hello")

@@ -125,18 +125,21 @@ def test_r16_only_the_cell_is_left(box: Box) -> None:
     with box.running(options=options(box)) as (_, first, payload):
         table = [_line(line) for line in Path(f"/proc/{first}/mountinfo").read_text().splitlines()]
         inner = [_line(line) for line in Path(f"/proc/{payload}/mountinfo").read_text().splitlines()]
-        entries = sorted(path.name for path in Path(f"/proc/{first}/root").iterdir())
+        cell = Path(f"/proc/{first}/root")
+        entries = sorted(path.name for path in cell.iterdir())
+        shelf = sorted(str(path.relative_to(cell)) for path in cell.glob("l/**/*"))
     points = [mount["point"] for mount in table]
     inside = [f"/r{mount['point']}".rstrip("/") for mount in inner]
     assert sorted(points) == sorted(["/", "/x", *inside])
-    assert entries == ["r", "x"]
+    assert entries == ["l", "r", "x"]
+    assert shelf == ["l/s"], "where layers were looked at, an empty directory is left"
     loose = [mount["point"] for mount in table if "nosuid" not in mount["flags"]]
     assert loose == (["/x"] if box.helper.mode == "caps" else [])
     helper = next(mount for mount in table if mount["point"] == "/x")
     assert helper["root"].endswith("/xsrc-chroot")
     assert {"ro", "nodev"} <= set(helper["flags"])
-    cell = next(mount for mount in table if mount["point"] == "/")
-    assert {"ro", "nosuid", "nodev"} <= set(cell["flags"])
+    top = next(mount for mount in table if mount["point"] == "/")
+    assert {"ro", "nosuid", "nodev"} <= set(top["flags"])
 
 
 def _line(line: str) -> dict[str, Any]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from xsrc import ui as module
-from xsrc.ui import LiveUi, PlainUi, Progress, Row, WorkerUi, seconds, table
+from xsrc.ui import LiveUi, PlainUi, Progress, Row, Ui, WorkerUi, seconds, table
 
 
 class Clock:
@@ -167,3 +172,105 @@ def test_a_worker_says_everything_to_its_parent() -> None:
         ("output", "o"),
         ("stream", "a\ufffd\n"),
     ]
+
+
+HOSTILE = "\x1b]52;c;Yg==\x07\x1b]0;t\x07\x1b[2J\x9b31m\x7f\r\b\u202e\u2066\u200f\u061c\u2028\ufeff\udcff"
+SHOWN = r"\x1b]52;c;Yg==\x07\x1b]0;t\x07\x1b[2J\x9b31m\x7f\x0d\x08\u202e\u2066\u200f\u061c\u2028\ufeff\xff"
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that says that it is a terminal, and keeps what it is given."""
+
+    def __init__(self, terminal: bool = True) -> None:
+        self.kept = io.BytesIO()
+        self.terminal = terminal
+        super().__init__(self.kept, encoding="utf-8", errors="surrogatepass", newline="")
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def text(self) -> str:
+        self.flush()
+        return self.kept.getvalue().decode(errors="surrogatepass")
+
+
+OURS = re.compile(r"\x1b\[(?:(?:0|1(?:;\d\d)?|2)m|\?25[lh]|2K|1A)|\r(?=\x1b)|\r(?=\n)")
+"""How rich colours a word, and draws and removes the table."""
+
+
+def say_all(ui: Ui, text: str) -> None:
+    """Everything that an interface can be asked to say, each with a hostile text in it."""
+    ui.step(f"p{text}", f"b{text}")
+    ui.detail(text)
+    ui.run(Progress((Row(f"p{text}", f"b{text}", 0.0, f"d{text}"),)))
+    ui.run(None)
+    ui.note(text)
+    ui.warn(text)
+    ui.error([text, f"error: {text}", f"  hint: {text}", f"x: error: {text}"])
+    ui.output(text)
+    ui.json({text: [text]})
+    ui.contents(io.BytesIO(text.encode(errors="surrogateescape")))
+    ui.stream(text.encode(errors="surrogatepass"))
+    ui.close()
+
+
+@pytest.mark.parametrize("kind", [PlainUi, LiveUi])
+def test_nothing_that_is_said_steers_a_terminal(kind: type[PlainUi]) -> None:
+    out, err = Terminal(), Terminal()
+    say_all(kind(out, err), HOSTILE)
+    said = out.text() + OURS.sub("", err.text())
+    assert not [sign for sign in said if not sign.isprintable() and sign != "\n"]
+    assert "\ufeff" not in said
+    assert err.text().count(SHOWN) >= 6
+    assert out.text().splitlines()[0] == SHOWN
+
+
+@given(st.text(), st.sampled_from([PlainUi, LiveUi]))
+def test_whatever_is_said(text: str, kind: type[PlainUi]) -> None:
+    out, err = Terminal(), Terminal()
+    say_all(kind(out, err), text)
+    said = out.text() + OURS.sub("", err.text())
+    assert not set(said) & set(map(chr, (*range(9), *range(11, 32), *range(0x7F, 0xA0), *range(0x202A, 0x202F))))
+
+
+def test_colours_of_a_build_are_not_obeyed_and_ours_stay() -> None:
+    out, err = streams()
+    ui = LiveUi(out, err)
+    ui.console = Console(file=err, highlight=False, soft_wrap=True, force_terminal=True, color_system="standard")
+    ui.error(["error: \x1b[8mx[red]y"])
+    ui.stream(b"\x1b[31mz\n")
+    assert err.getvalue() == "\x1b[1;31merror:\x1b[0m \\x1b[8mx[red]y\n\\x1b[31mz\n"
+
+
+@pytest.mark.parametrize("kind", [PlainUi, LiveUi])
+def test_one_thing_said_is_one_line(kind: type[PlainUi]) -> None:
+    """A name with a line end in it forges neither a line of xsrc's nor a row of a list."""
+    out, err = streams()
+    ui = kind(out, err)
+    ui.note("a\nhint: b")
+    ui.warn("a\nhint: b")
+    ui.error(["a\nhint: b"])
+    ui.output("a\n/usr/b")
+    ui.close()
+    assert out.getvalue() == "a\\x0a/usr/b\n"
+    assert err.getvalue() == "a\\x0ahint: b\nwarning: a\\x0ahint: b\na\\x0ahint: b\n"
+
+
+def test_json_is_exact_and_plain_ascii() -> None:
+    out, err = streams()
+    value: Any = {"é\x7f\u202e": [HOSTILE, 1, None]}
+    PlainUi(out, err).json(value)
+    assert out.getvalue().isascii()
+    assert "\x7f" not in out.getvalue()
+    assert json.loads(out.getvalue()) == value
+
+
+def test_a_file_that_is_asked_for_goes_to_a_pipe_byte_for_byte_and_to_a_terminal_line_by_line() -> None:
+    data = b"a\x1b[2J\r\n\xff 10%\r20%\nend"
+    pipe = Terminal(terminal=False)
+    PlainUi(pipe, io.StringIO()).contents(io.BytesIO(data))
+    pipe.flush()
+    assert pipe.kept.getvalue() == data
+    terminal = Terminal()
+    LiveUi(terminal, io.StringIO()).contents(io.BytesIO(data))
+    assert terminal.text() == "a\\x1b[2J\n\ufffd 10%\n20%\nend\n"

@@ -13,17 +13,19 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from xsrc.effects import files
+from xsrc.effects import files, machine
 from xsrc.effects.builds import entries
 from xsrc.effects.destdir import close, remove_tree, replace_tree, seal
 from xsrc.effects.files import Below
-from xsrc.errors import ArchiveError, ConflictError, HostError
-from xsrc.model.base import Record
+from xsrc.errors import ArchiveError, ConflictError, HostError, UsageError
+from xsrc.model.base import Record, fitting
 from xsrc.model.manifest import FILES, Manifest
 from xsrc.model.settings import Limits
 
 if TYPE_CHECKING:  # every command looks at bases; few need what archives are read by
     import tarfile
+
+    from xsrc.effects.distdir import OpenFile
 
 RECORD = "base.toml"
 NEW = ".new"
@@ -45,6 +47,21 @@ def every(bases: Path) -> tuple[Record, ...]:
             if record.name == file.parent.name:
                 found.append(record)
     return tuple(found)
+
+
+def choose(wish: str, folder: Path) -> Record:
+    """The finished base that is meant; raises HostError for none, UsageError where it might be one of several."""
+    records = {record.name: record for record in every(folder)}
+    fit = fitting(wish, records)
+    if len(fit) > 1:
+        fit = fitting(f"{wish}-{machine.debian_release()}", fit) or fit
+    if len(fit) > 1:
+        raise UsageError(f"base {wish}: there is {', '.join(fit)}", hint=f"--base {fit[0]}")
+    if not fit:
+        kind = wish if wish.startswith(("debian:", "source")) else "debian"
+        there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
+        raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
+    return records[fit[0]]
 
 
 def hold(folder: Path) -> None:
@@ -86,7 +103,7 @@ def remove(bases: Path, name: str) -> None:
 
 
 def unpack(
-    archive: Path,
+    archive: OpenFile,
     top: Path,
     limits: Limits,
     place: Callable[[str], str | None] = lambda path: path,
@@ -97,7 +114,8 @@ def unpack(
     As long as there is no link below `top`, nothing can be led out of it, and several archives may be unpacked at the
     same time. `text` is what a link at a path is to say. Raises ArchiveError, also for a file that is there already.
     """
-    from xsrc.effects.extract import Policy, admitted, read_whole
+    from xsrc.effects.extract import admitted, read_whole
+    from xsrc.effects.policy import Policy
 
     links = {}
     with read_whole(archive):
@@ -235,10 +253,13 @@ def bring_in(file: Path, bases: Path, limits: Limits, *, replace: bool = False) 
 
     Raises ArchiveError for anything else, and ConflictError where there is another base of its name, unless `replace`.
     """
+    from xsrc.effects.distdir import OpenFile
+
     new = bases / NEW
     new.mkdir(parents=True)
     hint = "xsrc bootstrap --export FILE"
-    links = unpack(file, new, limits)
+    with file.open("rb") as packed:
+        links = unpack(OpenFile(file.name, packed), new, limits)
     for name in (RECORD, FILES):
         if name in links:
             raise ArchiveError(f"{file}: {name} is a link to {links[name]!a}, want a file", hint=hint)

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from xsrc.effects.destdir import remove_tree
-from xsrc.effects.extract import Policy, admitted, read_whole
+from xsrc.effects.distdir import OpenFile
+from xsrc.effects.extract import admitted, read_whole
+from xsrc.effects.policy import Policy
 from xsrc.effects.proc import capture
 from xsrc.errors import FetchFailed, HostError
 from xsrc.model.command import Command
@@ -74,7 +76,7 @@ def keyring() -> Path:
     return found
 
 
-def postinst(deb: Path, limits: Limits) -> str:
+def postinst(deb: OpenFile, limits: Limits) -> str:
     """The text of a package's postinst, "" where it has none; raises ArchiveError for a damaged package."""
     text = ""
     with read_whole(deb):

@@ -5,6 +5,8 @@ Every step goes by `walk`; names are never joined to paths that the kernel would
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -19,13 +21,16 @@ from xsrc.effects.walk import Item, Walk, changed, held
 from xsrc.errors import BuildFailed
 from xsrc.model import elf
 from xsrc.model.interface import libraries
-from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest
+from xsrc.model.manifest import FILES, PROPS, Entry, Kind, Manifest, kept_mode
 from xsrc.model.paths import CONTROLS, is_ours
+from xsrc.model.settings import Limits
 
 _LEAKS = (b"/pkg-destdir/",)
 _LISTS = (FILES, PROPS, f".{PROPS}")
 """Files at the top of a destdir that are written next; a link there would lead the writer away."""
 _CHUNK = 1 << 20
+_ZEROS = bytes(_CHUNK)
+_USUAL = Limits()
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _LINKED = re.compile(r"usr/lib/(lib[^/]+\.so(?:\.[^/]*)?)")
 """Where the linker looks, and what it takes for a library."""
@@ -45,6 +50,8 @@ class Scan:
     """Programs that ask where they themselves are: through a link they would find their destdir and no neighbours."""
     elves: Mapping[str, elf.Elf] = field(default_factory=dict)
     """Its ELF files, by path."""
+    closed: Mapping[str, int] = field(default_factory=dict)
+    """Paths that others than their owner could write, with that mode; the manifest has them without this right."""
 
     def of(self, entries: Iterable[Entry]) -> Scan:
         """The same of some of its paths."""
@@ -54,16 +61,21 @@ class Scan:
         return Scan(manifest, *_sonames(manifest.entries, elves), placed, elves)
 
 
-def scan(destdir: Path) -> Scan:
-    """The manifest of a destdir and the libraries that it needs and provides.
+def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Iterable[tuple[str, int]] = ()) -> Scan:
+    """The manifest of a destdir and the libraries that it needs and provides; messages call it `what`.
+
+    Nobody but its owner may write what a package installs, except with the modes of `open_modes`, each for a glob.
 
     Raises BuildFailed that names every path which no package may have: devices, FIFOs, sockets, names that are not
-    UTF-8, links and strings that lead into a build's own directories; or the first that is too long or changed.
+    UTF-8, links and strings that lead into a build's own directories; or the first that is too long, changed, or more
+    than `limits` allow.
     """
     entries: list[Entry] = []
+    files = _Files(what or destdir.name, limits)
     placed: list[str] = []
     elves: dict[str, elf.Elf] = {}
     bad: list[str] = []
+    closed: dict[str, int] = {}
     links = _Links()
     with Walk(destdir) as at:
         for item in at.items():
@@ -71,11 +83,14 @@ def scan(destdir: Path) -> Scan:
                 continue
             mode = stat.S_IMODE(item.status.st_mode)
             links.see(item)
+            files.see(item)
             if problem := _unwritable(item.path, "name"):
                 bad.append(f"  /{item.path!a}: {problem}")
                 continue
             if is_ours(item.path) or item.path.partition("/")[0] in _LISTS:
                 bad.append(f"  /{item.path}: a place of xsrc itself")
+            if not stat.S_ISLNK(item.status.st_mode) and (kept := kept_mode(item.path, mode, open_modes)) != mode:
+                closed[item.path], mode = mode, kept
             if stat.S_ISDIR(item.status.st_mode):
                 entries.append(Entry(item.path, Kind.DIR, mode))
             elif stat.S_ISLNK(item.status.st_mode):
@@ -86,7 +101,7 @@ def scan(destdir: Path) -> Scan:
                     bad.append(f"  /{item.path}: a link to {target}, which is nowhere but in its own build")
                 entries.append(Entry(item.path, Kind.LINK, 0o777, target=target))
             elif stat.S_ISREG(item.status.st_mode):
-                digest, leak, found, asks = _file(item)
+                digest, leak, found, asks = files.read(item)
                 if leak:
                     bad.append(f"  /{item.path}: holds the string {leak}…, a path of its own build")
                 if found and any(_unwritable(name, "name") for name in (found.soname, *found.needed)):
@@ -100,13 +115,15 @@ def scan(destdir: Path) -> Scan:
                 bad.append(f"  /{item.path}: neither a file, a link nor a directory")
     bad += [f"  /{path!a}: {_BEYOND}" for path in links.beyond()]
     if bad:
-        raise BuildFailed(
-            f"{destdir.name.lstrip('.')}: what it installed cannot be a package",
-            detail=bad,
-            hint="mend it in [phases] post_install, or leave it out by [install] remove",
-        )
+        raise _refused(what or destdir.name, bad)
     manifest = Manifest.of(_numbered(entries))
-    return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves)
+    return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves, closed)
+
+
+def _refused(what: str, bad: Iterable[str]) -> BuildFailed:
+    """The error that names every path which no package may have."""
+    hint = "mend it in [phases] post_install, or leave it out by [install] remove"
+    return BuildFailed(f"{what}: what it installed cannot be a package", detail=bad, hint=hint)
 
 
 def _sonames(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -137,13 +154,52 @@ def _numbered(entries: list[Entry]) -> Iterator[Entry]:
         yield entry._replace(inode=numbers.setdefault(entry.inode, len(numbers) + 1)) if entry.inode else entry
 
 
-def _file(item: Item) -> tuple[str, str, elf.Elf | None, bool]:
-    """A file's sha256, a path of its build that it holds, what it is as an ELF file, whether it asks where it is."""
+_Read = tuple[str, str, elf.Elf | None, bool]
+"""A file's sha256, a path of its build that it holds, what it is as an ELF file, whether it asks where it is."""
+
+
+class _Files:
+    """Reads the files of one destdir, each once however many names it has, as far as the limits go."""
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.name, self.limits = name, limits
+        self.count = self.bytes = 0
+        self.known: dict[tuple[int, int], _Read] = {}
+
+    def see(self, item: Item) -> None:
+        """Count one path; raises BuildFailed for the first that is beyond a limit, before it is read."""
+        status, limits = item.status, self.limits
+        self.count += 1
+        if limits.installed_members and self.count > limits.installed_members:
+            raise self.beyond(item, f"{limits.installed_members} paths (limits.installed_members)")
+        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in self.known:
+            self.bytes += status.st_size
+            if limits.installed_mib and self.bytes > limits.installed_mib << 20:
+                raise self.beyond(item, f"{limits.installed_mib} MiB, with holes (limits.installed_mib)")
+
+    def beyond(self, item: Item, most: str) -> BuildFailed:
+        size = f", a file of {item.status.st_size >> 20} MiB" if stat.S_ISREG(item.status.st_mode) else ""
+        return BuildFailed(
+            f"{self.name}: with /{item.path}{size}, it has more than {most}",
+            hint="leave it out by [install] remove, or raise the limit in ~/.config/xsrc/config.toml: [limits]",
+        )
+
+    def read(self, item: Item) -> _Read:
+        """What one file is; raises BuildFailed when it changes meanwhile."""
+        inode = item.status.st_dev, item.status.st_ino
+        if item.status.st_nlink == 1:
+            return _file(item)
+        if inode not in self.known:
+            self.known[inode] = _file(item)
+        return self.known[inode]
+
+
+def _file(item: Item) -> _Read:
     with _opened(item) as file:
         status = os.fstat(file.fileno())
         digest = hashlib.sha256()
         leak, tail, head, size, asks = "", b"", b"", 0, False
-        while (data := file.read(_CHUNK)) and size <= item.status.st_size:  # one may grow as fast as it is read
+        for data in _pieces(file.fileno(), item.status.st_size):
             head = head or data[:4]
             size += len(data)
             digest.update(data)
@@ -157,9 +213,39 @@ def _file(item: Item) -> tuple[str, str, elf.Elf | None, bool]:
             reader = io.BufferedReader(file)
             found = elf.read(reader)
             reader.detach()  # else it closes the file
-        if size != item.status.st_size or _times(os.fstat(file.fileno())) != _times(status):
+        now = os.fstat(file.fileno())
+        if not size == item.status.st_size == now.st_size or _times(now) != _times(status):
             raise changed(f"/{item.path}")
         return digest.hexdigest(), leak, found, asks
+
+
+def _pieces(descriptor: int, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of a file, piece by piece; the holes of a sparse file are not read (lseek(2))."""
+    at = 0
+    while at < size:
+        data = min(size, _next(descriptor, at, os.SEEK_DATA, size))
+        for start in range(at, data, _CHUNK):
+            yield _ZEROS[: data - start]
+        at = data
+        end = min(size, _next(descriptor, data, os.SEEK_HOLE, size))
+        while at < end:
+            piece = os.pread(descriptor, min(_CHUNK, end - at), at)
+            if not piece:  # it was cut meanwhile
+                return
+            yield piece
+            at += len(piece)
+
+
+def _next(descriptor: int, at: int, kind: int, size: int) -> int:
+    """Where the next data, or the next hole, of a file begin; `size` where there is none."""
+    try:
+        return os.lseek(descriptor, at, kind) if at < size else size
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size
+        if error.errno == errno.EINVAL:  # a file system that knows no holes
+            return at if kind == os.SEEK_DATA else size
+        raise
 
 
 def _times(status: os.stat_result) -> tuple[int, int]:
@@ -193,8 +279,9 @@ def _unlocked(item: Item) -> int:
 def seal(destdir: Path, epoch: int) -> None:
     """Make a destdir read-only and give every file in it a time not later than `epoch` (seconds).
 
-    The directory itself stays writable to its owner until `close` is called. Raises BuildFailed, before anything was
-    changed, when a file has a name outside of the destdir too.
+    No setuid or setgid bit, ACL or attribute stays. The directory itself stays writable to its owner until `close` is
+    called: one that its owner cannot write cannot be moved elsewhere (rename(2)). Raises BuildFailed, before anything
+    was changed, when a file has a name outside of the destdir too.
     """
     links = _Links()
     with Walk(destdir) as at:
@@ -209,10 +296,24 @@ def seal(destdir: Path, epoch: int) -> None:
             with held(item.name, item.parent) as (thing, status):
                 if not links.knows(status):
                     raise changed(at.path(item.name))
+                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                    give_mode(thing, status.st_mode & 0o555)
                 when = min(int(status.st_mtime), epoch)
                 os.utime(thing, (when, when))
-                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-                    os.chmod(thing, status.st_mode & 0o555)
+        with held(".", at.here) as (thing, _):
+            give_mode(thing, 0o755)
+
+
+def give_mode(thing: str, mode: int) -> None:
+    """Give a file or directory this mode and no other rights: its ACLs and the attributes that a user can set go."""
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # a file system without attributes
+        names = [name for name in os.listxattr(thing) if name.startswith(("user.", "system.posix_acl_"))]
+    if names:
+        os.chmod(thing, 0o700)  # only who can write to a file can take attributes from it (xattr(7))
+        for name in names:
+            os.removexattr(thing, name)
+    os.chmod(thing, mode)
 
 
 class _Links:
@@ -289,4 +390,6 @@ def replace_tree(new: Path, final: Path) -> None:
     if not final.is_symlink() and not final.exists():
         os.rename(new, final)
     else:
+        if new.parent != final.parent and final.is_dir() and not final.is_symlink():
+            final.chmod(0o755)  # it is moved to another directory too, which changes its `..`
         exchange(new, final)

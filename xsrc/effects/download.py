@@ -2,65 +2,62 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Callable
-from pathlib import Path
+from itertools import count
+from typing import IO
 
-import urllib3
-from urllib3.exceptions import HTTPError
-from urllib3.util import Retry, Timeout
+from xsrc.effects.web import Answer, Bounds, Clock, Unanswered, asked
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes so far and bytes in all, where the server told."""
 
-TROUBLE = (HTTPError, OSError)
-"""What `download` raises."""
-
-_CHUNK = 1 << 14  # what is cut off in the middle of a piece is lost
-_AGENT = {"User-Agent": "xsrc", "Accept-Encoding": "identity"}
+_BUSY = (429, 502, 503, 504)
 
 
-class _Status(HTTPError):
-    """An answer that is no file."""
-
-
-def download(url: str, part: Path, progress: Progress) -> None:
-    """Bring one address into `part`, going on where an earlier try ended; raises HTTPError or OSError."""
-    retry = Retry(total=3, connect=1, read=2, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504))
-    with urllib3.PoolManager(retries=retry, timeout=Timeout(connect=10, read=60)) as pool:
-        for last in (False, False, True):
-            have = part.stat().st_size if part.exists() else 0
-            headers = {**_AGENT, "Range": f"bytes={have}-"} if have else _AGENT
-            answer = pool.request("GET", url, headers=headers, preload_content=False)
+def download(url: str, part: IO[bytes], bounds: Bounds, progress: Progress) -> None:
+    """Bring one address into an open file, going on where an earlier try ended; raises Unanswered, or OSError."""
+    with Clock(bounds) as clock:
+        for tried in count():
             try:
-                if answer.status == 416:  # what is there is no beginning of this file
-                    part.unlink()
-                    continue
-                if answer.status not in (200, 206):
-                    raise _Status(f"HTTP {answer.status}")
-                _keep(answer, part, have if answer.status == 206 else 0, progress)
+                _try(url, part, clock, progress)
                 return
-            except (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError):
-                if last:
+            except Unanswered as error:
+                if tried >= error.again:
                     raise
-            finally:
-                answer.release_conn()
+            time.sleep(min(bounds.pause * 2**tried, clock.left()))
 
 
-def _keep(answer: urllib3.BaseHTTPResponse, part: Path, have: int, progress: Progress) -> None:
-    length = answer.headers.get("Content-Length")
-    total = have + int(length) if length and length.isdigit() else None
-    with part.open("ab" if have else "wb") as file:
-        for data in answer.stream(_CHUNK):
-            file.write(data)
-            have += len(data)
-            progress(have, total)
+def _try(url: str, part: IO[bytes], clock: Clock, progress: Progress) -> None:
+    part.flush()
+    have = os.fstat(part.fileno()).st_size
+    with asked(url, {"Range": f"bytes={have}-"} if have else {}, clock) as answer:
+        if answer.status == 416 or (answer.status == 206 and not _goes_on(answer, have)):
+            part.truncate(0)  # what is there is no beginning of this file
+            raise Unanswered(f"HTTP {answer.status}: not the part that was asked for", 2)
+        if answer.status not in (200, 206):
+            raise Unanswered(f"HTTP {answer.status}", 3 if answer.status in _BUSY else 0)
+        if answer.status == 200:
+            part.truncate(have := 0)
+        length = answer.length()
+        total = None if length is None else have + length
+        try:
+            clock.bounds.check(total or 0)
+            part.seek(have)
+            for data in answer.pieces():
+                have += len(data)
+                clock.bounds.check(have)
+                part.write(data)
+                progress(have, total)
+        except Unanswered:
+            if clock.bounds.size and max(have, total or 0) > clock.bounds.size:
+                part.truncate(0)
+            raise
     if total is not None and have < total:
-        raise urllib3.exceptions.ProtocolError(f"it ended after {have} of {total} bytes")
+        raise Unanswered(f"it ended after {have} of {total} bytes", 2)
 
 
-def reason(error: Exception) -> str:
-    """Why an address did not give a file, in one line."""
-    cause: BaseException = getattr(error, "reason", None) or error
-    text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-    return re.sub(r"^(?:<[^>]*>|HTTPS?Connection\(.*?\)): ", "", text)
+def _goes_on(answer: Answer, have: int) -> bool:
+    return bool(have) and re.match(rf"bytes {have}-", answer.header("Content-Range")) is not None

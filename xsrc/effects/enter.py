@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ import prctl
 import xattr
 
 from xsrc.effects import proc
-from xsrc.effects.terminal import run_on_terminal
+from xsrc.effects.terminal import run_joined
 from xsrc.errors import HostError
 from xsrc.model.command import Command
 from xsrc.model.sandbox import Sandbox
@@ -127,12 +128,62 @@ def _group(gid: int) -> str:
         return str(gid)
 
 
-def command(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...]) -> Command:
-    """The command that enters a sandbox, for this process to start; its own environment is empty.
+def command(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...], report: int = 0) -> Command:
+    """Return the command that enters a sandbox, for this process to start; its own environment is empty.
 
-    What the sandbox is to have of it goes as arguments.
+    The environment of the sandbox goes as arguments. `report` is the write end of a pipe for the helper's own words.
     """
-    return Command(sandbox.argv(helpers.mount, argv, userns=helpers.userns, parent=os.getpid()))
+    words = sandbox.argv(helpers.mount, argv, userns=helpers.userns, parent=os.getpid(), report=report)
+    return Command(words, fds=(report,) if report else ())
+
+
+ENTERED = b"entered\n"
+"""What the helper writes to its pipe right before it becomes the command."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command on its way into a sandbox, with the pipe that the helper has and the command does not.
+
+    A build may end with code 125 and print what it likes: only the pipe says whether a helper refused.
+    """
+
+    command: Command
+    pipe: int
+
+    def check(self, code: int, output: str = "") -> None:
+        """Raise HostError if the helper refused; `code` is its exit code, and it has ended.
+
+        `output` is what was printed. The helper alone can have printed it if the pipe is empty: a helper that reads
+        its command line writes there before a command runs.
+        """
+        if code != REFUSED:
+            return
+        try:
+            told = os.read(self.pipe, 1 << 13)
+        except BlockingIOError:
+            told = b""
+        if told.startswith(ENTERED):
+            return
+        lines = told.decode(errors="replace").splitlines() or output.splitlines()
+        said = next((line for line in reversed(lines) if line.startswith(("xsrc-mount: ", "xsrc-chroot: "))), "")
+        if not said or "bad option" in said:  # they know other options than this xsrc
+            text = said or f"{self.command.argv[0]} ended with code {code}"
+            raise HostError(f"the helpers are of another version: {text}", hint="run helpers/setup in the tree")
+        hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+        raise HostError(f"the sandbox could not be entered: {said}", hint="; ".join(hints) or "xsrc doctor")
+
+
+@contextlib.contextmanager
+def entry(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...]) -> Iterator[Entry]:
+    """Make the command that enters a sandbox, and the pipe on which its helper reports."""
+    reading, writing = os.pipe()  # no other program inherits them (PEP 446)
+    try:
+        os.set_blocking(reading, False)
+        yield Entry(command(helpers, sandbox, argv, writing), reading)
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 class _Tail:
@@ -155,14 +206,15 @@ def run(
     watch: proc.Watch = proc.Watch(),  # noqa: B008 - frozen
     before: Callable[[], None] | None = None,
 ) -> int:
-    """Run a command in a sandbox, its output given to `sink`; gives its exit code, 128+n when signal n ended it.
+    """Run a command in a sandbox and give its output to `sink`; return its exit code, 128+n when signal n ended it.
 
     `before` is called in the new process, before it becomes the helper.
     Raises HostError when a helper refused, LimitReached when the command used more than `watch` allows.
     """
     tail = _Tail(sink)
-    code = proc.stream(command(helpers, sandbox, argv), tail, feed, watch, before)
-    _check(code, tail.kept.decode(errors="replace"))
+    with entry(helpers, sandbox, argv) as entering:
+        code = proc.stream(entering.command, tail, feed, watch, before)
+        entering.check(code, tail.kept.decode(errors="replace"))
     return code if code >= 0 else 128 - code
 
 
@@ -175,26 +227,13 @@ def ended(code: int) -> str:
     return f"signal {code - 128}" if 128 < code <= 128 + signal.SIGRTMAX else f"exit code {code}"
 
 
-def _check(code: int, output: str) -> None:
-    lines = output.splitlines()
-    said = [line for line in lines if line.startswith(("xsrc-mount: ", "xsrc-chroot: "))]
-    if code == REFUSED and said:
-        if "bad option" in said[-1]:  # they know others than this xsrc
-            raise HostError(f"the helpers are of another version: {said[-1]}", hint="run helpers/setup in the tree")
-        hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
-        raise HostError(f"the sandbox could not be entered: {said[-1]}", hint="; ".join(hints) or "xsrc doctor")
-
-
 def interact(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...], terminal: bool) -> int:
-    """Run a command in a sandbox for a person, on a terminal of its own where there is one; gives its exit code."""
-    entered = command(helpers, sandbox, argv)
-    if terminal:
-        return run_on_terminal(entered)
-    process = proc.spawn(entered, stdin=None, stdout=None, stderr=None)
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
-    return code if code >= 0 else 128 - code
+    """Run a command in a sandbox for a person; `terminal` says whether their input and output both are terminals.
+
+    No terminal of theirs is handed to it. Returns its exit code, 128+n when signal n ended it. Raises HostError when a
+    helper refused.
+    """
+    with entry(helpers, sandbox, argv) as entering:
+        code = run_joined(entering.command, terminal)
+        entering.check(code)
+    return code

@@ -13,27 +13,30 @@ import errno
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self, cast
 
 import zstandard
 
 from xsrc.effects import ar, cpio
+from xsrc.effects.distdir import OpenFile
+from xsrc.effects.policy import PATH_MAX, Policy
 from xsrc.errors import ArchiveError
 from xsrc.model.settings import Limits
 
 _CHUNK = 1 << 16
-_PATH_MAX = 4096
 _HEADERS = 1 << 20
 """Bytes that may describe one member of a tar archive; they are held in memory."""
 _ENDS = 1000
 """How often the end may be read: tarfile would read on for years where a header says that there is more."""
-_LATEST = 253402300799
-"""The last second of the year 9999: what other programs can read as a time."""
+_DIRECTORY = 32 << 20
+"""Bytes that may list the members of a zip archive; they are held in memory, and ten times as much for them."""
+_SHOWN = 20
+"""Names that are shown where an archive has no member of the one that is wanted."""
 _MAGIC = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -59,111 +62,8 @@ _DAMAGE = (
 )
 
 
-class Policy:
-    """What of an archive may pass, and under which name."""
-
-    def __init__(self, archive: str, dest: str, strip: int, limits: Limits) -> None:
-        self.archive, self.dest, self.strip, self.limits = archive, PurePosixPath(dest), strip, limits
-        self.links: set[str] = set()
-        self.names: set[str] = set()
-        self.count = self.bytes = self.newest = 0
-
-    def refuse(self, name: str, why: str) -> ArchiveError:
-        """What is raised for a member that may not pass."""
-        shown = name if len(name) < 200 else f"{name[:200]}…"
-        return ArchiveError(
-            f"{self.archive}: refused: member {shown!r} {why}",
-            hint="nothing of it was used; look at the archive before you trust it",
-        )
-
-    def check_size(self, size: int) -> None:
-        """Refuse an archive that unpacks to more than it may."""
-        if self.limits.unpacked_mib and size > self.limits.unpacked_mib << 20:
-            raise self.beyond(f"it unpacks to more than {self.limits.unpacked_mib} MiB (limits.unpacked_mib)")
-
-    def beyond(self, what: str) -> ArchiveError:
-        return ArchiveError(
-            f"{self.archive}: {what}", hint="look at the archive before you raise the limit in .xsrc.toml"
-        )
-
-    def stripped(self, name: str) -> str | None:
-        """The member's path in the work directory, or None where strip leaves nothing of it."""
-        if name.startswith("/"):
-            raise self.refuse(name, "has an absolute name")
-        if "\0" in name:
-            raise self.refuse(name, "has a name with a NUL")
-        if len(name) >= _PATH_MAX:
-            raise self.refuse(name, f"has a name of {len(name)} characters")
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if ".." in parts:
-            raise self.refuse(name, "has .. in its name")
-        parts = parts[self.strip :]
-        return str(self.dest.joinpath(*parts)) if parts else None
-
-    def admit(self, member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        """The member as it may be unpacked, or None where strip leaves nothing of it."""
-        self.count += 1
-        if self.limits.unpacked_members and self.count > self.limits.unpacked_members:
-            raise self.beyond(f"it holds more than {self.limits.unpacked_members} members (limits.unpacked_members)")
-        if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
-            what = {tarfile.CHRTYPE: "a device", tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a FIFO"}
-            raise self.refuse(member.name, f"is {what.get(member.type, 'of an unknown type')}")
-        if member.isreg():
-            if member.size < 0:
-                raise self.refuse(member.name, f"has a size of {member.size} bytes")
-            self.bytes += member.size
-            self.check_size(self.bytes)
-        path = self.stripped(member.name)
-        if path is None:
-            return None
-        self.check_way(member.name, path)
-        clean = tarfile.TarInfo(path)
-        clean.type = tarfile.REGTYPE if member.isreg() else member.type
-        clean.mode = 0o755 if member.isdir() or member.mode & 0o111 else 0o644
-        clean.mtime = _seconds(member.mtime)
-        clean.size = member.size if member.isreg() else 0
-        if member.issym():
-            clean.linkname = self.target(member)
-        elif member.islnk():
-            clean.linkname = self.earlier(member)
-        # what had the name before is gone, and the name means this from now on
-        self.links.discard(path)
-        self.names.discard(path)
-        if member.issym():
-            self.links.add(path)
-        elif not member.isdir():
-            self.names.add(path)
-            self.newest = max(self.newest, clean.mtime)
-        return clean
-
-    def check_way(self, name: str, path: str) -> None:
-        """Refuse a path that a link of the archive leads elsewhere."""
-        through = next((str(up) for up in PurePosixPath(path).parents if str(up) in self.links), None)
-        if through:
-            raise self.refuse(name, f"goes through the link {through!r}")
-
-    def target(self, member: tarfile.TarInfo) -> str:
-        """The text of a link, which may lead anywhere: it is followed inside the build root only."""
-        if not 0 < len(member.linkname) < _PATH_MAX or "\0" in member.linkname:
-            raise self.refuse(member.name, f"is a link to {len(member.linkname)} characters that are no path")
-        return member.linkname
-
-    def earlier(self, member: tarfile.TarInfo) -> str:
-        """The path of the earlier file that a hard link is another name of."""
-        target = self.stripped(member.linkname)
-        if target is None or target not in self.names:
-            raise self.refuse(member.name, f"is a hard link to {member.linkname[:200]!r}, which is no earlier member")
-        self.check_way(member.name, target)
-        return target
-
-
-def _seconds(time: float) -> int:
-    """A time that other programs can read."""
-    return int(min(max(0, time), _LATEST)) if time == time else 0
-
-
 @contextlib.contextmanager
-def read_whole(archive: Path) -> Iterator[None]:
+def read_whole(archive: OpenFile) -> Iterator[None]:
     """Raise ArchiveError inside the block for what a damaged archive makes its readers raise."""
     try:
         yield
@@ -177,8 +77,10 @@ def read_whole(archive: Path) -> Iterator[None]:
         raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
 
 
-def admitted(archive: Path, policy: Policy, part: str = "data.tar", inner: str = "") -> Iterator[cpio.Member]:
+def admitted(archive: OpenFile, policy: Policy, part: str = "data.tar", inner: str = "") -> Iterator[cpio.Member]:
     """What may pass of an archive, each member with its data if it is a file; `part` is what is read of a .deb.
+
+    The archive is read from where its file stands, so that the bytes are those that were verified.
 
     With `inner`, what may pass of the archive that is its member of that name.
 
@@ -190,7 +92,7 @@ def admitted(archive: Path, policy: Policy, part: str = "data.tar", inner: str =
             yield clean, data if clean.isreg() else None
 
 
-def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip: int = 1, inner: str = "") -> int:
+def repack(archive: OpenFile, out: IO[bytes], limits: Limits, dest: str = "", strip: int = 1, inner: str = "") -> int:
     """Write what may pass of an archive to `out` as a plain tar, each name without its first `strip` parts.
 
     With `inner`, of the archive of that name which is in it. Long names are written as busybox too reads them.
@@ -216,11 +118,11 @@ def repack(archive: Path, out: IO[bytes], limits: Limits, dest: str = "", strip:
     return policy.newest
 
 
-def file_entry(path: Path, out: IO[bytes], name: str) -> int:
-    """Write one file as it is to `out` as a plain tar; gives its modification time, which is 0."""
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as tar, path.open("rb") as file:
+def file_entry(file: IO[bytes], out: IO[bytes], name: str) -> int:
+    """Write one open file as it is to `out` as a plain tar; gives its modification time, which is 0."""
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as tar:
         member = tarfile.TarInfo(name)
-        member.mode, member.size = 0o644, path.stat().st_size
+        member.mode, member.size = 0o644, os.fstat(file.fileno()).st_size
         tar.addfile(member, file)
     return 0
 
@@ -266,26 +168,28 @@ class _TarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def _members(archive: Path, policy: Policy, part: str, inner: str) -> Iterator[cpio.Member]:
-    with archive.open("rb") as file:
-        raw = ar.member(file, part) if file.peek(8).startswith(ar.MAGIC) else file
-        if not inner:
-            yield from _read(archive, raw, policy)
-            return
-        names = []
-        for member, data in _read(archive, raw, policy):
+def _members(archive: OpenFile, policy: Policy, part: str, inner: str) -> Iterator[cpio.Member]:
+    file = archive.file
+    raw = ar.member(file, part) if file.peek(8).startswith(ar.MAGIC) else file
+    if not inner:
+        yield from _read(archive, raw, policy)
+        return
+    names: list[str] = []
+    for count, (member, data) in enumerate(_read(archive, raw, policy), 1):
+        policy.check_count(count)
+        if len(names) < _SHOWN:
             names.append(member.name)
-            if data is not None and f"/{member.name}".endswith(f"/{inner}"):
-                plain = io.BufferedReader(cast("io.RawIOBase", data))
-                if plain.peek(2).startswith(b"PK"):
-                    hint = "unpack it in post_extract, with what unpacks it in hostmakedepends"
-                    raise ArchiveError(f"{archive.name}: {inner} is a zip in an archive, which is not read", hint=hint)
-                yield from _read(archive, plain, policy)
-                return
-        raise ArchiveError(f"{archive.name}: no archive {inner!r} in it", hint=f"there is {', '.join(names[:20])}")
+        if data is not None and f"/{member.name}".endswith(f"/{inner}"):
+            plain = io.BufferedReader(cast("io.RawIOBase", data))
+            if plain.peek(2).startswith(b"PK"):
+                hint = "unpack it in post_extract, with what unpacks it in hostmakedepends"
+                raise ArchiveError(f"{archive.name}: {inner} is a zip in an archive, which is not read", hint=hint)
+            yield from _read(archive, plain, policy)
+            return
+    raise ArchiveError(f"{archive.name}: no archive {inner!r} in it", hint=f"there is {', '.join(names)}")
 
 
-def _read(archive: Path, raw: Any, policy: Policy) -> Iterator[cpio.Member]:
+def _read(archive: OpenFile, raw: Any, policy: Policy) -> Iterator[cpio.Member]:
     """The members of what is read from `raw`, which `peek`s."""
     kind = next((name for magic, name in _MAGIC if raw.peek(6).startswith(magic)), "tar")
     if kind == "zip":
@@ -302,7 +206,7 @@ def _read(archive: Path, raw: Any, policy: Policy) -> Iterator[cpio.Member]:
             pass
 
 
-def _tar_members(archive: Path, plain: IO[bytes], counted: _Counted) -> Iterator[cpio.Member]:
+def _tar_members(archive: OpenFile, plain: IO[bytes], counted: _Counted) -> Iterator[cpio.Member]:
     counted.headers = _HEADERS
     try:
         tar = tarfile.open(  # noqa: SIM115
@@ -335,8 +239,22 @@ def _plain(raw: IO[bytes], kind: str) -> IO[bytes]:
     return raw
 
 
+class _Directory:
+    """A zip archive's file; zipfile reads the list of all members at once, which may not be too long for that."""
+
+    def __init__(self, file: IO[bytes], policy: Policy) -> None:
+        self.file, self.policy = file, policy
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.file.read(min(size, _DIRECTORY + 1) if size >= 0 else _DIRECTORY + 1)
+        if len(data) > _DIRECTORY:
+            raise self.policy.beyond(f"the list of its members has more than {_DIRECTORY >> 20} MiB")
+        return data
+
+
 def _zip_members(raw: IO[bytes], policy: Policy) -> Iterator[cpio.Member]:
-    with zipfile.ZipFile(raw) as archive:
+    with zipfile.ZipFile(cast("IO[bytes]", _Directory(raw, policy))) as archive:
         for info in archive.infolist():
             member = tarfile.TarInfo(info.filename)
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # read in blocks of any size
@@ -349,7 +267,7 @@ def _zip_members(raw: IO[bytes], policy: Policy) -> Iterator[cpio.Member]:
                 yield member, None
             elif mode & 0o170000 == 0o120000:
                 member.type = tarfile.SYMTYPE
-                if info.file_size >= _PATH_MAX:
+                if info.file_size >= PATH_MAX:
                     raise policy.refuse(info.filename, f"is a link to {info.file_size} bytes")
                 member.linkname = archive.read(info).decode(errors="surrogateescape")
                 yield member, None

@@ -2,113 +2,103 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
-from xsrc.effects.lock import locked
+from xsrc.effects.distdir import Place, path_of
 from xsrc.errors import ChecksumError, FetchFailed
 from xsrc.model.package import Distfile
+from xsrc.model.reach import redacted
+from xsrc.model.settings import Limits
+
+if TYPE_CHECKING:
+    from xsrc.effects.web import Bounds
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes so far and bytes in all, where the server told."""
 Say = Callable[[str], None]
 
 
-def path_of(distfile: Distfile, srcdistdir: Path) -> Path:
-    """Where a verified distfile is kept: by checksum and name, so that two files of one name never meet."""
-    return srcdistdir / distfile.sha256[:16] / distfile.name
-
-
-def present(distfile: Distfile, srcdistdir: Path) -> bool:
-    """Whether a distfile is there."""
-    return path_of(distfile, srcdistdir).is_file()
-
-
-def verify(distfile: Distfile, path: Path) -> None:
-    """Compare a file with the template's checksum; a file that differs is removed and ChecksumError raised."""
-    got = _sha256(path)
-    if got != distfile.sha256:
-        path.unlink(missing_ok=True)
-        raise ChecksumError(
-            f"{distfile.name}: its sha256 is {got}, the template says {distfile.sha256}",
-            hint="fetch it again; if upstream changed it on purpose, look at the file and change the template",
-        )
-
-
 def fetch(
-    distfile: Distfile, urls: tuple[str, ...], srcdistdir: Path, say: Say, progress: Progress = lambda now, total: None
+    distfile: Distfile,
+    urls: tuple[str, ...],
+    srcdistdir: Path,
+    private: Path,
+    limits: Limits,
+    say: Say,
+    progress: Progress = lambda now, total: None,
 ) -> Path:
     """The path of a verified distfile, downloaded from the first of `urls` that has it.
 
-    One that is there is taken, unless its template has come to name other addresses since: then these have to give it,
-    once, or be out of reach. Raises FetchFailed that names every address and its answer, ChecksumError when all that
-    came was wrong.
+    One that exists is used, unless its template has come to name other addresses since: then these have to give it,
+    once, or be out of reach. `private` is a folder of this user's own. Raises FetchFailed that names every address and
+    its answer, ChecksumError when all that came was wrong, HostError where the folder cannot be used.
     """
     path = path_of(distfile, srcdistdir)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    named = path.with_name(f".{path.name}.named")
-    text = "".join(f"{url}\n" for url in distfile.url)
-    with locked(path.parent / ".lock", f"fetching {distfile.name}", say):
-        there = path.is_file()
-        if there:
-            verify(distfile, path)
-            try:
-                if named.read_text() == text:
-                    return path
+    text = "".join(f"{redacted(url)}\n" for url in distfile.url)
+    with Place.open(distfile, srcdistdir, limits) as place:
+        there = place.holds()
+        if there and (not place.writable() or place.note() == text):
+            return path
+        with place.lock(say) as waited:
+            if waited:
+                there = place.holds()
+            note = place.note() if there else None
+            if there and note == text:
+                return path
+            if there and note is not None:
                 say(f"{distfile.name}: the template names other addresses than before: asking them")
-            except FileNotFoundError:  # it was put there by hand
-                urls = ()
-        try:
-            if urls or not there:
-                _download(distfile, urls, path, say, progress)
-        except FetchFailed as error:
-            if not there:
-                raise
-            say(f"{error.message}; what is there has the right sha256")
-        else:
-            named.write_text(text)
+            try:
+                if not there or note is not None:  # else it was put there by hand
+                    _download(place, urls, private, say, progress)
+            except FetchFailed as error:
+                if not there:
+                    raise
+                say(f"{error.message}; what is there has the right sha256")
+            else:
+                place.write_note(text)
     return path
 
 
-def _download(distfile: Distfile, urls: tuple[str, ...], path: Path, say: Say, progress: Progress) -> None:
-    """Bring a distfile to `path` from the first of `urls` that has it."""
-    # imported here: most builds have their distfiles, and the library costs as much as all else of a short command
-    from xsrc.effects.download import TROUBLE, download, reason
+def _bring(distfile: Distfile, url: str, part: IO[bytes], private: Path, bounds: Bounds, progress: Progress) -> None:
+    if distfile.commit:
+        from xsrc.effects.git import archive  # few need it
 
-    part = path.with_name(f".{path.name}.part")
+        archive(url, distfile.commit, part, private, bounds)
+    else:
+        from xsrc.effects.download import download
+
+        download(url, part, bounds, progress)
+
+
+def _download(place: Place, urls: tuple[str, ...], private: Path, say: Say, progress: Progress) -> None:
+    """Bring a distfile to its place from the first of `urls` that has it."""
+    # imported here: most builds have their distfiles, and the library costs as much as all else of a short command
+    from xsrc.effects.web import Bounds, Unanswered
+
+    distfile, bounds = place.distfile, Bounds.of(place.limits)
     failures: list[str] = []
     mismatch: ChecksumError | None = None
-    for url in urls:
-        try:
-            if distfile.commit:
-                from xsrc.effects.git import archive  # few need it
-
-                archive(url, distfile.commit, part)
+    with place.part() as part:
+        for url in urls:
+            try:
+                _bring(distfile, url, part, private, bounds, progress)
+                place.check(part)
+            except ChecksumError as error:
+                mismatch = error
+                part.truncate(0)
+                failures.append(f"  {redacted(url)}: wrong sha256")
+            except Unanswered as error:
+                failures.append(f"  {redacted(url)}: {error}")
             else:
-                download(url, part, progress)
-            verify(distfile, part)
-        except ChecksumError as error:
-            mismatch = error
-            failures.append(f"  {url}: wrong sha256")
-        except TROUBLE as error:
-            failures.append(f"  {url}: {reason(error)}")
-            if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
-                raise
-        else:
-            os.replace(part, path)
-            return
-        say(failures[-1].strip())
+                place.keep(part)
+                return
+            say(failures[-1].strip())
     if mismatch is not None:
         raise ChecksumError(mismatch.message, hint=mismatch.hint, detail=failures)
     raise FetchFailed(
         f"{distfile.name}: none of {len(urls)} addresses gave it",
         detail=failures,
-        hint=f"put the file there by hand: {path}",
+        hint=f"put the file there by hand: {place.path}",
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,28 +7,43 @@ effect. What becomes of the archive is decided by its checksum, as of any other.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
+from urllib.parse import unquote
 
-import prctl
+from urllib3.util import make_headers, parse_url
 
 from xsrc.effects.destdir import remove_tree
-from xsrc.effects.proc import LimitReached, Watch, stream
+from xsrc.effects.proc import Feed, LimitReached, Sink, Watch, bounded, stream
+from xsrc.effects.web import Bounds, Clock, Unanswered, asked, connect
 from xsrc.model.command import Command
 
 _PROTOCOLS = "https:http:git"
 """Not ssh, which goes by keys and settings of a user, not file, which is another thing on each machine."""
 _SETTINGS = (
-    *("core.hooksPath=/dev/null", "credential.helper=", "gc.auto=0", "maintenance.auto=false"),
-    *("fetch.recurseSubmodules=false", "http.lowSpeedLimit=1000", "http.lowSpeedTime=60"),
+    *("core.hooksPath=/dev/null", "core.fsmonitor=false", "credential.helper=", "gc.auto=0", "maintenance.auto=false"),
+    *("fetch.recurseSubmodules=false", "fetch.unpackLimit=1", "transfer.bundleURI=false"),
+    *("http.lowSpeedLimit=1000", "http.lowSpeedTime=60", "http.followRedirects=false"),
+    *("core.packedGitWindowSize=32m", "core.packedGitLimit=256m", "core.bigFileThreshold=32m"),
 )
-_PATIENCE = Watch(silent=600, size=64 << 20)
+_SERVICE = "/info/refs?service=git-upload-pack"
+_GIT_SERVICE = 9418
+_SILENT = 600
+_SAID = 64 << 20
+"""Bytes that git may print of what is held in memory."""
+_MEMORY = 4 << 30
+"""Bytes of address space for each git: what a pack says of its objects decides how much it asks for."""
 _BLOCK = 512
 _LARGEST = 8**11 - 1
 """What the field of a size, and of a time, can say."""
 _LINK = 4096
 """Bytes that the text of a link may have (PATH_MAX)."""
+_COMMITTER = re.compile(rb"^committer [^\n]*> (-?[0-9]{1,18}) [+-][0-9]{1,6}$", re.MULTILINE)
 
 
 class _Blob(NamedTuple):
@@ -39,40 +54,94 @@ class _Blob(NamedTuple):
     path: bytes
 
 
-def archive(url: str, commit: str, part: Path) -> None:
-    """Write the tree of a commit as a tar archive below a folder that is called as the commit; raises OSError.
+@dataclass(frozen=True)
+class _Repository:
+    """Where objects are brought to, and what git may use for that."""
 
-    A submodule is an empty directory.
+    path: Path
+    bounds: Bounds
+    clock: Clock
+    env: Mapping[str, str]
+    """What the server is to know, which other users of this machine are not: arguments are seen by all."""
+    settings: tuple[str, ...] = ()
+
+
+def archive(url: str, commit: str, out: IO[bytes], private: Path, bounds: Bounds) -> None:
+    """Write the tree of a commit as a tar archive below a folder that is called as the commit.
+
+    The objects are kept in `private` meanwhile, a folder that nobody else can write. A submodule is an empty directory.
+    Raises Unanswered, or OSError.
     """
-    repository = part.with_name(f"{part.name}.git")
-    remove_tree(repository)
+    path = private / ".git-objects"
+    remove_tree(path)
     try:
-        _git(None, "init", "--quiet", "--bare", "--template=", str(repository))
-        _fetch(repository, url, commit)
-        with part.open("wb") as out:
-            _write(repository, commit, out)
-    except LimitReached as error:
-        raise ConnectionError(str(error)) from error
+        with Clock(bounds) as clock:
+            address, env, settings = _asked(url, clock)
+        repository = _Repository(path, bounds, clock, env, settings)
+        _git(repository, "init", "--quiet", "--bare", "--template=", "--", str(path))
+        _fetch(repository, address, commit)
+        out.seek(0)
+        out.truncate(0)
+        _write(repository, commit, _Limited(out, bounds))
     finally:
-        remove_tree(repository)
+        remove_tree(path)
 
 
-def _fetch(repository: Path, url: str, commit: str) -> None:
+def _asked(url: str, clock: Clock) -> tuple[str, Mapping[str, str], tuple[str, ...]]:
+    """The address that git is to use, and what else it is to know: its environment, its settings.
+
+    git would follow redirects and look names up by itself: so they are followed here, and git is told where a name is.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "git":
+        host, slash, path = rest.partition("/")
+        place = parse_url(f"git://{host}")
+        name, service = (place.host or "").strip("[]"), place.port or _GIT_SERVICE
+        with connect(name, service, None) as line:
+            peer = str(line.getpeername()[0])
+        return (
+            f"git://{_bracketed(peer)}:{service}{slash}{path}",
+            {"GIT_OVERRIDE_VIRTUAL_HOST": host.rpartition("@")[2]},
+            (),
+        )
+    if scheme not in ("http", "https"):
+        raise Unanswered(f"want an http, https or git address, got one of {scheme!a}")
+    with asked(f"{url.rstrip('/')}{_SERVICE}", {}, clock) as answer:
+        if answer.status != 200:
+            raise Unanswered(f"HTTP {answer.status}")
+        if not answer.url.endswith(_SERVICE):
+            raise Unanswered(f"it leads to {answer.url}, which is no repository")
+        place = parse_url(answer.url)
+        name, service = (place.host or "").strip("[]"), place.port or (443 if place.scheme == "https" else 80)
+        found = f"http.curloptResolve={name}:{service}:{_bracketed(answer.peer)}"
+        env = {}
+        if answer.user:
+            header = make_headers(basic_auth=unquote(answer.user))["authorization"]
+            env = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader"}
+            env["GIT_CONFIG_VALUE_0"] = f"Authorization: {header}"
+        return answer.url.removesuffix(_SERVICE), env, () if name == answer.peer else (found,)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _fetch(repository: _Repository, url: str, commit: str) -> None:
     """Bring a commit: alone where the server gives it so, else with all that it has."""
     fetch = ("fetch", "--quiet", "--progress", "--no-tags", "--no-write-fetch-head")
     try:
         _git(repository, *fetch, "--depth=1", "--", url, commit)
-    except ConnectionError:
+    except _Refused:
         _git(repository, *fetch, "--", url, "+refs/*:refs/all/*")
     try:
         _git(repository, "cat-file", "-e", f"{commit}^{{commit}}")
-    except ConnectionError as error:
-        raise ConnectionError(f"there is no commit {commit}") from error
+    except _Refused as error:
+        raise Unanswered(f"there is no commit {commit}") from error
 
 
-def _command(repository: Path | None, *words: str) -> Command:
-    where = () if repository is None else (f"--git-dir={repository}",)
-    settings = (word for setting in _SETTINGS for word in ("-c", setting))
+def _command(repository: _Repository, *words: str) -> Command:
+    where = () if words[0] == "init" else (f"--git-dir={repository.path}",)
+    settings = (word for setting in (*_SETTINGS, *repository.settings) for word in ("-c", setting))
     env = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": "/nonexistent",
@@ -84,41 +153,108 @@ def _command(repository: Path | None, *words: str) -> Command:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "/bin/false",
         "GIT_NO_REPLACE_OBJECTS": "1",
+        **repository.env,
     }
     return Command(("git", *settings, *where, *words), env)
 
 
-def _git(repository: Path | None, *words: str) -> bytes:
-    """What git says; raises ConnectionError with its last line where it fails."""
+class _Refused(Unanswered):
+    """What git itself says that it cannot do."""
+
+
+@dataclass(frozen=True)
+class _Patience(Watch):
+    """How long git may work and be silent, and how much it may bring, all of it together."""
+
+    repository: _Repository | None = None
+    looked: list[float] = field(default_factory=list)
+    """When it was last looked at what there is."""
+
+    def patience(self, begun: float, heard: float, now: float) -> float | None:
+        assert self.repository is not None
+        self.repository.clock.left()
+        if now - heard >= _SILENT:
+            raise Unanswered(f"git said nothing for {_SILENT} seconds")
+        if not self.looked or now - self.looked[0] >= 1:
+            self.looked[:] = [now]
+            self.repository.bounds.check(_size(self.repository.path))
+        return 1
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files below a folder, which git may change meanwhile."""
+    size = 0
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.lstat(os.path.join(top, name)).st_size  # noqa: PTH118 - there may be a million
+    return size
+
+
+class _Limited:
+    """A file that takes no more than one distfile may have."""
+
+    def __init__(self, file: IO[bytes], bounds: Bounds) -> None:
+        self.file, self.bounds, self.size = file, bounds, 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.size += len(data)
+        self.bounds.check(self.size)
+        self.file.write(data)
+
+
+def _run(repository: _Repository, sink: Sink, *words: str, size: int = 0, feed: Feed | None = None) -> int:
+    """Run git within its bounds; gives its exit code, raises Unanswered where it goes beyond them."""
+    watch = _Patience(size=size, repository=repository)
+    left = repository.clock.left()
+    before = bounded(0 if left == float("inf") else int(left) + 1, _MEMORY)
+    try:
+        return stream(_command(repository, *words), sink, feed, watch, before)
+    except LimitReached as error:
+        raise Unanswered(f"git {words[0]} prints more than {size >> 20} MiB") from error
+
+
+def _git(repository: _Repository, *words: str) -> bytes:
+    """What git says; raises Unanswered with its first complaint where it fails."""
     said = bytearray()
-    code = stream(_command(repository, *words), said.extend, watch=_PATIENCE, before=_no_privileges)
-    if code:
+    if code := _run(repository, said.extend, *words, size=_SAID):
         lines = said.decode(errors="replace").replace("\r", "\n").split("\n")
         told = [line for line in lines if line.startswith(("fatal: ", "error: "))] or [line for line in lines if line]
-        raise ConnectionError(f"git says: {told[0].strip()}" if told else f"git {words[0]}: exit code {code}")
+        raise _Refused(f"git says: {told[0].strip()}" if told else f"git {words[0]}: exit code {code}")
     return bytes(said)
 
 
-def _no_privileges() -> None:
-    prctl.set_no_new_privs(1)
-
-
-def _write(repository: Path, commit: str, out: IO[bytes]) -> None:
+def _write(repository: _Repository, commit: str, out: _Limited) -> None:
     """The archive: a member for each path, in the order of git's trees, all of the time of the commit."""
-    said = _git(repository, "cat-file", "commit", commit)
-    when = next(int(line.split()[-2]) for line in said.split(b"\n") if line.startswith(b"committer "))
-    rows = (row for row in _git(repository, "ls-tree", "-rz", "--full-tree", commit).split(b"\0") if row)
-    members = [_blob(row) for row in rows]
-    writer = _Members(members, commit.encode(), min(max(when, 0), _LARGEST), out)
-    asked = "".join(f"{one.digest}\n" for one in members if one.mode != _SUBMODULE).encode()
+    head = _git(repository, "cat-file", "commit", commit).partition(b"\n\n")[0]
+    committer = _COMMITTER.search(head)
+    if committer is None:
+        raise Unanswered(f"commit {commit} names no committer with a time")
+    rows = repository.path / "rows"
+    with rows.open("wb") as listed:  # a tree of trees may list more paths than memory holds
+        code = _run(repository, _Limited(listed, repository.bounds).write, "ls-tree", "-rz", "--full-tree", commit)
+    if code:
+        raise Unanswered(f"git ls-tree: exit code {code}")
+    writer = _Members(_blobs(rows), commit.encode(), min(max(int(committer[1]), 0), _LARGEST), out)
 
     def ask(git: IO[bytes]) -> None:
-        git.write(asked)
+        for one in _blobs(rows):
+            if one.mode != _SUBMODULE:
+                git.write(f"{one.digest}\n".encode())
 
-    code = stream(_command(repository, "cat-file", "--batch"), writer.take, ask, before=_no_privileges)
+    code = _run(repository, writer.take, "cat-file", "--batch", feed=ask)
     if code or not writer.done():
-        raise ConnectionError(f"git cat-file: exit code {code}")
+        raise Unanswered(f"git cat-file: exit code {code}")
     out.write(bytes(2 * _BLOCK))
+
+
+def _blobs(rows: Path) -> Iterator[_Blob]:
+    """What `git ls-tree -z` wrote to a file, row by row."""
+    rest = b""
+    with rows.open("rb") as file:
+        while data := file.read(1 << 16):
+            *found, rest = (rest + data).split(b"\0")
+            yield from map(_blob, found)
 
 
 def _blob(row: bytes) -> _Blob:
@@ -133,8 +269,8 @@ _LINKED, _SUBMODULE = "120000", "160000"
 class _Members:
     """Turns what `git cat-file --batch` says of blobs (a header, the content, a line's end) into members."""
 
-    def __init__(self, members: list[_Blob], top: bytes, when: int, out: IO[bytes]) -> None:
-        self.members, self.top, self.when, self.out = iter(members), top, when, out
+    def __init__(self, members: Iterator[_Blob], top: bytes, when: int, out: _Limited) -> None:
+        self.members, self.top, self.when, self.out = members, top, when, out
         self.head = b""
         self.left = -1
         """Bytes of the content, and of the line's end after it, that are still to come; -1 before the header."""
@@ -158,7 +294,7 @@ class _Members:
         return self.one is None and not self.head and self.left < 0
 
     def take(self, data: bytes) -> None:
-        """Go on with what came; raises ConnectionError for what cannot be a member."""
+        """Go on with what came; raises Unanswered for what cannot be a member."""
         view = memoryview(data)
         while len(view):
             if self.left < 0:
@@ -183,11 +319,11 @@ class _Members:
             return view[len(line) :]
         words = self.head.split()
         if self.one is None or len(words) != 3 or words[1] != b"blob":
-            raise ConnectionError(f"git cat-file says {self.head!a}")
+            raise Unanswered(f"git cat-file says {self.head!a}")
         self.head, self.size = b"", int(words[2])
         self.link = b"" if self.one.mode == _LINKED else None
         if self.size > (_LINK if self.link is not None else _LARGEST):
-            raise ConnectionError(f"{self.one.path!a} has {self.size} bytes")
+            raise Unanswered(f"{self.one.path!a} has {self.size} bytes")
         if self.link is None:
             self.out.write(self.header(self.one, b"0", 0o755 if self.one.mode == "100755" else 0o644, self.size))
         self.left = self.size + 1

@@ -27,6 +27,13 @@ def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool =
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise HostError(f"cannot make the lock {path}: {error.strerror}", hint="xsrc doctor") from error
+    with holding(descriptor, purpose, say, wait=wait) as waited:
+        yield waited
+
+
+@contextlib.contextmanager
+def holding(descriptor: int, purpose: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[bool | None]:
+    """The same with a file that is open already; it is closed after the block."""
     try:
         waited = not _tried(descriptor)
         if waited and not wait:

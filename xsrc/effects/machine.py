@@ -11,6 +11,7 @@ from pathlib import Path
 from xsrc.errors import HostError
 from xsrc.model.arch import Arch
 from xsrc.model.base import HOST, Base
+from xsrc.model.layout import Masterdir
 
 _APT = Path("/etc/apt")
 _MULTIARCH = {
@@ -135,3 +136,19 @@ def free_bytes(path: Path) -> int:
     """Bytes that this user may still write below `path`."""
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize
+
+
+def check_room(masterdir: Masterdir) -> None:
+    """Refuse a masterdir in which nothing could run, or no build could end; raises HostError."""
+    grows, final = masterdir.builddir, masterdir.destdirs
+    if grows.stat().st_dev != final.stat().st_dev:
+        raise HostError(
+            f"{grows} is on another file system than {final}: a finished package could not be moved there",
+            hint=f"mount the whole of {masterdir.root}, or choose another place with -m DIR",
+        )
+    flags = os.statvfs(masterdir.root).f_flag
+    if flags & os.ST_NOEXEC:
+        raise HostError(
+            f"{masterdir.root} is on a mount with noexec: nothing that is built there could run",
+            hint="choose another place with -m DIR or XSRC_MASTERDIR, or remount it with exec",
+        )

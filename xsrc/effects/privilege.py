@@ -1,48 +1,46 @@
-"""Gives root up: whatever root starts, the work is done by the build user."""
+"""Drops root: whatever root starts, the build user does the work."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import shlex
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from xsrc.effects.trust import opened, user_name
 from xsrc.errors import HostError
+from xsrc.model.trust import Trust
 
 USER = "xbuild"
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-def become_builder(trees: Iterable[Path], masterdir: Path, *shared: Path | None) -> None:
-    """Turn this process from root into the build user, for good.
 
-    `trees` are what it will read; the masterdir, and what it may share with others, is made and given to it before.
-    Raises HostError, in one line with what to do, when the user is missing or cannot reach any of them.
-    """
+def builder() -> pwd.struct_passwd:
+    """The user who builds for root. Raises HostError where there is none."""
     try:
-        user = pwd.getpwnam(USER)
+        return pwd.getpwnam(USER)
     except KeyError:
         raise HostError(f"xsrc does not build as root, and there is no user {USER}", hint="run helpers/setup") from None
-    for path in (masterdir, *shared):
-        if path is None:
-            continue
-        if not path.exists():
-            try:
-                path.mkdir(mode=0o755, parents=True)
-            except OSError as error:
-                raise HostError(f"cannot make {path}: {error.strerror}", hint="choose another place with -m") from error
-            os.chown(path, user.pw_uid, user.pw_gid)
-        elif (owner := path.stat().st_uid) not in (0, user.pw_uid):
-            raise HostError(
-                f"{path} belongs to {_name(owner)}, not to {USER}, who builds for root",
-                hint=f"run xsrc as {_name(owner)}, or choose another place with -m",
-            )
-        elif owner == 0:
-            os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def become_builder(trees: Iterable[Path], places: Iterable[Path]) -> None:
+    """Turn this process from root into the build user, for good.
+
+    The build user reads `trees` and writes in `places`: root makes a place that is missing, and changes nothing that
+    exists. Raises HostError, in one line with what to do, when the user is missing or cannot use any of them.
+    """
+    user = builder()
+    places = tuple(Path(os.path.realpath(place)) for place in places)
+    for place in places:
+        _provide(place, user)
     os.initgroups(USER, user.pw_gid)
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
-    for path in (*trees, masterdir, *shared):
-        if path is not None and not _reachable(path):
+    for path in (*trees, *places):
+        if not os.access(path, os.R_OK | os.X_OK):
             first = next(up for up in reversed((path, *path.parents)) if not os.access(up, os.X_OK))
             raise HostError(
                 f"user {USER}, who builds for root, cannot reach {path}: {first} is closed to it",
@@ -50,12 +48,38 @@ def become_builder(trees: Iterable[Path], masterdir: Path, *shared: Path | None)
             )
 
 
-def _reachable(path: Path) -> bool:
-    return os.access(path, os.R_OK | os.X_OK)
+def _provide(place: Path, user: pwd.struct_passwd) -> None:
+    """Make a directory of the build user's, in a directory of root's; one that exists must be the build user's already.
 
-
-def _name(uid: int) -> str:
+    Every step goes by descriptor: nobody who could exchange a name may lead root to another file.
+    """
+    install = f"install -d -o {USER} -g {USER} {shlex.quote(str(place))}"
     try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
+        status = place.lstat()
+    except FileNotFoundError:
+        status = None
+    except OSError as error:
+        raise HostError(f"{place}: {error.strerror}", hint="choose another place with -m") from error
+    if status is not None:
+        if not stat.S_ISDIR(status.st_mode):
+            raise HostError(f"{place}: want a directory, found a file", hint="choose another place with -m")
+        if status.st_uid != user.pw_uid:
+            owner = user_name(status.st_uid)
+            hint = f"run xsrc as {owner}, or choose another place with -m" if status.st_uid else install
+            raise HostError(f"{place} belongs to {owner}, not to {USER}, who builds for root", hint=hint)
+        return
+    try:
+        with opened("the place for", place.parent, Trust.of(user.pw_uid), _DIRECTORY, on_the_way=True) as above:
+            if os.fstat(above).st_uid == user.pw_uid:
+                return  # the build user makes it
+            os.mkdir(place.name, 0o700, dir_fd=above)
+            made = os.open(place.name, _DIRECTORY, dir_fd=above)
+            try:
+                if os.fstat(made).st_uid != 0:
+                    raise HostError(f"{place}: somebody else made it meanwhile", hint=install)
+                os.fchown(made, user.pw_uid, user.pw_gid)
+                os.fchmod(made, 0o755)
+            finally:
+                os.close(made)
+    except OSError as error:
+        raise HostError(f"cannot make {place}: {error.strerror}: {error.filename}", hint=install) from error

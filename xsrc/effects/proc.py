@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -41,8 +42,9 @@ def spawn(command: Command, **streams: Any) -> Process:
     local.env.clear()
     program = LocalCommand(command.argv[0])
     words, env = list(command.argv[1:]), dict(command.env)
+    more = {"cwd": str(command.cwd or "/"), "pass_fds": command.fds, **streams}
     try:
-        return cast(Process, program.popen(words, env=env, cwd=str(command.cwd or "/"), **streams))
+        return cast(Process, program.popen(words, env=env, **more))
     except FileNotFoundError as error:
         raise HostError(f"{command.argv[0]}: no such program", hint="xsrc doctor") from error
     except PermissionError as error:
@@ -126,10 +128,41 @@ def adopt_orphans() -> None:
     prctl.set_child_subreaper(1)
 
 
-def capture(command: Command, text: str = "") -> Result:
-    """Run a short command with `text` as its input and no way to new privileges; its output is kept in memory."""
+def no_privileges() -> None:
+    """Let this process and all that it starts gain no privileges (prctl(2), PR_SET_NO_NEW_PRIVS)."""
+    prctl.set_no_new_privs(1)
+
+
+def bounded(seconds: int = 0, memory: int = 0, file: int | None = None) -> Callable[[], None]:
+    """What gives a new process no privileges and the limits of setrlimit(2).
+
+    The limits are seconds of processor time, bytes of address space and, where `file` is given, bytes of each file that
+    it writes. 0 seconds and 0 bytes of memory mean no limit.
+    """
+
+    def before() -> None:
+        no_privileges()
+        for limit, value in (
+            (resource.RLIMIT_CPU, seconds or None),
+            (resource.RLIMIT_AS, memory or None),
+            (resource.RLIMIT_FSIZE, file),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            hard = resource.getrlimit(limit)[1]
+            if value is not None:
+                most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+                resource.setrlimit(limit, (most, most))
+
+    return before
+
+
+def capture(command: Command, text: str = "", before: Callable[[], None] = no_privileges) -> Result:
+    """Run a short command with `text` as its input and no way to new privileges; its output is kept in memory.
+
+    `before` is called in the new process, before it becomes the command.
+    """
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with _started(command, **streams, preexec_fn=lambda: prctl.set_no_new_privs(1)) as process:
+    with _started(command, **streams, preexec_fn=before) as process:
         out, err = process.communicate(text.encode())
     return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
@@ -185,6 +218,7 @@ def stream(
                 _drain(out, sink, Watch())
             except BaseException as error:
                 trouble.append(error)
+                end(process)  # nobody reads what it says: it would wait, and `feed` for it
 
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from xsrc.effects import trust
 from xsrc.effects.files import Below, create, opened
 from xsrc.errors import Diagnostic, Span, TemplateError, UsageError
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree
@@ -22,17 +23,27 @@ from xsrc.model.paths import name_fault
 from xsrc.model.pkgver import NAME, Pattern
 from xsrc.model.schema import nearest, quoted
 from xsrc.model.template import Template, parse
+from xsrc.model.trust import Trust
 
 PROGRAM = Path(__file__).resolve().parent.parent
 """The folder of the program itself: its styles, and the tree that it came with."""
 
 
-def find_tree(start: Path) -> Tree:
-    """The tree that `start` lies in, else the one that the program came with."""
+def find_tree(start: Path, believed: Trust) -> Tree:
+    """The tree that `start` lies in, else the one that the program came with.
+
+    Raises HostError for the first candidate if somebody else could have written it: no other one is used instead.
+    """
     for folder in (start, *start.parents):
         if (folder / "templates").is_dir() and (folder / "masterdir-skel").is_dir():
-            return Tree(folder)
-    return Tree(PROGRAM.parent)
+            tree = Tree(folder)
+            break
+    else:
+        tree = Tree(PROGRAM.parent)
+    trust.check("the tree", tree.root, believed)
+    trust.check("the tree's", tree.templates, believed)
+    trust.check("the tree's", tree.root / "masterdir-skel", believed)
+    return tree
 
 
 def names(tree: Tree, known: Container[str] = ()) -> tuple[str, ...]:

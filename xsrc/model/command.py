@@ -15,6 +15,8 @@ class Command:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    fds: tuple[int, ...] = ()
+    """Open descriptors that the program inherits besides its standard streams."""
 
     def __str__(self) -> str:
         """A line that can be pasted into a shell."""

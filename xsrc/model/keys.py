@@ -15,6 +15,7 @@ from xsrc.model.schema import (
     Flag,
     Hex,
     Kind,
+    Line,
     List,
     Map,
     Number,
@@ -91,14 +92,14 @@ FILE_NAME = Checked("a file name", name_fault)
 _ABSOLUTE = Checked("an absolute path without ..", rooted_fault)
 _GLOB = Checked("a relative path or glob, ? in front when it may match nothing", _glob_fault)
 _BELOW = Checked("a path or glob below the destdir, ? in front when it may match nothing", _below_fault)
-_URL = Text("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
-_GIT = Text("an https, http or git address or one that begins with {SITE}", r"(?:(?:https?|git)://|\{[A-Z_]+\})\S+")
+_URL = Line("an http or https address or one that begins with {SITE}", r"(?:https?://|\{[A-Z_]+\}).+")
+_GIT = Line("an https, http or git address or one that begins with {SITE}", r"(?:(?:https?|git)://|\{[A-Z_]+\})\S+")
 _TEXTS = List()
 _GLOBS = List(_GLOB)
 _BELOWS = List(_BELOW)
 _OWNER = Text("MODE or MODE USER:GROUP", r"[0-7]{3,4}(?: [a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*)?")
 
-_SUMMARY = Text("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
+_SUMMARY = Line("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
 _LICENSE = Balanced(
     "an SPDX expression",
     r"\(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*(?: (?:AND|OR|WITH) \(*(?:LicenseRef-)?[A-Za-z0-9.-]+\+?\)*)*",
@@ -109,7 +110,7 @@ _OVERLAYS: dict[str, Kind] = {name: List(_PATTERN) for name in DEPENDS}
 _CONFIGURE = Table({"on": _TEXTS, "off": _TEXTS})
 _OPTION = Table(
     {
-        "desc": Text("one line", r"[^\n]+"),
+        "desc": Line("one line", r"[^\n]+"),
         "default": Flag(),
         "configure": _CONFIGURE,
         "env": Map(name=_VARIABLE),
@@ -226,10 +227,10 @@ KEYS: dict[str, Kind] = {
     "version": Text("a version with a digit, without - and _", VERSION),
     "revision": Number(1),
     "short_desc": _SUMMARY,
-    "maintainer": Text("NAME <ADDRESS>", r"[^<>]+ <[^<>@\s]+@[^<>\s]+>"),
+    "maintainer": Line("NAME <ADDRESS>", r"[^<>]+ <[^<>@\s]+@[^<>\s]+>"),
     "license": _LICENSE,
-    "homepage": Text("an http or https address", r"https?://\S+"),
-    "changelog": Text("an http or https address", r"https?://\S+"),
+    "homepage": Line("an http or https address", r"https?://\S+"),
+    "changelog": Line("an http or https address", r"https?://\S+"),
     "archs": List(Text("a glob of machine types, ! in front to exclude", r"!?[a-z0-9_*?-]+")),
     "build_style": Text("the name of a build style", r"[a-z][a-z0-9-]*"),
     "bootstrap": Number(),
@@ -275,7 +276,7 @@ KEYS: dict[str, Kind] = {
     "update": Table(
         {"url": Text(), "pattern": Text(), "ignore": Either((Text(), _TEXTS)), "kind": Choice(_UPDATE_KINDS)}
     ),
-    "lint": Table({"ignore": Map(Text("a reason", r"\S.*"))}),
+    "lint": Table({"ignore": Map(Line("a reason", r"\S.*"))}),
 }
 
 _ONE_OR_MORE = Either((Text(), List()))

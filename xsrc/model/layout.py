@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from xsrc.model.paths import component
 from xsrc.model.pkgver import PkgVer
@@ -34,7 +35,10 @@ class Tree:
 
 @dataclass(frozen=True)
 class WorkDir:
-    """The work directory of one package, 0700; only `wrksrc` and `destdir` are ever seen by its build."""
+    """The work directory of one package, 0700; only `wrksrc` and `destdir` are ever seen by its build.
+
+    What a build makes may be setuid until it is sealed: all of it grows in here, where no other user can reach it.
+    """
 
     path: Path
 
@@ -52,12 +56,31 @@ class WorkDir:
     def wrksrc(self) -> Path:
         return self.path / "wrksrc"
 
+    @property
+    def destdir(self) -> Path:
+        """Where a destdir grows until it is sealed and renamed to its final place."""
+        return self.path / "destdir"
+
+    def part(self, name: str) -> Path:
+        """Where the tree of a subpackage is until it is sealed."""
+        return self.path / f"destdir:{name}"
+
 
 @dataclass(frozen=True)
 class Masterdir:
     """A masterdir: the stowed root and what stands beside it."""
 
     root: Path
+
+    tops: ClassVar[tuple[str, ...]] = (
+        "pkg-srcdistdir",
+        "pkg-builddir",
+        "pkg-destdir",
+        "pkg-binpkgs",
+        "pkg-base",
+        "var",
+    )
+    """The directories at its top that xsrc reads and writes itself."""
 
     @property
     def srcdistdir(self) -> Path:
@@ -72,9 +95,18 @@ class Masterdir:
         return self.root / "pkg-destdir"
 
     @property
+    def binpkgs(self) -> Path:
+        return self.root / "pkg-binpkgs"
+
+    @property
     def bases(self) -> Path:
         """Finished bases, each in a folder of its own."""
         return self.root / "pkg-base"
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """What programs in the stowed root never see: later commands believe what they find there."""
+        return self.srcdistdir, self.builddir, self.binpkgs, self.bases, self.db
 
     @property
     def db(self) -> Path:
@@ -94,6 +126,16 @@ class Masterdir:
         """What triggers made, by checksum."""
         return self.db / "made"
 
+    @property
+    def triggers(self) -> Path:
+        """A folder, 0700, in which a trigger makes its files."""
+        return self.db / "triggers"
+
+    @property
+    def nothing(self) -> Path:
+        """An empty directory, mounted over what is hidden."""
+        return self.db / "nothing"
+
     def generation(self, number: int) -> Path:
         """The record of one generation of the stowed root."""
         return self.db / "generations" / f"{number}.toml"
@@ -110,14 +152,6 @@ class Masterdir:
 
     def destdir(self, pkgver: PkgVer) -> Path:
         return self.destdirs / str(pkgver)
-
-    def unfinished(self, pkgver: PkgVer) -> Path:
-        """Where a destdir grows until it is sealed; beside its final place, so that one rename finishes it."""
-        return self.destdirs / f".{pkgver}"
-
-    def unfinished_part(self, pkgver: PkgVer, name: str) -> Path:
-        """Where what goes to a subpackage of it stands until it is sealed."""
-        return self.destdirs / f".{pkgver}:{name}"
 
     def logs(self, pkgver: PkgVer) -> Path:
         return self.db / "logs" / str(pkgver)

@@ -10,6 +10,7 @@ import hashlib
 import plistlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
 
@@ -48,6 +49,18 @@ class Entry(NamedTuple):
     """The text of a link."""
     inode: int = 0
     """Equal and not 0 for the names of one hard-linked file."""
+
+
+def kept_mode(path: str, mode: int, open_modes: Iterable[tuple[str, int]]) -> int:
+    """The mode that a manifest has for a path: nobody but its owner can write it, except where a template says so.
+
+    `open_modes` are globs, each with the mode that a template gives to what it means.
+
+    >>> oct(kept_mode("usr/lib/x", 0o777, [])), oct(kept_mode("var/tmp", 0o1777, [("var/tmp", 0o1777)]))
+    ('0o755', '0o1777')
+    """
+    said = mode & 0o022 and any(mode == given and fnmatchcase(path, glob) for glob, given in open_modes)
+    return mode if said else mode & ~0o022
 
 
 def entry_of(path: str, kind: Kind, mode: int, size: int, sha256: str, target: str, inode: int) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -123,6 +124,14 @@ class Package:
         """All that one build of it makes: its subpackages in their order, itself at last."""
         version, revision = self.pkgver.version, self.pkgver.revision
         return (*(PkgVer(part.name, version, revision) for part in self.subpackages), self.pkgver)
+
+    @cached_property
+    def open_modes(self) -> tuple[tuple[str, int], ...]:
+        """Globs of paths that the template wants writable by others than their owner, each with its mode."""
+        said = [(glob, mode.partition(" ")[0]) for glob, mode in self.install.modes.items()]
+        said += [(re.sub(r"([*?[])", r"[\1]", one.path), one.mode) for one in self.make_dirs]
+        modes = ((glob.removeprefix("?").strip("/"), int(mode, 8)) for glob, mode in said)
+        return tuple((glob, mode) for glob, mode in modes if mode & 0o022)
 
     def wants(self, *kinds: Dep) -> tuple[str, ...]:
         """The names that it declares, of the given kinds, each once, in the order of the template."""

@@ -40,14 +40,21 @@ class Sandbox:
     directory: str = "/"
     writable: bool = False
     tmp_mib: int = 1024
+    setid: bool = True
+    """Whether programs inside can make files set-user-id or set-group-id."""
 
-    def argv(self, helper: Path, command: tuple[str, ...], *, userns: bool, parent: int = 0) -> tuple[str, ...]:
-        """The command line of `xsrc-mount`; `userns` asks for a user namespace where capabilities would do too.
+    def argv(
+        self, helper: Path, command: tuple[str, ...], *, userns: bool, parent: int = 0, report: int = 0
+    ) -> tuple[str, ...]:
+        """Return the command line of `xsrc-mount`; `userns` asks for a user namespace where capabilities would do too.
 
-        With the number of the process that starts it, its `parent`, the helper refuses to outlive that.
+        With the number of the process that starts it, its `parent`, the helper refuses to outlive that process. With
+        `report`, the write end of a pipe, the helper writes there whether it refused or entered.
         """
         flags = ["-u"] if userns else ["-c"]
+        flags += ["-E", str(report)] if report else []
         flags += ["-W"] if self.writable else []
+        flags += [] if self.setid else ["-S"]
         flags += ["-T", str(self.tmp_mib)]
         flags += ["-P", str(parent)] if parent else []
         for mount in self.mounts:

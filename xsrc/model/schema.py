@@ -9,14 +9,21 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, Protocol
 
 from xsrc.errors import Diagnostic, Span
 from xsrc.model import tomlspan
 from xsrc.model.tomlspan import Path
+from xsrc.model.visible import visible
 
 Problem = tuple[Path, str, str | None]
+
+MOST_PROBLEMS = 100
+"""Problems that are listed of one text. Nobody reads more, and a hint for each costs time."""
+_LONGEST_WORD = 64
+_MOST_WORDS = 1000
+"""Words longer than the one, and word lists longer than the other, are not searched whole for a misspelling."""
 
 
 class Kind(Protocol):
@@ -30,7 +37,7 @@ class Kind(Protocol):
 
 def quoted(text: str) -> str:
     """A text in quotes, with nothing in it that a terminal would obey."""
-    return re.sub(r"[\x7f-\x9f]", lambda hit: f"\\u{ord(hit[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return visible(json.dumps(text, ensure_ascii=False))
 
 
 def shown(path: Path) -> str:
@@ -67,7 +74,9 @@ def wrong(path: Path, want: str, got: object) -> Problem:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The hint "did you mean …?" for a misspelt word, if one is near enough."""
-    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    if len(word) > _LONGEST_WORD:
+        return None
+    near = difflib.get_close_matches(word, list(islice(known, _MOST_WORDS)), n=3, cutoff=0.6)
     return "did you mean " + " or ".join(near) + "?" if near else None
 
 
@@ -90,6 +99,20 @@ class Text:
             yield path, f"{shown(path)}: want no NUL character, got {found(value)}", None
         elif self.longest is not None and len(value) > self.longest:
             yield path, f"{shown(path)}: want at most {self.longest} characters, got {len(value)}", None
+
+
+def _hidden(value: str, path: Path) -> Iterator[Problem]:
+    if visible(value) != value:
+        yield path, f"{shown(path)}: want one line without control characters, got {found(value)}", None
+
+
+@dataclass(frozen=True)
+class Line(Text):
+    """A line that people read, in lists and on terminals: it holds no control characters and hides nothing."""
+
+    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+        bad = list(super().problems(value, path))
+        yield from bad or (_hidden(value, path) if isinstance(value, str) else ())
 
 
 @dataclass(frozen=True)
@@ -171,6 +194,8 @@ class Flag:
     def problems(self, value: object, path: Path) -> Iterator[Problem]:
         if not isinstance(value, bool) and not (self.reason and isinstance(value, str) and value):
             yield wrong(path, self.want, value)
+        elif isinstance(value, str):
+            yield from _hidden(value, path)
 
 
 @dataclass(frozen=True)
@@ -224,10 +249,13 @@ class List:
             return
         if len(value) < self.least:
             yield path, f"{shown(path)}: want at least {self.least} of them, got {len(value)}", None
+        seen: set[str] = set()
         for index, item in enumerate(value):
             yield from self.of.problems(item, (*path, index))
-            if self.unique and item in value[:index]:
-                yield (*path, index), f"{shown((*path, index))}: {found(item)} stands there twice", None
+            if self.unique and isinstance(item, str):
+                if item in seen:
+                    yield (*path, index), f"{shown((*path, index))}: {found(item)} stands there twice", None
+                seen.add(item)
 
 
 @dataclass(frozen=True)
@@ -282,15 +310,21 @@ def read(
     kind: Kind,
     across: Callable[[dict[str, Any], set[str | int]], Iterable[Problem]] = lambda raw, bad: (),
 ) -> tuple[dict[str, Any], list[Diagnostic]]:
-    """The table of a TOML text and every problem that it has; the table is empty when it is no TOML at all.
+    """The table of a TOML text and its first MOST_PROBLEMS problems; the table is empty when the text is not TOML.
 
     `across` finds what no single key can know; it is given the table and the top keys that are wrong by themselves.
     """
     try:
         raw = tomllib.loads(text)
-        problems = list(kind.problems(raw, ()))
-        problems += across(raw, {path[0] for path, _, _ in problems if path})
-        return raw, locate(file, text, problems)
+        problems = list(islice(kind.problems(raw, ()), MOST_PROBLEMS + 1))
+        if len(problems) <= MOST_PROBLEMS:
+            problems += islice(
+                across(raw, {path[0] for path, _, _ in problems if path}), MOST_PROBLEMS + 1 - len(problems)
+            )
+        located = locate(file, text, problems[:MOST_PROBLEMS])
+        if len(problems) > MOST_PROBLEMS:
+            located.append(Diagnostic(Span(file), f"it has more than {MOST_PROBLEMS} problems; the rest is not listed"))
+        return raw, located
     except RecursionError:
         return {}, [Diagnostic(Span(file), "not valid TOML: nested too deeply")]
     except ValueError as error:  # of tomllib, or of int() for more digits than Python reads

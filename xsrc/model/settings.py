@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -11,13 +11,10 @@ from xsrc.errors import SettingsError
 from xsrc.model.base import HOST
 from xsrc.model.outcome import Rung
 from xsrc.model.pkgver import NAME
-from xsrc.model.schema import Choice, List, Map, Number, Table, Text, read
+from xsrc.model.schema import Choice, Kind, List, Map, Number, Problem, Table, Text, read
 
-SETTINGS = Table(
+CHECKOUT: Mapping[str, Kind] = MappingProxyType(
     {
-        "masterdir": Text("a path", r"\S.*"),
-        "srcdistdir": Text("an absolute path", r"/.+"),
-        "basedir": Text("an absolute path", r"/.+"),
         "base": Text("host, or a base such as debian or debian:bookworm", r"[a-z][a-z0-9.:/_+-]*"),
         "jobs": Number(1),
         "cutoff": Choice(tuple(Rung)),
@@ -27,15 +24,32 @@ SETTINGS = Table(
                 name: Number()
                 for name in (
                     *("seconds", "silent_seconds", "log_mib", "processes", "memory_mib"),
-                    *("unpacked_mib", "unpacked_members"),
+                    *("distfile_mib", "fetch_seconds", "unpacked_mib", "unpacked_members"),
+                    *("installed_mib", "installed_members"),
                 )
             }
         ),
         "flags": Map(name=Text("a name of capitals", r"[A-Z]+")),
-        "sites": Map(Text("an address", r"[a-z]+://.+"), Text("a name that ends in _SITE", r"[A-Z][A-Z0-9_]*_SITE")),
         "options": Map(List(Text("an option, ~ in front to switch it off", r"~?[A-Za-z0-9_-]+")), Text("a name", NAME)),
     }
 )
+"""What the settings of a checkout may say as well as the user's own."""
+
+OWN: Mapping[str, Kind] = MappingProxyType(
+    {
+        "masterdir": Text("a path", r"\S.*"),
+        "srcdistdir": Text("an absolute path", r"/.+"),
+        "basedir": Text("an absolute path", r"/.+"),
+        "sites": Map(Text("an address", r"[a-z]+://.+"), Text("a name that ends in _SITE", r"[A-Z][A-Z0-9_]*_SITE")),
+        "safe_directories": List(Text("an absolute path, ~/PATH or *", r"\*|~?/.*")),
+    }
+)
+"""What only the user's own settings may say: where xsrc writes, and whom it believes.
+
+A checkout comes from somebody else; its settings choose neither.
+"""
+
+SETTINGS = Table({**CHECKOUT, **OWN})
 
 SITES: Mapping[str, str] = MappingProxyType(
     {
@@ -63,7 +77,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Limits:
-    """What one phase of a build may use; 0 means no limit."""
+    """What one phase of a build, or what xsrc itself does for it, may use; 0 means no limit."""
 
     seconds: int = 0
     silent_seconds: int = 7200
@@ -73,15 +87,23 @@ class Limits:
     """Of the phase where it has a cgroup (pids.max), else of this user, all of them together (RLIMIT_NPROC)."""
     memory_mib: int = 0
     """All that the phase has in memory where it has a cgroup (memory.max), else address space of each process."""
+    distfile_mib: int = 8 << 10
+    """What one distfile may have, and what one git repository may send."""
+    fetch_seconds: int = 4 * 3600
+    """How long one address may take for a distfile; the next try goes on where this one ended."""
     unpacked_mib: int = 64 << 10
     """What one archive may unpack to, headers included."""
     unpacked_members: int = 4_000_000
     """How many files, directories and links one archive may hold."""
+    installed_mib: int = 64 << 10
+    """What one package may install, the holes of sparse files included: all of it is hashed."""
+    installed_members: int = 4_000_000
+    """How many files, directories and links one package may install."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings in force: defaults, then the tree's .xsrc.toml, then the user's configuration, then flags."""
+    """Settings in force: defaults, then the checkout's .xsrc.toml, then the user's own file, then flags."""
 
     masterdir: str | None = None
     srcdistdir: str | None = None
@@ -97,10 +119,26 @@ class Settings:
     flags: Mapping[str, str] = field(default_factory=lambda: FLAGS)
     sites: Mapping[str, str] = field(default_factory=lambda: SITES)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    safe_directories: tuple[str, ...] = ()
+    """Directories that the user vouches for, whoever else can write them."""
 
-    def over(self, file: str, text: str) -> Settings:
-        """These settings with those of a file laid over them; raises SettingsError with every problem of it."""
-        raw, problems = read(file, text, SETTINGS)
+    def over(self, file: str, text: str, own: str = "") -> Settings:
+        """These settings with those of a file laid over them.
+
+        The file of a checkout is read with the path of the user's `own` file, to which the keys of OWN belong.
+        Raises SettingsError with every problem of the file.
+        """
+
+        def across(raw: Mapping[str, Any], _: set[str | int]) -> Iterable[Problem]:
+            for key in OWN if own else ():
+                if key in raw:
+                    yield (
+                        (key,),
+                        f"{key}: want it in your own settings, found it in those of a checkout",
+                        _move(key, own),
+                    )
+
+        raw, problems = read(file, text, SETTINGS, across)
         if problems:
             raise SettingsError(problems)
         tables: dict[str, Any] = {"limits": replace(self.limits, **raw.pop("limits", {}))}
@@ -109,4 +147,10 @@ class Settings:
             tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})
         options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}
         tables["options"] = MappingProxyType({**self.options, **options})
+        tables["safe_directories"] = (*self.safe_directories, *raw.pop("safe_directories", ()))
         return replace(self, **tables, **raw)
+
+
+def _move(key: str, own: str) -> str:
+    """Where a key of OWN can be set."""
+    return f"move it to {own}" + (", or use XSRC_MASTERDIR or -m" if key == "masterdir" else "")

@@ -20,6 +20,8 @@ class Trigger:
     desc: str
     paths: tuple[str, ...]
     """Globs: a change of what any of them means fires it, and without any such path there is nothing to make."""
+    makes: tuple[str, ...]
+    """Globs of all paths that it may make."""
     program: str
     """What it needs; where the root has no such program, nothing is made."""
     run: str
@@ -29,6 +31,10 @@ class Trigger:
         """Whether any of these paths is its business."""
         begins = tuple(_GLOB.split(glob, maxsplit=1)[0] for glob in self.paths)
         return any(matches(path, self.paths) for path in paths if path.startswith(begins))
+
+    def may_make(self, path: str) -> bool:
+        """Whether a path is one of those that it says it makes."""
+        return matches(path, self.makes)
 
     @property
     def script(self) -> str:
@@ -41,5 +47,5 @@ def parse_triggers(texts: Mapping[str, str]) -> dict[str, Trigger]:
     found = {}
     for name, text in sorted(texts.items()):
         raw = tomllib.loads(text)
-        found[name] = Trigger(name, raw["desc"], tuple(raw["paths"]), raw["program"], raw["run"])
+        found[name] = Trigger(name, raw["desc"], tuple(raw["paths"]), tuple(raw["makes"]), raw["program"], raw["run"])
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from xsrc.model.base import Base
 from xsrc.model.layout import INSIDE_TEMPLATE, Masterdir, inside_destdir, inside_wrksrc
@@ -95,7 +95,7 @@ def build_root(
     phase_env = dict(env)
     if access.destdir:
         inside = inside_destdir(package.pkgver)
-        mounts.append(Bind(masterdir.unfinished(package.pkgver), inside.lstrip("/"), True))
+        mounts.append(Bind(work.destdir, inside.lstrip("/"), True))
         phase_env["DESTDIR"] = inside
     directory = wrksrc if phase is Phase.EXTRACT else f"{wrksrc}/{package.build_wrksrc}".rstrip("/")
     phase_env["WRKSRC"] = directory
@@ -114,6 +114,13 @@ def limited(argv: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
     return ("/bin/sh", "-c", "; ".join((*lines, 'exec "$@"')), "sh", *argv)
 
 
+USERS = ("boot", "etc", "home", "media", "mnt", "opt", "root", "run", "srv", "var")
+"""The directories at the top of the stowed root that belong to its user."""
+
+OUT = "pkg-builddir"
+"""Where a trigger finds the one directory that it may write to."""
+
+
 def stowed_root(
     masterdir: Masterdir,
     base: Base,
@@ -121,21 +128,33 @@ def stowed_root(
     tmp_mib: int,
     directory: str,
     alone: Iterable[str] = (),
+    present: frozenset[str] = frozenset(),
+    *,
+    writable: bool = False,
     out: Path | None = None,
 ) -> Sandbox:
-    """The sandbox of `xsrc chroot`: the masterdir with the base below it, but for the directories in `alone`.
+    """The sandbox of what is stowed: the masterdir, read-only, with the base below it but for the directories `alone`.
 
-    /etc, /home, /root and /var are the user's and writable; /usr, the destdirs, bases and the farm's records are not.
-    A trigger may write to `out` alone.
+    `present` names the directories at the top of the masterdir. With `writable`, those of USERS can be written. A
+    trigger writes to `out`, which it finds at OUT. The places of `Masterdir.hidden` are covered by an empty directory.
+
+    A mount point cannot be renamed or removed, but a directory above it can. So each directory on the way to a
+    read-only mount is a mount point itself, or is part of a read-only mount.
     """
+    root = masterdir.root
     mounts: list[Overlay | Bind] = [
-        Overlay((masterdir.root / inside, *base.layers[inside]), inside) for inside in sorted(base.layers)
+        Overlay((root / inside, *base.layers[inside]), inside) for inside in sorted(base.layers)
     ]
-    mounts += [Bind(masterdir.root / inside, inside) for inside in alone]
-    mounts += [Bind(source, inside) for inside, source in sorted(base.binds.items())]
-    kept = (masterdir.bases,) if base.root.is_relative_to(masterdir.bases) else ()
-    for hidden in (masterdir.destdirs, masterdir.db, *kept):
-        mounts.append(Bind(hidden, str(hidden.relative_to(masterdir.root))))
+    mounts += [Bind(root / inside, inside) for inside in alone]
+    covers = [Bind(source, inside) for inside, source in sorted(base.binds.items())]
+    places = (path.relative_to(root) for path in masterdir.hidden)
+    covers += [Bind(masterdir.nothing, str(place)) for place in places if place.parts[0] in present]
+    if writable:
+        users = present.intersection(USERS)
+        above = (path for cover in covers for path in PurePath(cover.inside).parents)
+        ways = {str(path) for path in above if path.parts and path.parts[0] in users}
+        mounts += [Bind(root / inside, inside, True) for inside in sorted(users | ways)]
+    mounts += covers
     if out is not None:
-        mounts.append(Bind(out, str(out.relative_to(masterdir.root)), True))
-    return Sandbox(masterdir.root, tuple(mounts), dict(env), directory, writable=out is None, tmp_mib=tmp_mib)
+        mounts.append(Bind(out, OUT, True))
+    return Sandbox(root, tuple(mounts), dict(env), directory, tmp_mib=tmp_mib, setid=False)

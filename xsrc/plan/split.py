@@ -30,7 +30,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
 
 _LINKED_BY = "usr/lib/*.so"
 _HOPS = 40
-_SIGN = re.compile(r"\*\*/|\[!?\]?[^\]/]*\]|.", re.DOTALL)
+_SIGN = re.compile(r"\[!?\]?[^\]/]*\]|.", re.DOTALL)
 
 
 def split(
@@ -104,29 +104,50 @@ def _glob(glob: str) -> Callable[[Entry], bool]:
 
 @cache
 def _pattern(glob: str) -> re.Pattern[str]:
-    """A glob as sh reads it, where no sign stands for a slash; `**` is any number of directories.
+    """A glob as sh reads it, where no sign stands for a slash; a name `**` is any number of directories.
+
+    No glob takes long: what follows a `*` or `**` is looked for once, and the first place where it fits is kept (an
+    atomic group). A later place could only leave less for the rest of the glob.
 
     >>> [bool(_pattern("usr/lib/*.so").match(path)) for path in ("usr/lib/a.so", "usr/lib/a.so/b", "usr/lib/a/b.so")]
     [True, True, False]
     >>> bool(_pattern("usr/**/man3").match("usr/share/man/man3/x.3")), bool(_pattern("usr/**/a").match("usr/a"))
     (True, True)
     """
-    said = ""
-    for sign in _SIGN.findall(glob.removeprefix("?").strip("/")):
-        match sign:
-            case "**/":
-                said += "(?:[^/]+/)*"
-            case "*" | "?":
-                said += "[^/]*" if sign == "*" else "[^/]"
-            case _ if len(sign) > 2:
-                signs = re.sub(r"([\\\[&~|^])", r"\\\1", sign[1:-1])
-                said += f"[^{signs[1:]}]" if signs[0] == "!" else f"[{signs}]"
-            case _:
-                said += re.escape(sign)
+    *names, last = glob.removeprefix("?").strip("/").split("/")
+    runs: list[list[str]] = [[]]
+    for name in names:
+        if name == "**":
+            runs.append([])
+        else:
+            runs[-1].append(f"{_name(name)}/")
+    runs[-1].append(_name(last) + r"(?=/|\Z)")
+    first, *later = ("".join(run) for run in runs)
     try:
-        return re.compile(said + r"(?:/.*)?\Z", re.DOTALL)
+        return re.compile(first + "".join(f"(?>(?:[^/]+/)*?{run})" for run in later) + r"(?:/.*)?\Z", re.DOTALL)
     except re.error:  # [z-a]
         return re.compile(re.escape(glob) + r"(?:/.*)?\Z")
+
+
+def _name(glob: str) -> str:
+    """The regular expression of one name of a glob."""
+    parts = [""]
+    for sign in _SIGN.findall(glob):
+        match sign:
+            case "*":
+                parts.append("")
+            case "?":
+                parts[-1] += "[^/]"
+            case _ if len(sign) > 2:
+                signs = re.sub(r"([\\[&~|^])", r"\\\1", sign[1:-1])
+                parts[-1] += "(?!/)" + (f"[^{signs[1:]}]" if signs[0] == "!" else f"[{signs}]")
+            case _:
+                parts[-1] += re.escape(sign)
+    first, *later = parts
+    if not later:
+        return first
+    *middle, last = later
+    return first + "".join(f"(?>[^/]*?{part})" for part in middle if part) + f"[^/]*{last}(?=/|\\Z)"
 
 
 def _own_inodes(parts: Mapping[str, tuple[Entry, ...]], main: str) -> dict[str, tuple[Entry, ...]]:

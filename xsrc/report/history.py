@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from html import escape
 
 from xsrc.model.run import Expected, JobRecord, State
 from xsrc.report.page import run_file
 from xsrc.report.svg import plot
-from xsrc.report.text import anchor, document, duration, moment, reference, size, style
+from xsrc.report.text import anchor, document, duration, escape, moment, reference, size, style
 
 _DRAWN = 60
 """Builds that a plot shows, the newest."""

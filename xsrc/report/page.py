@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from html import escape
 
 from xsrc.model.run import Expected, JobRecord, Run, State, Tally
 from xsrc.report.forecast import remaining
 from xsrc.report.svg import gantt, progress
-from xsrc.report.text import ORDER, anchor, document, duration, moment, reference, size, style
+from xsrc.report.text import ORDER, anchor, document, duration, escape, moment, reference, size, style
 
 _MANY = 1000
 """Jobs from which on a page that shows a run under way is read anew less often."""

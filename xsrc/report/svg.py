@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
-from html import escape
 
 from xsrc.model.run import JobRecord, State
-from xsrc.report.text import ORDER, anchor, duration, style
+from xsrc.report.text import ORDER, anchor, duration, escape, style
 
 WIDTH = 1200.0
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)

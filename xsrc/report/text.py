@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from html import escape
+from html import escape as escape_markup
 from urllib.parse import quote
 
 from xsrc.model.run import State
+from xsrc.model.visible import visible
 
 ORDER = (
     State.FAILED,
@@ -56,6 +57,15 @@ def style(state: State) -> str:
     's-up-to-date'
     """
     return f"s-{state.value.replace(' ', '-')}"
+
+
+def escape(text: str) -> str:
+    """Any text as the text of an element or of an attribute, with what it hides made visible.
+
+    >>> escape("<a> \\x1b \\u202e")
+    '&lt;a&gt; \\\\x1b \\\\u202e'
+    """
+    return escape_markup(visible(text))
 
 
 def reference(path: str) -> str:

@@ -10,7 +10,6 @@ from xsrc.verbs.context import Context
 from xsrc.verbs.farming import farm_locked
 from xsrc.verbs.stow import FarmVerb, show_change
 from xsrc.verbs.stowing import How, choose
-from xsrc.verbs.verb import dumps
 
 
 class Alternatives(FarmVerb):
@@ -50,7 +49,7 @@ class Alternatives(FarmVerb):
             for name, priority in found[g].items()
         ]
         if self.json:
-            context.ui.output(dumps(rows))
+            context.ui.json(rows)
             return 0
         for row in rows:
             mark = "*" if row["used"] else " "

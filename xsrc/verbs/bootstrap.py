@@ -12,7 +12,8 @@ from plumbum import cli
 
 from xsrc.effects import bases, machine
 from xsrc.effects.debian import Apt, keyring, postinst
-from xsrc.effects.fetch import fetch, path_of, present
+from xsrc.effects.distdir import present, verified
+from xsrc.effects.fetch import fetch
 from xsrc.effects.lock import locked
 from xsrc.errors import ChecksumError, HostError, UsageError
 from xsrc.model.base import Record
@@ -20,8 +21,8 @@ from xsrc.model.package import Distfile
 from xsrc.plan import debian
 from xsrc.plan.debian import Deb, Wish
 from xsrc.verbs import source
-from xsrc.verbs.context import Context, choose_base
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.context import Context
+from xsrc.verbs.verb import Verb
 
 _FETCHERS = 4
 
@@ -74,7 +75,7 @@ class Bootstrap(Verb):
     def change(self, context: Context) -> int:
         """What changes which bases there are; the lock of their folder is held."""
         if self.drop:
-            record = choose_base(self.drop, context.bases)
+            record = bases.choose(self.drop, context.bases)
             if self.plan_only:
                 context.ui.output(f"- {record.name}")
                 return 0
@@ -108,7 +109,7 @@ class Bootstrap(Verb):
         """Print the bases."""
         found = bases.every(context.bases)
         if self.json:
-            context.ui.output(dumps([vars(record) for record in found]))
+            context.ui.json([vars(record) for record in found])
             return 0
         for record in found:
             context.ui.output(told(record))
@@ -116,7 +117,7 @@ class Bootstrap(Verb):
 
     def write(self, context: Context, file: Path) -> int:
         """Export the base that was chosen, else the only one that there is."""
-        record = choose_base(context.flags.base or context.host.env.get("XSRC_BASE") or "debian", context.bases)
+        record = bases.choose(context.flags.base or context.host.env.get("XSRC_BASE") or "debian", context.bases)
         bases.hold(context.bases / record.name)
         try:
             bases.export(context.bases / record.name, file)
@@ -210,7 +211,7 @@ def bring_debs(context: Context, wish: Wish, found: Iterable[Deb]) -> None:
 
     def bring(deb: Deb) -> None:
         try:
-            fetch(_distfile(deb), (deb.url,), srcdistdir, lambda text: None)
+            fetch(_distfile(deb), (deb.url,), srcdistdir, context.bases, context.settings.limits, lambda text: None)
         except ChecksumError as error:
             raise ChecksumError(
                 f"{deb.file}: it is not the file that the signed lists of {wish.suite} speak of: refused",
@@ -228,9 +229,10 @@ def unpack_debs(context: Context, new: Path, found: Iterable[Deb]) -> None:
     choices: list[debian.Alternative] = []
 
     def unpack(deb: Deb) -> None:
-        path = path_of(_distfile(deb), context.srcdistdir)
-        links.update(bases.unpack(path, new, limits, debian.place, debian.relative))
-        choices.extend(debian.alternatives(deb.name, postinst(path, limits)))
+        with verified(_distfile(deb), context.srcdistdir, context.bases, limits) as file:
+            links.update(bases.unpack(file, new, limits, debian.place, debian.relative))
+            file.file.seek(0)
+            choices.extend(debian.alternatives(deb.name, postinst(file, limits)))
 
     # the largest first, so that none is left to one thread at the end
     _in_threads(min(context.host.cpus, 4), unpack, sorted(found, key=lambda deb: -deb.size))

@@ -33,7 +33,7 @@ from xsrc.plan.depcheck import (
 )
 from xsrc.verbs.context import Context
 from xsrc.verbs.select import select
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 
 class CheckDeps(Verb):
@@ -60,7 +60,7 @@ class CheckDeps(Verb):
                 else:
                     raise UsageError(f"{name} is not built", hint=f"xsrc build {name}")
         if self.json:
-            context.ui.output(dumps(rows))
+            context.ui.json(rows)
         if unbuilt:
             context.ui.note(f"{unbuilt} not built, so not looked at")
         return 1 if rows else 0

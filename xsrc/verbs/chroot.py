@@ -48,7 +48,7 @@ class Chroot(Verb):
             "TERM": context.host.env.get("TERM", "dumb"),
             "PS1": "(xsrc chroot) \\w \\$ " if "bash" in command[0] else "(xsrc chroot) $ ",
         }
-        sandbox = context.stowed_root(env, "/")
+        sandbox = context.stowed_root(env, "/", writable=True)
         return interact(context.helpers, sandbox, _session(command, context.host.terminal), context.host.terminal)
 
 

@@ -9,7 +9,6 @@ from plumbum import cli
 from xsrc.effects import second
 from xsrc.effects.lock import locked
 from xsrc.effects.tree import load
-from xsrc.model.pkgver import PkgVer
 from xsrc.verbs.context import Context
 from xsrc.verbs.verb import Verb
 
@@ -46,14 +45,9 @@ class Clean(Verb):
 
 
 def leftovers(context: Context, only: tuple[str, ...]) -> dict[str, list[Path]]:
-    """Work directories and unfinished destdirs, by `NAME-VERSION`."""
+    """Work directories, with the unfinished destdirs in them, by `NAME-VERSION`."""
     found: dict[str, list[Path]] = {}
     for path in sorted(context.masterdir.builddir.iterdir()):
         if path.is_dir():
             found.setdefault(path.name.removesuffix(second.SUFFIX), []).extend(second.places(path))
-    for path in sorted(context.masterdir.destdirs.glob(".*")):
-        try:
-            found.setdefault(PkgVer.parse(path.name[1:].partition(":")[0]).work, []).append(path)
-        except ValueError:
-            continue
     return {work: paths for work, paths in found.items() if not only or work in only}

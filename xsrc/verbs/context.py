@@ -6,25 +6,27 @@ import contextlib
 import hashlib
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xsrc.effects import machine, tree
+from xsrc.effects import machine, tree, trust
+from xsrc.effects.configuration import own_settings, read_settings
 from xsrc.effects.lock import locked_folder
-from xsrc.effects.privilege import become_builder
+from xsrc.effects.privilege import become_builder, builder
 from xsrc.effects.tree import load
-from xsrc.errors import Diagnostic, HostError, SettingsError, Span, UsageError
+from xsrc.errors import HostError, UsageError
 from xsrc.model.arch import Arch, Dep, Machine
-from xsrc.model.base import HOST, Base, Record, fitting
+from xsrc.model.base import HOST, Base
 from xsrc.model.layout import Masterdir, Tree
 from xsrc.model.package import Distfile, Package
 from xsrc.model.pkgver import Pattern
 from xsrc.model.schema import nearest
 from xsrc.model.settings import Settings
 from xsrc.model.template import Template
+from xsrc.model.trust import Trust
 from xsrc.plan.resolve import resolve
 from xsrc.styles.expand import Style, parse_styles
 from xsrc.ui import Ui
@@ -88,20 +90,45 @@ class Context:
     tree: Tree
     settings: Settings
     masterdir: Masterdir
+    believed: Trust
+    """Who may have written what this command uses."""
     stage: Stage | None = None
 
     @classmethod
     def read(cls, host: Host, flags: Flags, ui: Ui) -> Context:
-        """Find the tree, read the settings; as root, become the build user. Raises XsrcError."""
-        found = tree.find_tree(host.cwd)
-        settings = read_settings(found, host.env, ui.warn)
-        chosen = flags.masterdir or host.env.get("XSRC_MASTERDIR") or settings.masterdir
+        """Find the tree, read the settings; as root, become the build user.
+
+        Raises HostError for whatever somebody else could have written, and other XsrcErrors.
+        """
+        own = own_settings(host.env, Trust.of(host.uid), ui.warn)
+        safe = trust.safe_directories(own.safe, host.env)
+        uids = (host.uid,) if host.uid else (0, builder().pw_uid)
+        believed = Trust.of(*uids, safe=safe)
+        found = tree.find_tree(host.cwd, believed)
+        mine = Settings().over(str(own.path), own.text)
+        chosen = flags.masterdir or host.env.get("XSRC_MASTERDIR") or mine.masterdir
         root = (host.cwd / Path(chosen).expanduser()) if chosen else found.root / "masterdir"
-        context = cls(host, flags, ui, found, settings, Masterdir(Path(root).resolve()))
+        masterdir = Masterdir(Path(root).resolve())
         if host.uid == 0:
-            shared = (Path(path) for path in (settings.srcdistdir, settings.basedir) if path)
-            become_builder((found.root, tree.PROGRAM), context.masterdir.root, *shared)
+            shared = (Path(path) for path in (mine.srcdistdir, mine.basedir) if path)
+            become_builder((found.root, tree.PROGRAM), (masterdir.root, *shared))
+        settings = read_settings(own, found, believed, ui.warn)
+        context = cls(host, flags, ui, found, settings, masterdir, believed)
+        context.check_masterdir()
         return context
+
+    def check_masterdir(self) -> None:
+        """Refuse a masterdir, its records, bases and distfiles if somebody else could write them. Raises HostError."""
+        root = self.masterdir.root
+        trust.check_new("the masterdir", root, self.believed)
+        if root.is_dir():
+            trust.check_below("the masterdir's", root, self.masterdir.tops, self.believed)
+            with contextlib.suppress(FileNotFoundError):
+                trust.check("the records of the masterdir", self.masterdir.db, self.believed)
+        if self.settings.basedir:
+            trust.check_new("basedir", self.bases, self.believed)
+        if self.settings.srcdistdir:
+            trust.check_shared("srcdistdir", self.srcdistdir, self.believed)
 
     @cached_property
     def arch(self) -> Arch:
@@ -128,7 +155,7 @@ class Context:
             return machine.host_base(here)
         from xsrc.effects import bases
 
-        record = choose_base(wish, self.bases)
+        record = bases.choose(wish, self.bases)
         if record.machine != here.machine:
             raise HostError(f"{record.name} is a base for {record.arch}, this machine is {here.name}")
         folder = self.bases / record.name
@@ -148,7 +175,10 @@ class Context:
         if self.exists and os.access(self.masterdir.db, os.W_OK):
             return Index.open(self.tree, self.masterdir.db / "index" / tree)
         home = Path(self.host.env.get("HOME", "/nonexistent"))
-        return Index.open(self.tree, Path(self.host.env.get("XDG_CACHE_HOME") or home / ".cache") / "xsrc" / tree)
+        cache = Path(self.host.env.get("XDG_CACHE_HOME") or home / ".cache") / "xsrc" / tree
+        with contextlib.suppress(PermissionError):  # then nothing is kept
+            trust.check_new("the cache", cache, self.believed)
+        return Index.open(self.tree, cache)
 
     @cached_property
     def helpers(self) -> Helpers:
@@ -205,6 +235,7 @@ class Context:
             return
         try:
             root.mkdir(mode=0o755, parents=True, exist_ok=True)
+            trust.check("the masterdir", root, self.believed)  # another user may have made it meanwhile
             with locked_folder(root):
                 if not self.exists:  # another process may have made it meanwhile
                     self._fill_masterdir()
@@ -214,16 +245,29 @@ class Context:
                 hint="choose a place of your own with -m DIR or XSRC_MASTERDIR",
             ) from error
 
-    def stowed_root(self, env: Mapping[str, str], directory: str, out: Path | None = None) -> Sandbox:
-        """The sandbox of what is stowed now; makes the masterdir and the places of what the base shows, if missing."""
+    def stowed_root(
+        self, env: Mapping[str, str], directory: str, *, writable: bool = False, out: Path | None = None
+    ) -> Sandbox:
+        """The sandbox of what is stowed now; makes the masterdir and missing mount points.
+
+        With `writable`, programs inside can write where the root is the user's; else only to /tmp and `out`.
+        Raises HostError.
+        """
         from xsrc.plan.root import modules, stowed_root
 
         self.make_masterdir()
         root = self.masterdir.root
-        for inside in self.base.binds:
-            (root / inside).mkdir(parents=True, exist_ok=True)
+        try:
+            for place in (*(root / inside for inside in self.base.binds), self.masterdir.nothing):
+                place.mkdir(parents=True, exist_ok=True)
+            present = frozenset(entry.name for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False))
+        except OSError as error:
+            raise HostError(
+                f"{error.filename}: want a directory to mount on: {error.strerror}", hint=f"ls -ld {error.filename}"
+            ) from error
         alone = modules(str(path.relative_to(root)) for path in root.glob("usr/lib/*/encodings"))
-        return stowed_root(self.masterdir, self.base, env, self.settings.tmp_mib, directory, alone, out)
+        given = (self.masterdir, self.base, env, self.settings.tmp_mib, directory, alone, present)
+        return stowed_root(*given, writable=writable, out=out)
 
     def _fill_masterdir(self) -> None:
         from xsrc.effects.skeleton import copy_skeleton
@@ -345,43 +389,3 @@ class Context:
         from xsrc.effects.destdir import remove_tree
 
         remove_tree(path)
-
-
-def read_settings(found: Tree, env: Mapping[str, str], warn: Callable[[str], None]) -> Settings:
-    """Defaults, the machine's own mirror, the tree's settings, the user's; raises SettingsError."""
-    settings = Settings()
-    if site := machine.debian_site():
-        settings = settings.over("", f'[sites]\nDEBIAN_SITE = "{site}"')
-    home = Path(env.get("HOME", "/nonexistent"))
-    config = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "xsrc/config.toml"
-    for file in (found.settings, config):
-        try:
-            text = file.read_bytes().decode()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError as error:
-            warn(f"{file}: {error.strerror}: its settings are not in force")
-            continue
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            problem = Diagnostic(Span(str(file)), f"not UTF-8: byte {error.start} is 0x{byte:02x}")
-            raise SettingsError([problem]) from error
-        settings = settings.over(str(file), text)
-    return settings
-
-
-def choose_base(wish: str, folder: Path) -> Record:
-    """The finished base that is meant; raises HostError for none, UsageError where it might be one of several."""
-    from xsrc.effects import bases
-
-    records = {record.name: record for record in bases.every(folder)}
-    fit = fitting(wish, records)
-    if len(fit) > 1:
-        fit = fitting(f"{wish}-{machine.debian_release()}", fit) or fit
-    if len(fit) > 1:
-        raise UsageError(f"base {wish}: there is {', '.join(fit)}", hint=f"--base {fit[0]}")
-    if not fit:
-        kind = wish if wish.startswith(("debian:", "source")) else "debian"
-        there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
-        raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
-    return records[fit[0]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from xsrc.effects.builds import read_build
-from xsrc.effects.proc import capture
+from xsrc.effects.proc import bounded, capture
 from xsrc.effects.store import Farm
 from xsrc.errors import Diagnostic, TemplateError
 from xsrc.model.command import Command
@@ -15,6 +15,11 @@ from xsrc.plan.jobs import Job, jobs
 from xsrc.plan.resolve import refusal
 from xsrc.verbs.context import FEW, Context
 from xsrc.verbs.world import world
+
+_LONGEST = 1 << 20
+"""Characters of one script of a template."""
+_SECONDS, _MEMORY = 10, 1 << 30
+"""What the shell that reads a script may use; it is the one program that sees a template's text outside a sandbox."""
 
 
 def read_jobs(context: Context, names: Iterable[str], options: Mapping[str, tuple[str, ...]]) -> dict[str, Job]:
@@ -109,8 +114,12 @@ def _refusal(context: Context, job: Job) -> TemplateError | None:
             span = package.template.span("subpackages", part.name)
             problems.append(Diagnostic(span, f"subpackages.{part.name}: there is a template of that name"))
     for name, text in package.phases.items():
+        if len(text) > _LONGEST:
+            span, message = package.template.span("phases", name), f"want at most {_LONGEST >> 10} KiB, got more"
+            problems.append(Diagnostic(span, f"phases.{name}: {message}", "put it into a script in files/"))
+            continue
         # the shell only reads; it runs nothing (sh -n)
-        result = capture(Command(("/bin/sh", "-n")), text)
+        result = capture(Command(("/bin/sh", "-n")), text, bounded(_SECONDS, _MEMORY, 0))
         if 0 < result.code < 128:  # one that was killed has said nothing of the text
             words = result.err.strip().splitlines()[0] if result.err.strip() else "no sh text"
             span = package.template.span("phases", name)

@@ -11,7 +11,7 @@ from xsrc.model.package import Package
 from xsrc.plan.graph import dependents, order
 from xsrc.verbs.context import Context
 from xsrc.verbs.options import options_by_name, split_options
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 
 class Deps(Verb):
@@ -33,7 +33,7 @@ class Deps(Verb):
             table = {
                 name: {kind.value: [str(p) for p in packages[name].depends[kind]] for kind in Dep} for name in ordered
             }
-            context.ui.output(dumps(table))
+            context.ui.json(table)
         elif self.tree:
             for name in asked:
                 for line in tree_lines(name, packages):
@@ -53,7 +53,7 @@ class Deps(Verb):
             known = {name: found[name] for name in (*asked, *found)}
         table = {name: dependents(name, known) for name in asked}
         if self.json:
-            context.ui.output(dumps(table))
+            context.ui.json(table)
         else:
             for others in table.values():
                 for other in others:

@@ -24,7 +24,7 @@ from xsrc.errors import XsrcError
 from xsrc.model.sandbox import Sandbox
 from xsrc.plan.root import layers
 from xsrc.verbs.context import Context
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 PROBE = "test -d /proc/1; read -r flags </sys/class/net/lo/flags; echo $flags"
 """What is run in a sandbox to see that it is whole; it says the flags of `lo`, of which the lowest is IFF_UP."""
@@ -232,7 +232,7 @@ class Doctor(Verb):
     def go(self, context: Context) -> int:
         found = list(findings(context))
         if self.json:
-            context.ui.output(dumps([asdict(finding) for finding in found]))
+            context.ui.json([asdict(finding) for finding in found])
         else:
             width = max(len(finding.what) for finding in found)
             for finding in found:

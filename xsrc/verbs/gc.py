@@ -86,7 +86,6 @@ def _sweep_strays(context: Context, farm: Farm) -> None:
     """Remove builds aside that the database does not know; what was cut off left them."""
     known = {context.masterdir.kept(pkgver, build).name for pkgver, build in farm.builds()}
     for folder in sorted(context.masterdir.destdirs.glob(".*")):
-        # .PKGVER alone is where a destdir grows; clean knows of it
         if folder.name not in known and _stray(folder.name):
             context.remove(folder)
 

@@ -37,7 +37,8 @@ class Graph(Verb):
                 context.ui.output(line)
         elif self.json:
             keys = keyed(together, packages, lambda name: packages[name].inputs)
-            context.ui.output("\n".join(rows(ordered, packages, keys, cycles)))
+            for line in rows(ordered, packages, keys, cycles):
+                context.ui.output(line)
         else:
             for name in ordered:
                 context.ui.output(str(packages[name].pkgver))

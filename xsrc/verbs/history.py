@@ -11,7 +11,7 @@ from xsrc.verbs.context import Context
 from xsrc.verbs.farming import farm_locked
 from xsrc.verbs.stow import FarmVerb, show_change, stowed_versions
 from xsrc.verbs.stowing import How, return_to
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 
 class History(Verb):
@@ -32,7 +32,7 @@ class History(Verb):
             rows.append({"number": one.number, "at": one.at, "why": one.why, "changed": changed, "packages": packages})
             former = one
         if self.json:
-            context.ui.output(dumps(rows))
+            context.ui.json(rows)
             return 0
         for row in rows:
             mark = "*" if row["number"] == last else " "

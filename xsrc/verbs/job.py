@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -14,11 +13,13 @@ from typing import IO
 
 from xsrc.effects import extract, work
 from xsrc.effects.cgroup import Group, limited_group
+from xsrc.effects.distdir import OpenFile, present, verified
 from xsrc.effects.enter import ended, run
-from xsrc.effects.fetch import fetch, path_of, present, verify
+from xsrc.effects.fetch import fetch
 from xsrc.effects.files import begun, ending
 from xsrc.effects.libraries import cache_libraries, forget_libraries
 from xsrc.effects.lock import locked
+from xsrc.effects.machine import check_room
 from xsrc.effects.proc import LimitReached, Quiet, Sink, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.model.arch import Dep
@@ -67,7 +68,7 @@ def build_job(context: Context, job: Job, wish: Wish) -> bool:
     """
     pkgver = job.package.pkgver
     adopt_orphans()
-    _check_room(context)
+    check_room(context.masterdir)
     with locked(context.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", context.ui.note) as waited:
         if waited and not wish.force and _sealed(context, job):
             context.ui.note(f"{pkgver}: built meanwhile")
@@ -79,16 +80,6 @@ def _sealed(context: Context, job: Job) -> bool:
     with context.farm() as farm:
         key = farm.built().get(str(job.package.pkgver))
     return key == job.key and context.masterdir.destdir(job.package.pkgver).is_dir()
-
-
-def _check_room(context: Context) -> None:
-    """Refuse a masterdir in which nothing could run; raises HostError."""
-    flags = os.statvfs(context.masterdir.root).f_flag
-    if flags & os.ST_NOEXEC:
-        raise HostError(
-            f"{context.masterdir.root} is on a mount with noexec: nothing that is built there could run",
-            hint="choose another place with -m DIR or XSRC_MASTERDIR, or remount it with exec",
-        )
 
 
 class Builder:
@@ -221,7 +212,8 @@ class Builder:
                     f"{distfile.name}: no address: {', '.join(unknown)} unknown on this machine",
                     hint="set it in ~/.config/xsrc/config.toml: [sites]",
                 )
-            path = fetch(distfile, urls, self.context.srcdistdir, say, progress)
+            limits = self.context.settings.limits
+            path = fetch(distfile, urls, self.context.srcdistdir, self.work.path, limits, say, progress)
             log.write(f"{path}: sha256 {distfile.sha256}\n".encode())
 
     def extract(self, phase: Phase, log: IO[bytes]) -> None:
@@ -230,9 +222,9 @@ class Builder:
         self.scripts(phase, log, only="pre_extract")
         own = "do_extract" in self.package.phases
         for distfile in () if own else self.package.distfiles:
-            path = path_of(distfile, self.context.srcdistdir)
-            verify(distfile, path)
-            newest = max(newest, self.unpack(distfile, path, log))
+            limits = self.context.settings.limits
+            with verified(distfile, self.context.srcdistdir, self.work.path, limits) as file:
+                newest = max(newest, self.unpack(distfile, file, log))
         self.state = replace(self.state, epoch=newest or EPOCH)
         if own:
             self.scripts(phase, log, only="do_extract")
@@ -243,8 +235,8 @@ class Builder:
             message = f'build_wrksrc: want a folder of the sources, got "{folder}"'
             raise self.package.template.error(("build_wrksrc",), message, f"there is {inside}")
 
-    def unpack(self, distfile: Distfile, path: Path, log: IO[bytes]) -> int:
-        """Unpack one distfile by tar inside the build root; gives the newest time of its files."""
+    def unpack(self, distfile: Distfile, file: OpenFile, log: IO[bytes]) -> int:
+        """Unpack one open distfile by tar inside the build root; gives the newest time of its files."""
         newest = 0
 
         def feed(out: IO[bytes]) -> None:
@@ -252,9 +244,9 @@ class Builder:
             if distfile.extract:
                 strip = 0 if self.package.create_wrksrc else distfile.strip
                 limits = self.context.settings.limits
-                newest = extract.repack(path, out, limits, distfile.dest, strip, distfile.inner)
+                newest = extract.repack(file, out, limits, distfile.dest, strip, distfile.inner)
             else:
-                extract.file_entry(path, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
+                extract.file_entry(file.file, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
 
         sandbox = self.sandbox(Phase.EXTRACT)
         code = run(self.context.helpers, sandbox, ("/bin/sh", "-c", "exec tar -xf -"), log.write, feed)
@@ -280,7 +272,7 @@ class Builder:
     def sandbox_for_person(self, phase: Phase, term: str) -> Sandbox:
         """The sandbox of a phase as `xsrc shell` enters it, made again where it is missing."""
         if phase is Phase.INSTALL:
-            self.context.masterdir.unfinished(self.pkgver).mkdir(mode=0o755, exist_ok=True)
+            self.work.destdir.mkdir(mode=0o755, exist_ok=True)
         self.make_root()
         sandbox = self.sandbox(phase)
         prompt = f"({self.pkgver.work} {phase}) $ "
@@ -307,9 +299,8 @@ class Builder:
     def scripts(self, phase: Phase, log: IO[bytes], only: str | None = None) -> None:
         """Run the scripts of a phase, each in a shell of its own; raises BuildFailed for the first that fails."""
         if phase is Phase.INSTALL:
-            unfinished = self.context.masterdir.unfinished(self.pkgver)
-            self.context.remove(unfinished)
-            unfinished.mkdir(mode=0o755)
+            self.context.remove(self.work.destdir)
+            self.work.destdir.mkdir(mode=0o755)
         for number, script in enumerate(self.job.scripts.get(phase.value, ())):
             if only not in (None, script.name):
                 continue
@@ -382,7 +373,7 @@ class Builder:
             with contextlib.suppress(OSError):
                 work.write_state(self.work, self.state)
             if isinstance(error, OSError):
-                raise _host(error, self.context.masterdir.unfinished(self.pkgver)) from error
+                raise _host(error, self.work.destdir) from error
             raise
 
 

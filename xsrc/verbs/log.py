@@ -14,7 +14,7 @@ from xsrc.verbs.verb import Verb
 
 
 class Log(Verb):
-    """Print the log of a phase, or of the last one that ran: log NAME [PHASE]"""
+    """Print the log of a phase, or of the last one that ran: log NAME [PHASE]; to a pipe it goes byte for byte"""
 
     path = cli.Flag(["--path"], help="print where the log is, not what it says")
 
@@ -34,9 +34,8 @@ class Log(Verb):
         if self.path:
             context.ui.output(str(logs[-1]))
         else:
-            with logs[-1].open(errors="replace") as lines:
-                for line in lines:
-                    context.ui.output(line.rstrip("\n"))
+            with logs[-1].open("rb") as file:
+                context.ui.contents(file)
         return 0
 
     def logs(self, context: Context, name: str) -> list[Path]:

@@ -20,7 +20,7 @@ from xsrc.verbs.deciding import make_plan, read_jobs, what_is_built
 from xsrc.verbs.options import options_by_name, split_options
 from xsrc.verbs.select import select
 from xsrc.verbs.showing import plan_lines, plan_table
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 _WIDE = 160
 """Characters of a value that are shown."""
@@ -47,7 +47,7 @@ class Plan(Verb):
         with context.farm_to_read() as farm:
             plan = make_plan(context, farm, planned, names, force=self.force, look=True)
         if self.json:
-            context.ui.output(dumps(plan_table(context, plan)))
+            context.ui.json(plan_table(context, plan))
             return 0
         for line in plan_lines(context, plan, {}):
             context.ui.output(line)
@@ -75,7 +75,7 @@ class Why(Verb):
             props = stored[name]
             found[name] = reasons(planned[name], props.preimage if props else None, plan, built, planned)
         if self.json:
-            context.ui.output(dumps(found))
+            context.ui.json(found)
             return 0
         for name, reason in found.items():
             pkgver = planned[name].package.pkgver

@@ -17,7 +17,7 @@ from xsrc.model.pkgver import PkgVer
 from xsrc.plan.accounts import merged
 from xsrc.plan.alternatives import links_of
 from xsrc.verbs.context import Context
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 from xsrc.verbs.versions import choose_version
 
 
@@ -50,7 +50,7 @@ class List(_Query):
                     }
                 )
         if self.json:
-            context.ui.output(dumps(rows))
+            context.ui.json(rows)
             return 0
         width = max((len(str(row["pkgver"])) for row in rows), default=0)
         for row in rows:
@@ -80,7 +80,7 @@ class Files(_Query):
                 ]
                 for pkgver, entries in found.items()
             }
-            context.ui.output(dumps(table))
+            context.ui.json(table)
             return 0
         for entries in found.values():
             for entry in entries:
@@ -107,7 +107,7 @@ class Owner(_Query):
                 if not owners and not others and not self.json:
                     context.ui.note(f"/{path}: no package has it")
         if self.json:
-            context.ui.output(dumps(rows))
+            context.ui.json(rows)
         else:
             for row in rows:
                 context.ui.output(f"{row['path']}: {row['pkgver']}" + ("" if row["stowed"] else " (not stowed)"))

@@ -54,8 +54,11 @@ def record(context: Context, job: Job, state: State, needs: Closure) -> None:
     that nothing is left for, ConflictError when links of a stowed build of the same pkgver could not follow, OSError.
     """
     package = job.package
-    unfinished = context.masterdir.unfinished(package.pkgver)
-    found = destdir.scan(unfinished)
+    found = destdir.scan(
+        *(context.masterdir.work(package.pkgver).destdir, context.settings.limits),
+        *(str(package.pkgver), package.open_modes),
+    )
+    _warn_of_modes(context, package, found)
     if not package.meta and not found.manifest.entries:
         raise BuildFailed(
             f"{package.pkgver}: the install phase installed nothing",
@@ -76,6 +79,17 @@ def record(context: Context, job: Job, state: State, needs: Closure) -> None:
     _place(context, outputs, state)
 
 
+def _warn_of_modes(context: Context, package: Package, found: destdir.Scan) -> None:
+    """Name the paths of a package that everybody could have written."""
+    for path, mode in [*found.closed.items()][:_NAMED]:
+        words = f"mode {mode:04o} lets others write, recorded as {mode & ~0o022:04o}"
+        context.ui.warn(f"{package.pkgver}: /{path}: {words}")
+    if more := max(0, len(found.closed) - _NAMED):
+        context.ui.warn(f"{package.pkgver}: {more} more paths that others could have written")
+    if found.closed:
+        context.ui.warn(f"{package.pkgver}: to keep such a mode, give it in [install] modes or in make_dirs")
+
+
 @dataclass(frozen=True)
 class _Part:
     """What is known of one package of a build by its tree alone."""
@@ -92,14 +106,14 @@ class _Part:
 
 def _divided(context: Context, package: Package, found: destdir.Scan) -> list[_Part]:
     """A build's tree as those of its packages, itself at last; the tree is divided on disk."""
-    main, masterdir = package.pkgver, context.masterdir
-    whole = masterdir.unfinished(main)
+    main, place = package.pkgver, context.masterdir.work(package.pkgver)
+    whole = place.destdir
     if not package.subpackages:
         return [_Part(found, main, whole)]
     parts, problems = split(package, found.manifest.entries, found.elves)
     if problems:
         raise TemplateError(Diagnostic(package.template.span(*at), text, hint) for at, text, hint in problems)
-    places = {part.name: masterdir.unfinished_part(main, part.name) for part in package.subpackages}
+    places = {part.name: place.part(part.name) for part in package.subpackages}
     divide(whole, parts[main.name], {places[name]: parts[name] for name in places})
     scans = {name: found.of(entries) for name, entries in parts.items()}
     leads, subs = linking(parts), {part.name: part for part in package.subpackages}
@@ -275,4 +289,6 @@ def rules_of(package: Package, found: destdir.Scan, sub: Subpackage | None) -> R
     return Rules.of({**table, "accounts": accounts, "protect": package.stow.protect, "conf_files": package.conf_files})
 
 
+_NAMED = 10
+"""Paths that warnings name one by one."""
 _FROM_TEMPLATE = ("provides", "conflicts", "replaces", "shells", "alternatives", "triggers")

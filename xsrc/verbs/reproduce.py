@@ -18,8 +18,8 @@ from typing import IO
 from xsrc.effects import destdir, enter, second
 from xsrc.effects.builds import read_build
 from xsrc.effects.cgroup import Group
+from xsrc.effects.distdir import path_of
 from xsrc.effects.enter import Helpers, find_helpers
-from xsrc.effects.fetch import path_of
 from xsrc.effects.lock import locked
 from xsrc.effects.proc import LimitReached, Watch, adopt_orphans
 from xsrc.errors import BuildFailed, HostError
@@ -59,9 +59,6 @@ class _Second(Masterdir):
     def work(self, pkgver: PkgVer) -> WorkDir:
         return WorkDir(self.place / second.WORK)
 
-    def unfinished(self, pkgver: PkgVer) -> Path:
-        return self.work(pkgver).path / "destdir"
-
     def logs(self, pkgver: PkgVer) -> Path:
         return self.folder / "logs"
 
@@ -86,7 +83,7 @@ class _Again(Builder):
         return become
 
     def record(self) -> None:
-        found = destdir.scan(self.context.masterdir.unfinished(self.pkgver))
+        found = destdir.scan(self.work.destdir, self.context.settings.limits, str(self.pkgver), self.package.open_modes)
         parts, _ = split(self.package, found.manifest.entries, found.elves)
         self.found = together(parts[pkgver.name] for pkgver in self.package.outputs)
 
@@ -233,8 +230,8 @@ def _say(context: Context, again: _Again, props: Props, manifest: Manifest) -> b
 def _kept(again: _Again) -> Path:
     """Where the second build is kept: on the masterdir's own file system, which stays when the machine is off."""
     assert isinstance(again.context.masterdir, _Second)
-    grown, kept = again.context.masterdir.unfinished(again.pkgver), again.context.masterdir.folder / "destdir"
-    shutil.copytree(grown, kept, symlinks=True)
+    kept = again.context.masterdir.folder / "destdir"
+    shutil.copytree(again.work.destdir, kept, symlinks=True)
     return kept
 
 
@@ -243,7 +240,7 @@ def _explained(again: _Again, first: Path, differences: Iterable[Difference]) ->
 
     It runs in the build root, for what it reads with some dozens of programs is what a build made.
     """
-    trees = {"first": first, "second": again.context.masterdir.unfinished(again.pkgver)}
+    trees = {"first": first, "second": again.work.destdir}
     paths = [difference.path for difference in differences if difference.what is Differs.CONTENT]
     # what went to a subpackage is not in the first tree
     both = (path for path in paths if (trees["first"] / path).exists())
@@ -260,6 +257,6 @@ def _explained(again: _Again, first: Path, differences: Iterable[Difference]) ->
             looked = replace(sandbox, mounts=mounts, directory="/")
             enter.run(again.context.helpers, looked, argv, said.append, watch=_PATIENCE)
         lines = b"".join(said).decode(errors="replace").splitlines()
-        yield from ("".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in line) for line in lines[:_SHOWN])
+        yield from lines[:_SHOWN]
         if len(lines) > _SHOWN:
             yield f"… and {len(lines) - _SHOWN} lines more"

@@ -62,24 +62,42 @@ def _git(context: Context, word: str) -> tuple[str, ...]:
     old, dots, new = word.partition("..")
     if not old or not dots:
         raise UsageError(f"git:{word}: want REV.. or REV..REV", hint="git:HEAD.. is what is not committed yet")
-    folder = context.tree.templates
-    ask = ("git", "-C", str(folder), "-c", "core.quotepath=off")
-    said = [
-        _asked((*ask, "diff", "--name-only", "--relative", "--no-renames", old, *((new,) if new else ()), "--", "."))
-    ]
+    commits = [_commit(context, rev) for rev in (old, new) if rev]
+    said = _asked(context, "diff", *_DIFF, *commits, "--", ".")
     if not new:  # what git does not know yet is new as well
-        said.append(_asked((*ask, "ls-files", "--others", "--exclude-standard", ".")))
-    touched = {line.partition("/")[0] for text in said for line in text.splitlines()}
+        said += _asked(context, "ls-files", "-z", "--others", "--exclude-standard", "--", ".")
+    touched = {path.partition("/")[0] for path in said.split("\0")}
     return tuple(name for name in all_names(context.tree) if name in touched)
 
 
-def _asked(words: tuple[str, ...]) -> str:
+_DIFF = ("--name-only", "-z", "--relative", "--no-renames", "--no-ext-diff", "--no-textconv")
+
+
+def _commit(context: Context, rev: str) -> str:
+    """The name of the commit that a word of the user's means; whatever it begins with, git takes it for no option."""
+    return _asked(context, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}").strip()
+
+
+def _asked(context: Context, *words: str) -> str:
+    """What git says of the repository that the templates are in; raises UsageError where it refuses."""
     from xsrc.effects.proc import capture
     from xsrc.model.command import Command
 
-    result = capture(Command(words, {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}))
+    env = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }
+    settings = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+    result = capture(Command(("git", *settings, "-C", str(context.tree.templates), *words), env))
     if result.code:
-        raise UsageError(f"{' '.join(words[5:])}: git says: {result.err.strip() or result.out.strip()}")
+        why = result.err.strip() or "it knows no such commit"
+        raise UsageError(
+            f"git {' '.join(words)}: git says: {why}", hint=f"git -C {context.tree.templates} log --oneline"
+        )
     return result.out
 
 

@@ -13,7 +13,7 @@ from xsrc.model.package import Package
 from xsrc.model.schema import nearest
 from xsrc.verbs.context import Context
 from xsrc.verbs.options import options_by_name, split_options
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 
 class Show(Verb):
@@ -36,10 +36,12 @@ class Show(Verb):
             if field not in table and field not in KEYS:
                 raise UsageError(f"show: no field {field!r}", hint=nearest(field, [*table, *KEYS]))
             value = table.get(field)
-            for line in [dumps(value)] if self.json else lines(value):
+            if self.json:
+                context.ui.json(value)
+            for line in [] if self.json else lines(value):
                 context.ui.output(line)
         elif self.json:
-            context.ui.output(dumps(table))
+            context.ui.json(table)
         else:
             width = max(len(name) for name in table)
             for name, value in table.items():

@@ -103,7 +103,7 @@ def _context(context: Context, folder: Path, stage: Stage) -> Context:
     """The world of one stage: a masterdir of its own, distfiles shared."""
     settings = replace(context.settings, srcdistdir=str(context.srcdistdir), options={})
     masterdir = Masterdir(folder / "masterdir")
-    return Context(context.host, context.flags, context.ui, context.tree, settings, masterdir, stage)
+    return Context(context.host, context.flags, context.ui, context.tree, settings, masterdir, context.believed, stage)
 
 
 def _compose(stage: Context, number: int, chosen: Mapping[str, int], top: Path, name: str) -> Record:

@@ -8,6 +8,7 @@ from functools import cache
 
 from xsrc.effects import destdir
 from xsrc.effects.enter import run
+from xsrc.effects.made import take
 from xsrc.effects.store import Farm
 from xsrc.effects.tree import trigger_texts
 from xsrc.errors import XsrcError
@@ -15,11 +16,13 @@ from xsrc.model.farm import Change, Member, Op, made_member
 from xsrc.model.manifest import Kind
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.trigger import Trigger, parse_triggers
+from xsrc.plan.root import OUT
 from xsrc.plan.stow import Request
 from xsrc.verbs.context import Context
 from xsrc.verbs.planning import plan_change
 
-_OUT = "out"
+_NAMED = 10
+"""Paths that a warning names one by one."""
 
 
 @cache
@@ -70,30 +73,39 @@ def with_triggers(context: Context, farm: Farm, change: Change) -> tuple[tuple[O
 
 def _run(context: Context, trigger: Trigger) -> dict[str, tuple[str, str]] | None:
     """What a trigger makes, by path; None when it failed."""
-    out = context.masterdir.db / _OUT
-    context.remove(out)
-    out.mkdir(parents=True)
+    folder = context.masterdir.triggers
+    out = folder / "out"
+    context.remove(folder)
+    folder.mkdir(mode=0o700)  # what it makes may be setuid for as long as it runs
+    out.mkdir(mode=0o755)
     said: list[bytes] = []
     try:
-        sandbox = context.stowed_root(_environment(), "/", out)
+        sandbox = context.stowed_root(_environment(), "/", out=out)
         code = run(context.helpers, sandbox, ("/bin/sh", "-c", trigger.script), said.append)
         words = b"".join(said).decode(errors="replace").strip().splitlines()[-5:]
         if code:
             context.ui.warn(f"trigger {trigger.name} failed with exit code {code}: {' | '.join(words)}")
             return None
-        entries = destdir.scan(out).manifest.entries
-        made = {}
-        context.masterdir.made.mkdir(exist_ok=True)
-        for entry in entries:
-            if entry.kind is Kind.FILE:
-                (out / entry.path).rename(context.masterdir.made / entry.sha256)
-                made[entry.path] = (trigger.name, entry.sha256)
-        return made
+        scanned = destdir.scan(out, context.settings.limits, f"trigger {trigger.name}")
+        left = [e for e in scanned.manifest.entries if e.kind is not Kind.DIR]
+        wanted = {e.path: e.sha256 for e in left if e.kind is Kind.FILE and trigger.may_make(e.path)}
+        _warn_of(context, trigger, [e.path for e in left if e.path not in wanted])
+        take(out, wanted, context.masterdir.made)
+        return {path: (trigger.name, sha256) for path, sha256 in wanted.items()}
     except XsrcError as error:
         context.ui.warn(f"trigger {trigger.name} could not run: {error.message}")
         return None
     finally:
-        context.remove(out)
+        context.remove(folder)
+
+
+def _warn_of(context: Context, trigger: Trigger, refused: list[str]) -> None:
+    """Name what a trigger made and does not declare."""
+    for path in refused[:_NAMED]:
+        declared = ", ".join(trigger.makes)
+        context.ui.warn(f"trigger {trigger.name}: /{path}: left out, for it declares to make files {declared} only")
+    if len(refused) > _NAMED:
+        context.ui.warn(f"trigger {trigger.name}: {len(refused) - _NAMED} more such paths")
 
 
 def _environment() -> dict[str, str]:
@@ -103,5 +115,5 @@ def _environment() -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "SOURCE_DATE_EPOCH": "0",
-        "OUT": f"/var/db/xsrc/{_OUT}",
+        "OUT": f"/{OUT}",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from plumbum import cli
@@ -49,8 +48,3 @@ class Verb(Common):
 
 # switches that plumbum gives every sub-command, though they belong to the whole command
 Verb.unbind_switches("--help-all", "--completions")
-
-
-def dumps(value: Any) -> str:
-    """JSON as every --json prints it."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

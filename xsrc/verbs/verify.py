@@ -20,7 +20,7 @@ from xsrc.verbs.planning import change_of, plan_change, refuse_conflicts
 from xsrc.verbs.rebuild import rebuild_database
 from xsrc.verbs.stowing import How, finish
 from xsrc.verbs.triggers import known_triggers, with_triggers
-from xsrc.verbs.verb import Verb, dumps
+from xsrc.verbs.verb import Verb
 
 
 class Verify(Verb):
@@ -41,7 +41,7 @@ class Verify(Verb):
             found = list(verify(context, farm, hashed=not self.quick))
         if self.json:
             rows = [{"path": "/" + f.path, "trouble": f.trouble.value, "owner": f.owner, "text": f.text} for f in found]
-            context.ui.output(dumps(rows))
+            context.ui.json(rows)
         else:
             for finding in found:
                 context.ui.output(str(finding))

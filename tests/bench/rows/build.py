@@ -24,8 +24,8 @@ from tests.bench.measure import (
 )
 from tests.bench.world import World, find
 from xsrc.effects.destdir import remove_tree
+from xsrc.effects.distdir import path_of
 from xsrc.effects.enter import find_helpers
-from xsrc.effects.fetch import path_of
 from xsrc.errors import HostError
 from xsrc.plan.jobs import Job, jobs
 from xsrc.verbs.context import Context

@@ -85,8 +85,10 @@ class Double:
         return Result((script, *map(str, words)), done.returncode, done.stdout, done.stderr)
 
     def root(self, script: str, *words: str | Path) -> Result:
-        """Run a script of root's."""
-        return self._run(f"cd /; {script}", words, {"PATH": ROOT_PATH, "HOME": "/root"})
+        """Run a script as root, as P's sudo would: helpers/setup runs as root in P's checkout for P alone."""
+        user = self.site.land.user
+        env = {"PATH": ROOT_PATH, "HOME": "/root", "SUDO_UID": str(user.uid), "SUDO_USER": user.name}
+        return self._run(f"cd /; {script}", words, env)
 
     def person(self, *words: str | Path, how: tuple[str, ...] = ("--init-groups",), text: str = "") -> Result:
         """Run a command of P's in the site, with the groups that P has in the double, or as setpriv(1) is told."""

@@ -106,6 +106,7 @@ _PASSING = (
     "pkg-builddir/",
     "pkg-srcdistdir/",
     "pkg-destdir/.",
+    "var/db/xsrc/nothing",
     "var/db/xsrc/logs/",
     "var/db/xsrc/farm.",
     "var/db/xsrc/journal.",

@@ -11,7 +11,7 @@ from typing import Any
 from tests.e2e.kit import look, pack
 from tests.e2e.kit.land import Land
 from tests.e2e.kit.pack import Member
-from tests.e2e.kit.people import Result, Running
+from tests.e2e.kit.people import Result, Running, User
 from tests.e2e.kit.server import Act, Server
 
 
@@ -24,6 +24,8 @@ class Site:
     root: Path
     masterdir: Path = field(init=False)
     mode: str | None = None
+    owner: User | None = None
+    """Whose the tree is; P's where nobody is named."""
 
     def __post_init__(self) -> None:
         self.masterdir = self.root / "masterdir"
@@ -39,7 +41,7 @@ class Site:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text.encode() if isinstance(text, str) else text)
         file.chmod(0o755 if executable else 0o644)
-        self.land.own(self.root / path.split("/", 1)[0])
+        self.land.own(self.root / path.split("/", 1)[0], self.owner)
         return file
 
     def template(
@@ -110,20 +112,25 @@ class Site:
         )
 
     def settings(self, text: str) -> Path:
-        """The settings of P's own configuration, below a home of this site."""
+        """The settings of P's own configuration, below a home of this site; every later command reads them."""
         return self.write("home/.config/xsrc/config.toml", text)
 
     # --- what is done
 
     def start(self, *words: str | Path, **more: Any) -> Running:
-        more.setdefault("mode", self.mode)
-        more.setdefault("cwd", self.root)
+        self._defaults(more)
         return self.land.start(*words, **more)
 
     def xsrc(self, *words: str | Path, **more: Any) -> Result:
+        self._defaults(more)
+        return self.land.xsrc(*words, **more)
+
+    def _defaults(self, more: dict[str, Any]) -> None:
         more.setdefault("mode", self.mode)
         more.setdefault("cwd", self.root)
-        return self.land.xsrc(*words, **more)
+        config = self.root / "home/.config"
+        own = {"XDG_CONFIG_HOME": str(config)} if config.is_dir() else {}
+        more["env"] = {**own, **(more.get("env") or {})}
 
     def build(self, *words: str, **more: Any) -> Result:
         """`xsrc build`, which must succeed."""

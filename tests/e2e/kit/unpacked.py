@@ -17,6 +17,7 @@ from tests.e2e.kit import pack
 from tests.e2e.kit.cpio import FORMATS, cpio
 from tests.e2e.kit.pack import Member
 from xsrc.effects import extract
+from xsrc.effects.distdir import OpenFile
 from xsrc.errors import ArchiveError
 from xsrc.model.settings import Limits
 
@@ -43,7 +44,8 @@ def passed(
     """What is left of an archive, by path; asserts that no member of it could harm whoever unpacks it."""
     archive, out = folder / "hostile", io.BytesIO()
     archive.write_bytes(data)
-    extract.repack(archive, out, limits, strip=strip, inner=inner)
+    with archive.open("rb") as file:
+        extract.repack(OpenFile(archive.name, file), out, limits, strip=strip, inner=inner)
     out.seek(0)
     found: dict[str, tarfile.TarInfo] = {}
     with tarfile.open(fileobj=out, encoding="utf-8", errors="surrogateescape") as tar:

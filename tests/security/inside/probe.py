@@ -192,6 +192,150 @@ def keys(description: str) -> dict[str, str]:
     return found
 
 
+SOCKET, SOCKETPAIR = (41, 53) if X86 else (198, 199)
+ABSENT = (
+    {
+        "syslog": 103,
+        "add_key": 248,
+        "request_key": 249,
+        "keyctl": 250,
+        "perf_event_open": 298,
+        "fanotify_init": 300,
+        "bpf": 321,
+        "userfaultfd": 323,
+    }
+    if X86
+    else {
+        "syslog": 116,
+        "add_key": 217,
+        "request_key": 218,
+        "keyctl": 219,
+        "perf_event_open": 241,
+        "fanotify_init": 262,
+        "bpf": 280,
+        "userfaultfd": 282,
+    }
+) | {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "memfd_secret": 447}
+PRESENT = (
+    {"memfd_create": 319, "modify_ldt": 154, "inotify_init1": 294, "seccomp": 317, "mbind": 237, "sched_setattr": 314}
+    if X86
+    else {"memfd_create": 279, "inotify_init1": 26, "seccomp": 277, "mbind": 235, "sched_setattr": 274}
+) | {"landlock_create_ruleset": 444, "pidfd_open": 434, "close_range": 436, "openat2": 437}
+
+
+def families() -> dict[str, dict[str, str]]:
+    """What each family of sockets ends with, also with a bit in the half of the argument that the kernel ignores."""
+    found: dict[str, dict[str, str]] = {}
+    for way, number, bit in (("socket", SOCKET, 0), ("bit 32", SOCKET, 1 << 32), ("pair", SOCKETPAIR, 0)):
+        both = ctypes.create_string_buffer(8)
+        found[way] = {}
+        for family in range(48):
+            kinds = [call(number, family | bit, kind, 0, *([both] if way == "pair" else [])) for kind in (1, 2, 3)]
+            found[way][str(family)] = "ok" if "ok" in kinds else kinds[0]
+    return found
+
+
+def calls() -> dict[str, dict[str, str]]:
+    """Calls with arguments that mean nothing: ENOSYS where there is no such call."""
+    return {
+        "absent": {entry: call(number, -1, 0, 0, 0, 0) for entry, number in ABSENT.items()},
+        "present": {entry: call(number, -1, 0, 0, 0, 0) for entry, number in PRESENT.items()},
+    }
+
+
+def key_files() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for path in (Path("/proc/keys"), Path("/proc/key-users")):
+        if path.exists():
+            found[str(path)] = {
+                "text": path.read_text(),
+                "write": attempt(os.open, path, os.O_WRONLY),
+                "chmod": attempt(os.chmod, path, 0o666),
+                "umount": "ok" if libc.umount2(os.fsencode(path), 2) == 0 else name(ctypes.get_errno()),
+            }
+    return found
+
+
+def many(folder: str, most: str, size: str) -> dict[str, Any]:
+    """Make files of one size until an error or `most`; what the file system says it can hold."""
+    space = os.statvfs(folder)
+    text = b"x" * int(size)
+    for number in range(int(most)):
+        try:
+            with Path(folder, f"f{number}").open("wb", buffering=0) as out:
+                out.write(text)
+        except OSError as error:
+            return {"error": name(error.errno or 0), "made": number, "inodes": space.f_files}
+    return {"error": "none", "made": int(most), "inodes": space.f_files}
+
+
+def core() -> dict[str, Any]:
+    """Try to set the limit of core files; what it is after each try."""
+    import resource
+
+    def limit() -> list[int]:
+        lines = Path("/proc/self/limits").read_text().splitlines()
+        words = next(line for line in lines if line.startswith("Max core file size")).split()
+        return [-1 if word == "unlimited" else int(word) for word in words[4:6]]
+
+    number = 302 if X86 else 261
+    both = struct.pack("qq", 0, 0)
+    found = {"at first": (limit(), "ok"), "shell": (limit(), str(os.system("ulimit -c 0")))}
+    for what in ((0, 0), (0, 1), (1, 1), (resource.RLIM_INFINITY, resource.RLIM_INFINITY)):
+        answer = attempt(resource.setrlimit, resource.RLIMIT_CORE, what)
+        found[f"setrlimit {what}"] = (limit(), answer)
+    found["prlimit"] = (limit(), call(number, 0, 4, ctypes.create_string_buffer(both), 0))
+    found["prlimit of self"] = (limit(), call(number, os.getpid(), 4, ctypes.create_string_buffer(both), 0))
+    found["both"] = (limit(), call(number, 0, 4, ctypes.create_string_buffer(both), ctypes.create_string_buffer(16)))
+    if X86:
+        found["old call"] = (limit(), call(160, 4, ctypes.create_string_buffer(both)))
+    # what only looks, and other limits
+    found["read"] = (list(resource.prlimit(0, resource.RLIMIT_CORE)), "ok")
+    found["others"] = (limit(), attempt(resource.setrlimit, resource.RLIMIT_NOFILE, (64, 64)))
+    return {key: list(value) for key, value in found.items()}
+
+
+def setid() -> dict[str, str]:
+    """Every way to make a file set-id, in /work; then what is, and what of the ordinary still works."""
+    work = Path("/work")
+    for entry in ("file", "held", "plain"):
+        (work / entry).write_text("x")
+    held = os.open(work / "held", os.O_RDWR)
+    here, at = os.open(work, os.O_RDONLY), -100
+    create, tmpfile = os.O_CREAT | os.O_WRONLY, os.O_TMPFILE | os.O_RDWR
+    how = ctypes.create_string_buffer(struct.pack("QQQ", create, 0o4755, 0))
+    ways = {
+        "fchmod": (91 if X86 else 52, held, 0o4755),
+        "fchmodat": (268 if X86 else 53, at, "/work/file", 0o2755),
+        "fchmodat of a folder": (268 if X86 else 53, here, "file", 0o6755),
+        "fchmodat2": (452, at, "/work/file", 0o4755, 0),
+        "mknodat": (259 if X86 else 33, at, "/work/mknodat", 0o104755, 0),
+        "openat": (257 if X86 else 56, at, "/work/openat", create, 0o4755),
+        "openat of a folder": (257 if X86 else 56, here, "openat2nd", create | os.O_EXCL, 0o2755),
+        "tmpfile": (257 if X86 else 56, at, "/work", tmpfile, 0o4755),
+        "openat2": (437, at, "/work/openat2", how, 24),
+        "bit 32": (91 if X86 else 52, held, 0o4755 | 1 << 32),
+    }
+    if X86:
+        ways |= {
+            "chmod": (90, "/work/file", 0o4755),
+            "creat": (85, "/work/creat", 0o4755),
+            "mknod": (133, "/work/mknod", 0o102755, 0),
+            "open": (2, "/work/open", create, 0o6755),
+        }
+    found = {entry: call(*words) for entry, words in ways.items()}
+    marked = [path.name for path in sorted(work.iterdir()) if path.stat().st_mode & 0o6000]
+    marked += ["held"] * bool(os.fstat(held).st_mode & 0o6000)
+    found["made"] = " ".join(dict.fromkeys(marked))
+    found["plain chmod"] = attempt(os.chmod, work / "plain", 0o755)
+    found["sticky"] = attempt(os.mkdir, work / "sticky") + " " + attempt(os.chmod, work / "sticky", 0o1777)
+    # without O_CREAT the mode is whatever was in the register
+    found["plain open"] = call(257 if X86 else 56, at, "/work/plain", os.O_RDONLY, 0o6777)
+    found["fifo"] = attempt(os.mkfifo, work / "fifo")
+    found["plain create"] = attempt(os.open, work / "created", create, 0o755)
+    return found
+
+
 def powers() -> dict[str, str]:
     """What only somebody with a capability may do."""
     new = {

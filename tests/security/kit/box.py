@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.security.kit.people import LIMIT, Person, as_root, pids, popen
 
 PYTHON = "/usr/bin/python3"
@@ -192,6 +194,13 @@ class Box:
     def probe(self, name: str, *args: str | Path, **more: Any) -> Any:
         """Run a function of inside/probe.py in the sandbox; gives what it found."""
         return self.run(PYTHON, "-I", "-S", "/kit/probe.py", name, *args, **more).json
+
+    def compat(self, *calls: tuple[int | str, ...], **more: Any) -> list[int]:
+        """Make system calls by int $0x80; gives their results. A test that needs them is skipped on other machines."""
+        if not (self.stage.kit / "compat").exists():
+            pytest.skip("only x86_64 has int $0x80")
+        words = [str(word) for number in calls for word in ("--", *number)][1:]
+        return list(self.run("/kit/compat", *words, **more).json)
 
     def folder(self, name: str, mode: int = 0o755) -> Path:
         return folder(self.place / name, self.person, mode)

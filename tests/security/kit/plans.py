@@ -23,7 +23,7 @@ def sandboxes(box: Box) -> dict[str, Sandbox]:
     pkgver = PkgVer("hostile", "1.0", 1)
     work = masterdir.work(pkgver)
     made = [masterdir.destdirs, masterdir.builddir, masterdir.root / "var", masterdir.root / "var/db", masterdir.db]
-    made += [work.path, work.root, work.wrksrc, masterdir.unfinished(pkgver)]
+    made += [work.path, work.root, work.wrksrc, work.destdir, masterdir.nothing]
     for path in made:
         folder(path, person)
     for top in (work.root, masterdir.root):
@@ -39,7 +39,8 @@ def sandboxes(box: Box) -> dict[str, Sandbox]:
     package = a_package(pkgver)
     phases = (Phase.EXTRACT, Phase.BUILD, Phase.INSTALL)
     found = {p.value: root.build_root(package, p, masterdir, (), base, {"PATH": "/usr/bin"}, 16) for p in phases}
-    found["chroot"] = root.stowed_root(masterdir, base, {"PATH": "/usr/bin"}, 16, "/")
+    tops = frozenset(path.name for path in masterdir.root.iterdir() if path.is_dir() and not path.is_symlink())
+    found["chroot"] = root.stowed_root(masterdir, base, {"PATH": "/usr/bin"}, 16, "/", (), tops, writable=True)
     return found
 
 

@@ -83,7 +83,7 @@ def _fill(kit: Path) -> None:
     for source in (builds.SECURITY / "inside").iterdir():
         if source.suffix == ".py":
             builds.put(source, kit / source.name, 0o644)
-        elif source.suffix == ".c" and not (source.stem == "int80" and os.uname().machine != "x86_64"):
+        elif source.suffix == ".c" and not (source.stem in ("int80", "compat") and os.uname().machine != "x86_64"):
             builds.compile_c(source, kit / source.stem)
 
 

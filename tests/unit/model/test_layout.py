@@ -21,15 +21,17 @@ def test_masterdir() -> None:
     assert masterdir.destdir(DASH) == Path("/m/pkg-destdir/dash-0.5.12_1")
     assert masterdir.srcdistdir == Path("/m/pkg-srcdistdir")
     assert masterdir.farm == Path("/m/var/db/xsrc/farm.sqlite")
+    assert masterdir.destdirs not in masterdir.hidden, "links lead there"
+    assert masterdir.nothing.parent == masterdir.triggers.parent == masterdir.db
     assert masterdir.log(DASH, "build") == Path("/m/var/db/xsrc/logs/dash-0.5.12_1/build.log")
 
 
-def test_one_rename_finishes_a_destdir() -> None:
+def test_destdirs_grow_in_the_work_directory() -> None:
+    """What is not sealed is in the work directory, which is closed to others, and on the same file system."""
     masterdir = Masterdir(Path("/m"))
-    unfinished, destdir = masterdir.unfinished(DASH), masterdir.destdir(DASH)
-    assert unfinished.parent == destdir.parent
-    assert unfinished != destdir
-    assert unfinished.name.startswith("."), "no pkgver begins with a dot, so it can be no other package's"
+    work = masterdir.work(DASH)
+    places = {work.destdir, work.part("dash-doc"), work.part("dash-devel"), work.wrksrc, work.root, work.state}
+    assert len(places) == 6 and {place.parent for place in places} == {work.path}
 
 
 def test_a_work_directory_and_its_lock_are_apart() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import time
 
 import pytest
 
 from xsrc.model import tomlspan
 from xsrc.model.schema import (
+    MOST_PROBLEMS,
     Choice,
     Either,
     Flag,
@@ -251,3 +253,33 @@ def test_many_problems_are_located_in_one_reading(monkeypatch: pytest.MonkeyPatc
     _, diagnostics = read("f.toml", text, TREE)
     assert [d.span.line for d in diagnostics] == [1, *range(1, 21)]
     assert len(readings) == 1
+
+
+def test_a_text_with_thousands_of_problems_is_read_quickly() -> None:
+    """A hint costs a comparison with every known key: it is looked for where somebody will read it."""
+    begun = time.monotonic()
+    _, problems = read("t.toml", "".join(f"counter{number} = 1\n" for number in range(20_000)), TREE)
+    assert time.monotonic() - begun < 2
+    assert len(problems) == MOST_PROBLEMS + 1
+    assert problems[0].hint == "did you mean count?" and problems[0].span.line == 1
+    assert problems[-1].message == f"it has more than {MOST_PROBLEMS} problems; the rest is not listed"
+
+
+def test_as_many_problems_as_are_listed_are_all_there() -> None:
+    _, problems = read("t.toml", 'name = "a"\n' + "".join(f"x{number} = 1\n" for number in range(MOST_PROBLEMS)), TREE)
+    assert len(problems) == MOST_PROBLEMS and "rest" not in problems[-1].message
+
+
+def test_a_long_list_of_unique_values_is_read_quickly() -> None:
+    begun = time.monotonic()
+    kind = List(unique=True)
+    assert list(kind.problems([str(number) for number in range(50_000)], ())) == []
+    assert len(list(kind.problems(["a", "b", "a"], ()))) == 1
+    assert time.monotonic() - begun < 2
+
+
+def test_nearest_of_very_long_words_is_not_looked_for() -> None:
+    begun = time.monotonic()
+    assert nearest("a" * 100_000, ["ab" * 50_000] * 10) is None
+    assert nearest("naem", ["name"] + ["x" * 60] * 100_000) == "did you mean name?"
+    assert time.monotonic() - begun < 2

@@ -71,7 +71,7 @@ def test_what_a_trigger_says_of_itself(name: str) -> None:
     assert trigger.paths and all(not path.startswith("/") for path in trigger.paths)
     assert trigger.program in trigger.run
     assert "$OUT/" in trigger.run
-    assert set(tomllib.loads(TEXTS[name])) == {"desc", "paths", "program", "run"}, "no key is overlooked"
+    assert set(tomllib.loads(TEXTS[name])) == {"desc", "paths", "makes", "program", "run"}, "no key is overlooked"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -82,17 +82,42 @@ def test_the_script_of_a_trigger_is_sh(name: str) -> None:
 
 
 def test_a_script_stops_at_a_failure_and_needs_its_program() -> None:
-    trigger = Trigger("t", "d", ("x",), "no-such-program", "echo ran\n")
+    trigger = Trigger("t", "d", ("x",), ("y",), "no-such-program", "echo ran\n")
     done = subprocess.run(["sh", "-c", trigger.script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, ""), "where the program is not there nothing is made"
-    failing = Trigger("t", "d", ("x",), "sh", "false\necho ran\n")
+    failing = Trigger("t", "d", ("x",), ("y",), "sh", "false\necho ran\n")
     done = subprocess.run(["sh", "-c", failing.script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
 
 
-@pytest.mark.parametrize("key", ["desc", "paths", "program", "run"])
+@pytest.mark.parametrize("key", ["desc", "paths", "makes", "program", "run"])
 def test_a_trigger_without_a_key_is_none(key: str) -> None:
-    table = {"desc": "d", "paths": ["x"], "program": "sh", "run": "true"}
+    table = {"desc": "d", "paths": ["x"], "makes": ["y"], "program": "sh", "run": "true"}
     text = "".join(f"{k} = {v!r}\n" for k, v in table.items() if k != key)
     with pytest.raises(KeyError, match=key):
         parse_triggers({"t": text})
+
+
+MAKES = {
+    "desktop-database": "usr/share/applications/mimeinfo.cache",
+    "gio-modules": "usr/lib/gio/modules/giomodule.cache",
+    "glib-schemas": "usr/share/glib-2.0/schemas/gschemas.compiled",
+    "info-dir": "usr/share/info/dir",
+    "ldconfig": "etc/ld.so.cache",
+    "mime-database": "usr/share/mime/mime.cache",
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_a_trigger_may_make(name: str) -> None:
+    trigger = SHIPPED[name]
+    assert trigger.may_make(MAKES[name])
+    assert not trigger.concerns([MAKES[name]]), "else it would fire itself"
+    for path in (
+        "root/.profile",
+        "etc/profile",
+        "usr/bin/sh",
+        f"root/{MAKES[name]}",
+        f"{MAKES[name].rpartition('/')[0]}x",
+    ):
+        assert not trigger.may_make(path)

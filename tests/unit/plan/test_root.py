@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -12,7 +12,7 @@ from xsrc.model.base import Base
 from xsrc.model.sandbox import Bind, Overlay, Sandbox
 from xsrc.model.settings import Limits
 from xsrc.plan.phases import ORDER, Phase
-from xsrc.plan.root import build_root, hidden, layers, limited, stowed_root
+from xsrc.plan.root import OUT, USERS, build_root, hidden, layers, limited, stowed_root
 
 TOP = Path("/m/pkg-builddir/dash-0.5.12/root")
 ZLIB = (Path("/m/pkg-destdir/zlib-1_1"), frozenset({"usr", "usr/lib"}))
@@ -109,7 +109,7 @@ def test_the_destdir_is_not_there_before_install(phase: Phase) -> None:
 def test_install_writes_into_the_unfinished_destdir() -> None:
     sandbox = root(Phase.INSTALL)
     bind = binds(sandbox)["pkg-destdir/dash-0.5.12_1"]
-    assert bind == Bind(Path("/m/pkg-destdir/.dash-0.5.12_1"), "pkg-destdir/dash-0.5.12_1", True)
+    assert bind == Bind(Path("/m/pkg-builddir/dash-0.5.12/destdir"), "pkg-destdir/dash-0.5.12_1", True)
     assert sandbox.env["DESTDIR"] == "/pkg-destdir/dash-0.5.12_1"
 
 
@@ -204,21 +204,52 @@ def test_limits_that_the_kernel_keeps() -> None:
     assert shell(Limits(processes=0, memory_mib=1, seconds=9, silent_seconds=9, log_mib=9))[1:-1] == ["ulimit -v 1024"]
 
 
+HIDING = ("pkg-srcdistdir", "pkg-builddir", "pkg-binpkgs", "pkg-base", "var/db/xsrc")
+PRESENT = frozenset(("etc", "home", "usr", "var", "tmp", "pkg-destdir", *HIDING[:4]))
+
+
 def test_the_stowed_root() -> None:
-    sandbox = stowed_root(MASTERDIR, SPLIT, {"A": "1"}, 32, "/root")
+    sandbox = stowed_root(MASTERDIR, SPLIT, {"A": "1"}, 32, "/root", (), PRESENT)
     assert sandbox == Sandbox(
         Path("/m"),
         (
             Overlay((Path("/m/usr"), Path("/usr")), "usr"),
             Overlay((Path("/m/usr/lib"), Path("/usr/lib"), Path("/lib")), "usr/lib"),
-            Bind(Path("/m/pkg-destdir"), "pkg-destdir"),
-            Bind(Path("/m/var/db/xsrc"), "var/db/xsrc"),
+            *(Bind(Path("/m/var/db/xsrc/nothing"), inside) for inside in HIDING),
         ),
         {"A": "1"},
         "/root",
-        writable=True,
         tmp_mib=32,
+        setid=False,
     )
+
+
+def test_the_users_places_of_the_stowed_root() -> None:
+    sandbox = stowed_root(MASTERDIR, HOST, {}, 32, "/", (), PRESENT, writable=True)
+    writable = [mount for mount in sandbox.mounts if isinstance(mount, Bind) and mount.writable]
+    assert writable == [Bind(Path("/m") / inside, inside, True) for inside in ("etc", "home", "var", "var/db")]
+
+
+@pytest.mark.parametrize("top", USERS)
+def test_no_directory_above_a_covered_place_can_be_moved(top: str) -> None:
+    """Each is a mount point, which cannot be renamed, or is in what is read-only."""
+    base = replace(HOST, binds={f"{top}/deep/down": Path("/x")})
+    mounts = stowed_root(MASTERDIR, base, {}, 32, "/", (), PRESENT | {top}, writable=True).mounts
+    points = {mount.inside for mount in mounts}
+    open_ = {mount.inside for mount in mounts if isinstance(mount, Bind) and mount.writable}
+    for mount in mounts:
+        if isinstance(mount, Bind) and mount.writable:
+            continue
+        above = [str(path) for path in PurePosixPath(mount.inside).parents][:-1]
+        below = next((place for place in above if place in points), None)
+        assert below not in open_ or set(above) <= points, f"{mount.inside} in {below}"
+
+
+def test_a_trigger_writes_to_its_own_place_alone() -> None:
+    out = Path("/m/var/db/xsrc/triggers/out")
+    mounts = stowed_root(MASTERDIR, HOST, {}, 32, "/", (), PRESENT, out=out).mounts
+    assert [m for m in mounts if isinstance(m, Bind) and m.writable] == [Bind(out, OUT, True)]
+    assert mounts[-1] == Bind(out, OUT, True), "nothing is laid over it"
 
 
 def test_of_some_directories_of_the_stowed_root_the_base_has_no_part() -> None:
@@ -231,9 +262,3 @@ def test_the_stowed_root_shows_the_base_binds() -> None:
     sandbox = stowed_root(MASTERDIR, replace(HOST, binds={"etc/x": Path("/x")}), {}, 32, "/")
     assert Bind(Path("/x"), "etc/x") in sandbox.mounts
     assert not any(isinstance(mount, Bind) and mount.writable for mount in sandbox.mounts)
-
-
-def test_bases_beside_the_stowed_root_are_read_only_where_one_of_them_is_used() -> None:
-    bases = Bind(MASTERDIR.bases, "pkg-base")
-    assert bases in stowed_root(MASTERDIR, replace(HOST, root=MASTERDIR.bases / "debian-sid-amd64"), {}, 32, "/").mounts
-    assert bases not in stowed_root(MASTERDIR, replace(HOST, root=Path("/elsewhere/debian")), {}, 32, "/").mounts
