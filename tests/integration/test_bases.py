@@ -167,6 +167,48 @@ def test_an_export_is_imported_as_the_same_base(home: Path) -> None:
     assert (home / "c" / NAME / "usr/bin/rdash").samefile(home / "c" / NAME / "usr/bin/dash")
 
 
+def test_an_import_takes_the_place_of_no_other_base(home: Path) -> None:
+    record = made(home / "b", home)
+    bases.export(home / "b" / NAME, home / "one.zst")
+    other = home / "c" / bases.NEW
+    other.mkdir(parents=True)
+    unpack(deb(home / "y_1_all.deb", [("./usr/bin/y", b"y")]), other)
+    there = bases.finish(home / "c", NAME, "x86_64", "12.0", {"y": "1"})
+    with pytest.raises(ConflictError, match=f"there is another base {NAME}; nothing was changed") as caught:
+        bases.bring_in(home / "one.zst", home / "c", LIMITS)
+    assert caught.value.hint == f"xsrc bootstrap -f --import {home / 'one.zst'}"
+    bases.sweep(home / "c")
+    assert bases.every(home / "c") == (there,)
+    assert bases.bring_in(home / "one.zst", home / "c", LIMITS, replace=True) == record
+    before = (home / "c" / NAME).stat()
+    assert bases.bring_in(home / "one.zst", home / "c", LIMITS) == record, "the same is there already"
+    assert os.path.samestat((home / "c" / NAME).stat(), before)
+
+
+@pytest.mark.parametrize("name", [bases.RECORD, "files.plist"])
+@pytest.mark.parametrize("target", ["/dev/zero", "/etc/passwd", "usr/bin/dash", "nowhere"])
+def test_the_lists_of_an_imported_base_are_files(home: Path, name: str, target: str) -> None:
+    made(home / "b", home)
+    members: list[tuple[str, bytes | str | None]] = [(name, target)]
+    others = {bases.RECORD, "files.plist"} - {name}
+    members += [(other, (home / "b" / NAME / other).read_bytes()) for other in others]
+    (home / "one.zst").write_bytes(zstandard.compress(tar(members)))
+    with pytest.raises(ArchiveError, match=f"{name} is a link to '{target}', want a file"):
+        bases.bring_in(home / "one.zst", home / "c", LIMITS)
+
+
+def test_a_record_in_the_folder_of_another_base_is_none(home: Path) -> None:
+    """Its name would be joined to paths; and a link in its place is not read."""
+    record = made(home / "b", home)
+    os.rename(home / "b" / NAME, home / "b" / "other")
+    assert bases.every(home / "b") == ()
+    os.rename(home / "b" / "other", home / "b" / NAME)
+    assert bases.every(home / "b") == (record,)
+    (home / "b/linked").mkdir()
+    (home / "b/linked" / bases.RECORD).symlink_to(home / "b" / NAME / bases.RECORD)
+    assert bases.every(home / "b") == (record,)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

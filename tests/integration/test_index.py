@@ -17,6 +17,7 @@ import pytest
 
 from tests.unit.builders import X86_64, text_of
 from xsrc.effects.index import Index
+from xsrc.effects.stored import sha, store
 from xsrc.effects.tree import load, names
 from xsrc.errors import TemplateError, XsrcError
 from xsrc.model.arch import Dep
@@ -137,6 +138,32 @@ def link_turned(tree: Tree) -> None:
     run.symlink_to("../../patches/one.patch")
 
 
+def link_added(tree: Tree) -> None:
+    (tree.templates / "foo/files/deep/link").symlink_to("run")
+
+
+def link_to_a_folder_added(tree: Tree) -> None:
+    (tree.templates / "foo/files/link").symlink_to("/etc")
+
+
+def dangling_link_added(tree: Tree) -> None:
+    (tree.templates / "foo/patches/two.patch").symlink_to("nowhere")
+
+
+def files_turned_into_a_link(tree: Tree) -> None:
+    shutil.move(tree.templates / "foo/files", tree.templates / "foo/else")
+    (tree.templates / "foo/files").symlink_to("else")
+
+
+def template_turned_into_a_link(tree: Tree) -> None:
+    tree.template("foo").rename(tree.templates / "foo/text")
+    tree.template("foo").symlink_to("text")
+
+
+def fifo_added(tree: Tree) -> None:
+    os.mkfifo(tree.templates / "foo/files/fifo")
+
+
 def template_added(tree: Tree) -> None:
     write(tree, "new")
 
@@ -169,6 +196,12 @@ CHANGES = (
     file_added,
     file_removed,
     link_turned,
+    link_added,
+    link_to_a_folder_added,
+    dangling_link_added,
+    files_turned_into_a_link,
+    template_turned_into_a_link,
+    fifo_added,
     template_added,
     template_removed,
     template_renamed,
@@ -180,7 +213,7 @@ CHANGES = (
 def aged(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[Tree, Path]]:
     """Gives a tree whose files are old enough that their stats are believed, with its index, each once."""
     top = tmp_path_factory.mktemp("aged")
-    trees = iter([make(top / str(number)) for number in range(len(CHANGES) + 4)])
+    trees = iter([make(top / str(number)) for number in range(len(CHANGES) + len(FORGED) + 4)])
     time.sleep(2.1)
 
     def one() -> tuple[Tree, Path]:
@@ -279,6 +312,62 @@ def test_a_long_row_of_changes(tmp_path: Path) -> None:
 
 
 # ---- what is wrong
+
+LINKS = (
+    link_turned,
+    link_added,
+    link_to_a_folder_added,
+    dangling_link_added,
+    files_turned_into_a_link,
+    template_turned_into_a_link,
+    fifo_added,
+)
+
+
+@pytest.mark.parametrize("change", LINKS, ids=lambda change: change.__name__)
+def test_what_is_no_file_is_refused_by_name(change: Callable[[Tree], None], tmp_path: Path) -> None:
+    tree = make(tmp_path)
+    change(tree)
+    with pytest.raises(TemplateError) as caught:
+        load(tree, "foo")
+    first = caught.value.render()[0]
+    assert first.startswith("templates/foo/") and "error: want a file or a folder, got " in first
+
+
+FORGED: dict[str, Callable[[list[Any]], object]] = {
+    "path": lambda body: body[3].update(build_wrksrc="../../.."),
+    "link": lambda body: body[3].update(alternatives=[{"group": "g", "link": "/../../x", "target": "y"}]),
+    "patch": lambda body: body[1].update({"../../../x": "0" * 64}),
+    "file": lambda body: body[2].update({"/etc/passwd": "0" * 64}),
+    "name": lambda body: body[3].update(name="bar"),
+    "shape": lambda body: body.pop(),
+    "kinds": lambda body: body.__setitem__(3, 1),
+}
+
+
+@pytest.mark.parametrize("case", sorted(FORGED))
+def test_a_forged_row_is_as_if_it_were_not_there(case: str, aged: Callable[[], tuple[Tree, Path]]) -> None:
+    """Somebody wrote it who can write the index: nothing of it is believed that the schema would refuse."""
+    tree, folder = aged()
+    known(tree, folder)
+    rows = table(folder / "templates.json")
+    with Index.open(tree, folder) as index:
+        template = index.template("foo")
+        digest = sha(template.text.encode())
+        body = [digest, dict(template.patches), dict(template.files), dict(template.raw)]
+    FORGED[case](body)
+    text = json.dumps(body)
+    store(
+        folder / "templates.json", {**rows, "foo": (*rows["foo"][:3], 0, len(text), sha(text.encode()))}, text.encode()
+    )
+    (folder / "templates.more").unlink(missing_ok=True)
+    with Index.open(tree, folder) as index:
+        template, wanted = index.template("foo"), load(tree, "foo")
+    assert (dict(template.raw), dict(template.patches), dict(template.files)) == (
+        dict(wanted.raw),
+        dict(wanted.patches),
+        dict(wanted.files),
+    )
 
 
 def test_errors_are_found_again_with_their_places(tmp_path: Path) -> None:

@@ -219,6 +219,13 @@ def test_a_skeleton_whose_etc_leads_out(site: Site, victim: Path) -> None:
     site.xsrc("build", "s").ended(3, "masterdir-skel/etc: error: want a link to a place in masterdir-skel/")
 
 
+def test_a_skeleton_that_is_a_link(site: Site, victim: Path) -> None:
+    site.script("s")
+    skeleton = site.root / "masterdir-skel"
+    site.land.run("sh", "-ec", 'mv "$1" "$1/../templates/skel"; ln -s templates/skel "$1"', "sh", skeleton).ok()
+    site.xsrc("build", "s").ended(3, "masterdir-skel: error: want a folder, got a link to")
+
+
 # ---- a database that somebody else wrote
 
 

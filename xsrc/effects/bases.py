@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -275,7 +276,8 @@ def bring_in(file: Path, bases: Path, limits: Limits, *, replace: bool = False) 
         if record in every(bases):
             return record
         raise ConflictError(
-            f"there is another base {record.name}; nothing was changed", hint=f"xsrc bootstrap -f --import {file}"
+            f"there is another base {record.name}; nothing was changed",
+            hint=f"xsrc bootstrap -f --import {shlex.quote(str(file))}",
         )
     _bring(new, bases / record.name)
     return record

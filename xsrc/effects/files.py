@@ -48,7 +48,8 @@ class Below:
         if here == directory:
             return descriptor
         for name in (directory[len(here) + 1 :] if here else directory).split("/"):
-            _refuse(name, directory)
+            if name in _NO_NAMES:
+                raise _refusal(directory)
             if make:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=descriptor)
@@ -59,8 +60,9 @@ class Below:
 
     def place(self, path: str, *, make: bool = False) -> tuple[int, str]:
         """Return the descriptor of the directory that a path is in, and its last name. Raises OSError as `at` does."""
-        directory, _, name = path.rpartition("/")
-        _refuse(name, path)
+        directory, slash, name = path.rpartition("/")
+        if name in _NO_NAMES or (slash and not directory):
+            raise _refusal(path)
         return self.at(directory, make=make), name
 
     def open(self, path: str) -> IO[bytes]:
@@ -69,9 +71,8 @@ class Below:
         return opened(name, parent)
 
 
-def _refuse(name: str, path: str) -> None:
-    if name in _NO_NAMES:
-        raise OSError(errno.EINVAL, "a path below a folder has no empty component, . or ..", path)
+def _refusal(path: str) -> OSError:
+    return OSError(errno.EINVAL, "a path below a folder has no empty component, . or ..", path)
 
 
 def opened(name: str | Path, parent: int | None = None) -> IO[bytes]:

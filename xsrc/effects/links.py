@@ -176,6 +176,13 @@ def _give_mode(name: str, parent: int, mode: int) -> None:
         os.close(descriptor)
 
 
+def open_directory(root: Path, path: str) -> None:
+    """Let the owner of a directory below the root into it. Raises OSError, also where it is no directory any more."""
+    with Below(root) as top:
+        thing = f"/proc/self/fd/{top.at(path)}"  # a directory that is opened by its path only has no fchmod(2)
+        os.chmod(thing, stat.S_IMODE(Path(thing).stat().st_mode) | 0o700)
+
+
 def _lay_aside(name: str, parent: int, ours: str | None) -> None:
     """Give a stranger's file its second name; raises FileExistsError where something else has that name."""
     try:

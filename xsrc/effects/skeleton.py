@@ -30,11 +30,13 @@ def _read(tree: Tree) -> dict[str, tuple[Entry, bytes]]:
     top = tree.root / _NAME
     found: dict[str, tuple[Entry, bytes]] = {}
     bad: list[Diagnostic] = []
+    if top.is_symlink():
+        raise TemplateError([Diagnostic(Span(_NAME), f"want a folder, got a link to {str(top.readlink())!a}")])
     with Below(top) as source:
         for folder, directories, files in os.walk(top):
             for name in sorted((*directories, *files)):
                 path = str(Path(folder, name).relative_to(top))
-                if name == _MARKER:
+                if name == _MARKER and name in files:
                     continue
                 try:
                     found[path] = _entry(path, Path(folder, name), source)

@@ -253,7 +253,7 @@ KEYS: dict[str, Kind] = {
     "conf_files": List(_ABSOLUTE),
     "make_dirs": _STRINGS_OR["directories"],
     "system_accounts": _STRINGS_OR["accounts"],
-    "shells": List(Checked("an absolute path without spaces", _shell_fault)),
+    "shells": List(Checked("an absolute path", _shell_fault)),
     "alternatives": _STRINGS_OR["alternatives"],
     "triggers": List(_WORD),
     "disable_parallel_build": Flag(reason=True),

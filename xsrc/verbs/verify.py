@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable, Iterator
 
 from plumbum import cli
@@ -84,10 +83,10 @@ def open_directories(context: Context, found: Iterable[Finding]) -> None:
     """Let the farm into its directories again, the upper ones first."""
     for finding in found:
         if finding.trouble is Trouble.MODE:
-            folder = context.masterdir.root / finding.path
             try:
-                folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o700)
+                links.open_directory(context.masterdir.root, finding.path)
             except OSError as error:
+                folder = context.masterdir.root / finding.path
                 raise HostError(f"{folder}: {error.strerror}", hint="it is yours to open: chmod u+rwx") from error
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.unit.builders import MINIMUM, SHA, a_template, text_of
 from xsrc.errors import TemplateError
 from xsrc.model.keys import KEYS, NEUTRAL, PHASES, STYLE_LISTS, STYLE_TEXTS
+from xsrc.model.paths import Unsound
+from xsrc.model.rules import Account, Alternative, Rules
 from xsrc.model.template import parse
 
 EVERY: dict[str, Any] = {
@@ -197,3 +199,102 @@ def test_neutral_keys_are_keys_and_none_of_them_is_read_by_a_build() -> None:
         "build_style",
     }
     assert not read & set(NEUTRAL)
+
+
+# ---- paths and texts that could do harm
+
+
+def refusals(**keys: Any) -> list[str]:
+    with pytest.raises(TemplateError) as caught:
+        parse("dash", text_of(**keys), "t")
+    return [diagnostic.message for diagnostic in caught.value.diagnostics]
+
+
+HOSTILE = ("../x", "a/../x", "a/./x", "a//x", "", "a\n/../../x", "a\0", "a\tb", ".", "..")
+PATHS: dict[str, Any] = {
+    "build_wrksrc": lambda path: path,
+    "distfiles[0].dest": lambda path: [{**EVERY["distfiles"][0], "dest": path}],
+    "distfiles[0].inner": lambda path: [{**EVERY["distfiles"][0], "inner": path}],
+    "distfiles[0].name": lambda path: [{**EVERY["distfiles"][0], "name": path}],
+    "patch.series[0]": lambda path: {"series": [path]},
+    "install.files.a": lambda path: {"files": {"a": path}},
+    "install.rename.a": lambda path: {"rename": {"a": path}},
+    "install.remove[0]": lambda path: {"remove": [path]},
+    "stow.copy[0]": lambda path: {"copy": [path]},
+    "subpackages.dash-a.files[0]": lambda path: {"dash-a": {"files": [path]}},
+}
+ABSOLUTE: dict[str, Any] = {
+    "conf_files[0]": lambda path: [path],
+    "shells[0]": lambda path: [path],
+    "make_dirs[0]": lambda path: [path],
+    "make_dirs[0].path": lambda path: [{"path": path}],
+    "system_accounts[0].home": lambda path: [{"name": "a", "home": path}],
+    "system_accounts[0].shell": lambda path: [{"name": "a", "shell": path}],
+    "alternatives[0].link": lambda path: [{"group": "g", "link": path, "target": "x"}],
+    "subpackages.dash-a.conf_files[0]": lambda path: {"dash-a": {"files": ["usr"], "conf_files": [path]}},
+}
+
+
+@pytest.mark.parametrize("path", [*HOSTILE, "/x"])
+@pytest.mark.parametrize("key", sorted(PATHS))
+def test_relative_paths_stay_below_their_root(key: str, path: str) -> None:
+    top = key.partition("[")[0].partition(".")[0]
+    assert any(message.startswith(f"{key}: want ") for message in refusals(**{top: PATHS[key](path)}))
+
+
+@pytest.mark.parametrize("path", [*(f"/{path}" for path in HOSTILE if path), "x", "", "/a b/../c"])
+@pytest.mark.parametrize("key", sorted(ABSOLUTE))
+def test_absolute_paths_stay_below_the_root(key: str, path: str) -> None:
+    top = key.partition("[")[0].partition(".")[0]
+    assert any(message.startswith(f"{key}: want ") for message in refusals(**{top: ABSOLUTE[key](path)}))
+
+
+@pytest.mark.parametrize("table", ["symlinks", "rename", "modes"])
+@pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "a\nb"])
+def test_names_of_tables_are_paths_too(table: str, path: str) -> None:
+    value = "0644" if table == "modes" else "x"
+    assert any("want" in message for message in refusals(install={table: {path: value}}))
+
+
+def test_globs_of_sources_may_lead_up_for_a_sandbox_holds_them() -> None:
+    a_template(install={"license": ["../COPYING", "?./x/*"], "files": {"../a": "usr/share/a/"}})
+
+
+@pytest.mark.parametrize("name", ["masterdir-skel", "accounts", "triggers"])
+def test_names_of_the_farm_are_no_names_of_packages(name: str) -> None:
+    with pytest.raises(TemplateError, match="1 problem") as caught:
+        parse(name, text_of(name=name), "t")
+    assert caught.value.diagnostics[0].message == f"name: want another name, xsrc keeps {name} for itself"
+    (message,) = refusals(subpackages={name: {"files": ["usr"]}})
+    assert message == f"subpackages.{name}: want another name, xsrc keeps {name} for itself"
+
+
+@pytest.mark.parametrize("text", ["x:/:/bin/sh", "a\nroot::0:0::/:/bin/sh", "a\u2028b", "a\x85b", "a\0b", "a\rb"])
+def test_no_field_of_etc_passwd_is_two(text: str) -> None:
+    assert refusals(system_accounts=[{"name": "a", "desc": text}])
+    assert refusals(system_accounts=[{"name": "a", "home": f"/{text}"}])
+    assert refusals(system_accounts=[{"name": "a", "shell": f"/{text}"}])
+    assert refusals(shells=[f"/{text}"])
+    assert refusals(system_accounts=[{"name": "a", "groups": [text]}])
+    fields: list[dict[str, Any]] = [{"desc": text}, {"home": f"/{text}"}, {"shell": f"/{text}"}, {"groups": (text,)}]
+    for account in (*fields, {"name": text}):
+        with pytest.raises(Unsound):
+            Account(**{"name": "a", **account})
+    with pytest.raises(Unsound):
+        Rules(shells=(f"/{text}",))
+
+
+@pytest.mark.parametrize("link", ["/var/db/xsrc", "/var/db/xsrc/x", "/var/db", "/var", "/pkg-destdir", "/pkg-base/x"])
+def test_no_alternative_is_in_a_place_of_xsrc(link: str) -> None:
+    (message,) = refusals(alternatives=[{"group": "g", "link": link, "target": "/usr/bin/x"}])
+    assert message.endswith("it is a place of xsrc itself")
+    with pytest.raises(Unsound):
+        Alternative("g", link, "/usr/bin/x")
+
+
+@pytest.mark.parametrize("key", ["env", "flags", "vars", "configure_args", "phases", "test", "make_cmd"])
+def test_no_text_has_a_nul(key: str) -> None:
+    value: Any = {"env": {"A": "a\0"}, "flags": {"A": "\0"}, "vars": {"A": "a\0b"}, "phases": {"do_build": "a\0"}}
+    value = value.get(key, ["a\0"] if key == "configure_args" else "a\0")
+    (message,) = refusals(**{key: value})
+    assert "want no NUL character" in message
