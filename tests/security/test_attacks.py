@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,11 @@ from xsrc.effects import work
 from xsrc.model.layout import WorkDir
 
 ATTACKS = sorted(path.stem for path in (builds.SECURITY / "attacks").glob("*.py") if path.stem != "lib")
-ALONE = {"forged_su_hard_link", "over_mount", "setuid_left_behind"}
+COVERED = {"over_mount", "rename_over_mount"}
+"""Those for which root covers a part of a folder of the attacker's."""
+ALONE = COVERED | {"forged_su_hard_link", "setuid_left_behind"}
 """What an ordinary user cannot set up alone."""
 
-_stopped: dict[tuple[str, str], bool] = {}
 
 
 @contextlib.contextmanager
@@ -50,7 +52,7 @@ def world(box: Box, attack: str) -> Iterator[Path]:
         folder(setuid, box.person)
         builds.put(box.stage.kit / "ids", setuid / "suid", 0o4755)
         builds.put(box.stage.kit / "ids", box.root / "suid", 0o4755)
-    if attack == "over_mount":
+    if attack in COVERED:
         folder(box.place / "covered", box.person)
         folder(box.place / "covered/inner", box.person)
         file(box.place / "covered/inner/secret", box.person, "hidden")
@@ -69,21 +71,21 @@ def world(box: Box, attack: str) -> Iterator[Path]:
         shutil.rmtree(setuid, ignore_errors=True)
 
 
-def judge(box: Box, attack: str, done: Done, record: Callable[[str, object], None]) -> None:
+def judge(done: Done) -> None:
     answer, _, why = done.out.strip().rpartition("\n")[2].partition("\t")
-    _stopped[attack, box.helper.mode] = answer == "SAFE"
-    record("figure: attacks stopped", f"{sum(_stopped.values())} of {len(_stopped)} tried")
     assert answer == "SAFE", f"{answer} {why}\n{done}"
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_attack(box: Box, attack: str, record_property: Callable[[str, object], None]) -> None:
+def test_attack(box: Box, attack: str) -> None:
     if attack in ALONE and not as_root():
         pytest.skip(NEEDS_ROOT)
+    if attack == "core_handler" and resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip("the hard limit of core files is 0 here already; nobody but root can raise it")
     python = sys.executable if attack == "planted_links" else "/usr/bin/python3"
     with world(box, attack) as told:
         words = [python, str(box.stage.kit / "attacks" / f"{attack}.py"), str(told)]
-        if attack == "over_mount":
+        if attack in COVERED:
             with scratch('mount -t tmpfs tmpfs "$1"', box.place / "covered/inner") as space:
                 done = space.run(box, words)
         elif attack == "setuid_left_behind":
@@ -93,7 +95,7 @@ def test_attack(box: Box, attack: str, record_property: Callable[[str, object], 
             done = step(box.stage.e, [*words, "2"])
         else:
             done = step(box.person, words)
-    judge(box, attack, done, record_property)
+    judge(done)
 
 
 def step(person: Person, words: list[str]) -> Done:
@@ -106,6 +108,8 @@ def test_every_known_attack_has_a_program() -> None:
         *("forged_su", "forged_su_hard_link", "forged_passwd_over_host", "host_proc", "proc_pid_root"),
         *("inherited_descriptors", "directory_as_stdin", "terminal_input", "keyring", "over_mount"),
         *("swap_root", "swap_destination", "swap_source", "swap_layer", "helper_executable", "trace_helpers"),
+        *("vsock", "crypto_key_oracle", "keys_listed", "process_as_layer", "rename_over_mount", "forged_refusal"),
+        *("inode_flood", "setid_in_stowed_root", "core_handler"),
         *("nested_user_namespace", "sockets_in_sight", "abstract_socket", "setuid_left_behind", "planted_links"),
     }
     assert wanted <= set(ATTACKS)

@@ -8,10 +8,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-REQUIREMENTS = 43
+REQUIREMENTS = 54
 MODES = ("caps", "plain")
 ALONE = {27: "caps"}
 """Requirements that say something about one mode only."""
+OF_MODE = {"caps": "with capabilities", "plain": "plain", "userns": "plain"}
+
+HOST = "tests/security/test_host_"
+"""Files with attacks on what xsrc does outside of a sandbox."""
+
+
+KINDS = {"attacks on the sandbox": "stopped", "host-side attacks": "stopped", "weakened builds": "caught"}
+"""Of what totals are told, and how a good one ends."""
+
+
+def kind_of(test: str) -> str | None:
+    """Which of KINDS a test is, by its address.
+
+    >>> kind_of("tests/security/test_attacks.py::test_attack[caps-network]")
+    'attacks on the sandbox'
+    >>> kind_of("tests/security/test_host_trust.py::test_a_tree_of_another")
+    'host-side attacks'
+    """
+    name = test.rpartition("::")[2]
+    if name.startswith("test_attack["):
+        return "attacks on the sandbox"
+    if name.startswith("test_weakened_build_is_caught["):
+        return "weakened builds"
+    return "host-side attacks" if test.startswith((HOST, HOST.rpartition("/")[2])) else None
 
 
 @dataclass
@@ -23,6 +47,8 @@ class Tally:
     messages: dict[str, str] = field(default_factory=dict)
     """Of tests that failed: what they asserted."""
     figures: dict[str, str] = field(default_factory=dict)
+    tried: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Outcomes of attacks and of weakened builds, by kind and test; of what was tried."""
 
     def note(self, report: Any) -> None:
         """Take one report of one step of one test."""
@@ -34,6 +60,8 @@ class Tally:
         name = report.nodeid.rpartition("::")[2]
         error = report.when != "call" and report.outcome == "failed"
         self.tests[name] = "error" if error else report.outcome
+        if (kind := kind_of(report.nodeid)) and report.outcome in ("passed", "failed"):
+            self.tried.setdefault(kind, {})[report.nodeid] = report.outcome
         if report.outcome == "failed":
             self.messages[name] = getattr(getattr(report.longrepr, "reprcrash", None), "message", str(report.longrepr))
         found = re.match(r"test_r(\d\d)_\w+(?:\[(.*)\])?", name)
@@ -43,6 +71,18 @@ class Tally:
         why = report.longrepr[2].removeprefix("Skipped: ") if report.outcome == "skipped" else name
         for mode in modes:
             self.outcomes.setdefault((int(found[1]), mode), []).append((report.outcome, why))
+
+    def figure(self, kind: str, done: str) -> str:
+        """One line of totals, with the modes where the tests have one."""
+        seen = self.tried[kind]
+        modes: dict[str, list[str]] = {}
+        for test, outcome in seen.items():
+            words = re.split(r"[\[\]-]", test.rpartition("::")[2])
+            for mode in {OF_MODE[word] for word in words if word in OF_MODE}:
+                modes.setdefault(mode, []).append(outcome)
+        parts = [f"{mode} {outcomes.count('passed')} of {len(outcomes)}" for mode, outcomes in sorted(modes.items())]
+        good = list(seen.values()).count("passed")
+        return f"{kind}: {len(seen)} tried, {good} {done}" + (f" ({', '.join(parts)})" if parts else "")
 
     def cell(self, number: int, mode: str) -> str:
         """One field of the table."""
@@ -75,6 +115,7 @@ class Tally:
         figures = [
             f"requirements held with capabilities: {self.counted('caps')}",
             f"requirements held in plain mode: {self.counted('plain')}",
+            *(self.figure(kind, done) for kind, done in KINDS.items() if kind in self.tried),
             *(f"{key}: {value}" for key, value in self.figures.items()),
         ]
         return [*table, "", *figures]
