@@ -14,7 +14,5 @@ if INSIDE:
     line = next(line for line in Path("/proc/self/limits").read_text().splitlines() if "core file" in line)
     print(line.split()[4:6])
 else:
-    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
-        verdict(True, "a hard limit of 0 cannot be raised; the handler is the administrator's business then")
     said = again()
     verdict(said == "['1', '1']", said)

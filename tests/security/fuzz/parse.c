@@ -42,6 +42,7 @@ static void once(char **argv, size_t words)
 {
 	memset(&opt, 0, sizeof opt);
 	strcpy(opt.size, "1024m");
+	strcpy(opt.inodes, "262144");
 	parse(argv);
 	/* what main relies on after it returned */
 	size_t left = 0, layers = 0;
@@ -51,6 +52,10 @@ static void once(char **argv, size_t words)
 		abort();
 	if (strspn(opt.size, "0123456789") + 1 != strlen(opt.size) || opt.size[strlen(opt.size) - 1] != 'm')
 		abort(); /* R20 */
+	if (strspn(opt.inodes, "0123456789") != strlen(opt.inodes) || strtoul(opt.inodes, NULL, 10) != 256 * strtoul(opt.size, NULL, 10))
+		abort(); /* R49 */
+	if (opt.report < 0 || opt.report > 9999999)
+		abort();
 	for (size_t i = 0; i < opt.n_items; i++) {
 		const struct item *const it = &opt.items[i];
 		layers += it->count;
@@ -61,7 +66,7 @@ static void once(char **argv, size_t words)
 		abort();
 	size_t end = 1;
 	while (strcmp(argv[end], "--"))
-		end += !strcmp(argv[end], "-e") || !strcmp(argv[end], "-d") ? 2 : 1;
+		end += !strcmp(argv[end], "-e") || !strcmp(argv[end], "-d") || !strcmp(argv[end], "-E") ? 2 : 1;
 	if (strcmp(argv[end + 1], "/r") || *argv[end + 2] != '/')
 		abort();
 }
@@ -77,7 +82,7 @@ static void once(char **argv, size_t words)
 	while (o.env[count])
 		if (!strchr(o.env[count++], '='))
 			abort();
-	if (count > words || !o.root || *o.root != '/' || !o.command || *o.command[0] != '/' || *o.workdir != '/')
+	if (count > words || !o.root || *o.root != '/' || !o.command || *o.command[0] != '/' || *o.workdir != '/' || o.report < 0)
 		abort();
 	(void)chroot_main;
 }
@@ -138,7 +143,7 @@ static void load(const char *folder)
 
 int main(int argc, char **argv)
 {
-	static const char *const words[] = { "-u", "-c", "-W", "-l", "-0", "-T", "-r", "-w", "-o", "-e", "-d", "--", "-", ".", "/", "A=b", "1" };
+	static const char *const words[] = { "-u", "-c", "-W", "-l", "-0", "-S", "-E", "-P", "-T", "-r", "-w", "-o", "-e", "-d", "--", "-", ".", "/", "A=b", "1", "3" };
 	const time_t until = time(NULL) + (argc > 1 ? atoi(argv[1]) : 20);
 	unsigned long runs = 0;
 
