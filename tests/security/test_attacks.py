@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import shutil
 import sys
 from collections.abc import Iterator
@@ -78,6 +79,8 @@ def judge(done: Done) -> None:
 def test_attack(box: Box, attack: str) -> None:
     if attack in ALONE and not as_root():
         pytest.skip(NEEDS_ROOT)
+    if attack == "core_handler" and resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip("the hard limit of core files is 0 here already; nobody but root can raise it")
     python = sys.executable if attack == "planted_links" else "/usr/bin/python3"
     with world(box, attack) as told:
         words = [python, str(box.stage.kit / "attacks" / f"{attack}.py"), str(told)]

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,14 @@ def pair() -> Iterator[tuple[Person, Person]]:
     with people() as (p, e):
         assert e is not None
         yield p, e
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that other users can reach, as those of pytest need not be."""
+    with tempfile.TemporaryDirectory(prefix="xsrc-distfiles-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -282,8 +291,6 @@ def team(tmp_path: Path, pair: tuple[Person, Person]) -> Path:
     folder.mkdir()
     os.chown(folder, 0, group_of(pair[0]))
     folder.chmod(0o2775)
-    for above in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        above.chmod(0o755)
     for person in pair:
         (tmp_path / person.name).mkdir(mode=0o700)
         os.chown(tmp_path / person.name, person.uid, person.gid)

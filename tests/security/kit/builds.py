@@ -31,8 +31,9 @@ class Build:
         name, _, hole = self.kind.partition(":")
         if name == "weak":
             # the source knows no holes: they are laid between it and the kernel, and only here
+            loose = ["LINK=-static -no-pie"] if hole == "PIE" else []
             hole_flags = f"-include {SECURITY}/weaken/weaken.h -DWEAKEN_{hole} -w -O0"
-            return [f"EXTRA_CFLAGS={hole_flags} -DWEAKEN_PROGRAM='\"{program}\"'"]
+            return [*loose, f"EXTRA_CFLAGS={hole_flags} -DWEAKEN_PROGRAM='\"{program}\"'"]
         if name == "asan":
             # xsrc-chroot runs in the cell, where there is no loader: it must be static, which ASan cannot be
             kind = SANITIZE if program == "xsrc-mount" else "-fsanitize=undefined -fsanitize-undefined-trap-on-error"

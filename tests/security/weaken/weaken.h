@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -32,6 +33,9 @@ extern char **environ;
 #endif
 #ifdef WEAKEN_KEYRING
 #define WEAKEN_KEY_ROWS
+#endif
+#ifdef WEAKEN_MAGIC_LAYER
+#define WEAKEN_MAGIC
 #endif
 #ifdef WEAKEN_HOST_PROC_ROOT
 #define WEAKEN_HOST_PROC
@@ -71,6 +75,54 @@ static void w_filter(struct w_program *p)
 #ifdef WEAKEN_COMPAT_ROWS /* arch of i386: jump to its rows, which allow all */
 		if (n->code == 0x15 && n->k == 0x40000003)
 			n[2] = (struct w_insn){ 0x06, 0, 0, 0x7fff0000 };
+#endif
+#ifdef WEAKEN_FAMILY_ROWS /* socket, socketpair, native */
+		if (n->code == 0x15 && (n->k == 41 || n->k == 53))
+			n->k = 0xffffffff;
+#endif
+#ifdef WEAKEN_FAMILY_MORE /* one family more is let through: the list is compared with something else */
+		if (n->code == 0x15 && n->k == 16 && n[-1].k == 10)
+			n->k = 40;
+#endif
+#ifdef WEAKEN_COMPAT_FAMILY_ROWS
+		if (n->code == 0x15 && (n->k == 359 || n->k == 360))
+			n->k = 0xffffffff;
+#endif
+#ifdef WEAKEN_SOCKETCALL_ROW
+		if (n->code == 0x15 && n->k == 102)
+			n->k = 0xffffffff;
+#endif
+#ifdef WEAKEN_IO_URING_ROWS
+		if (n->code == 0x15 && n->k >= 425 && n->k <= 427)
+			n->k = 0xffffffff;
+#endif
+#ifdef WEAKEN_EARLY_EXIT /* the rows are left for a number that has one */
+		if (n->code == 0x35 && n->k == 425)
+			n->k = 428;
+#endif
+#ifdef WEAKEN_CORE_ROWS
+		if (n->code == 0x15 && (n->k == 160 || n->k == 302 || n->k == 75 || n->k == 340))
+			n->k = 0xffffffff;
+#endif
+#ifdef WEAKEN_SETID_ROWS /* set-group-id is forgotten */
+		if (n->code == 0x45 && n->k == 06000)
+			n->k = 04000;
+#endif
+#ifdef WEAKEN_SETID_CREATE /* O_CREAT is looked for, what O_TMPFILE has is not */
+		if (n->code == 0x45 && n->k == (0100 | 020000000))
+			n->k = 0100;
+#endif
+#ifdef WEAKEN_SETID_MODE /* every mode that is passed counts, also where nothing is created */
+		if (n->code == 0x45 && n->k == (0100 | 020000000))
+			n->no = 0;
+#endif
+#ifdef WEAKEN_COMPAT_SETID_ROWS
+		if (n->code == 0x15 && (n->k == 15 || n->k == 94 || n->k == 306 || n->k == 8 || n->k == 14 || n->k == 5 || n->k == 295) && n->no > 3)
+			n->k = 0xffffffff;
+#endif
+#ifdef WEAKEN_OPENAT2_ROW
+		if (n->code == 0x15 && n->k == 437)
+			n->k = 0xffffffff;
 #endif
 #ifdef WEAKEN_TIOCSTI_ROWS
 		if (n->code == 0x15 && (n->k == 0x5412 || n->k == 0x541c))
@@ -140,6 +192,28 @@ static int w_lstat_open(int dir, const char *path, int flags)
 	return openat(dir, path, flags);
 }
 
+#ifdef WEAKEN_LAYER_NAMES
+/* Whether a mount lies below is asked by name, of a table that names are compared with: what renaming gets past. */
+static bool w_nothing_below_by_name(int fd)
+{
+	static char table[1 << 16];
+	char link[64], path[PATH_MAX];
+	const int t = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	const ssize_t n = t < 0 ? -1 : read(t, table, sizeof table - 1);
+
+	close(t);
+	usleep(200);
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	const ssize_t length = readlink(link, path, sizeof path - 2);
+	if (n < 0 || length < 2)
+		return false;
+	table[n] = '\0';
+	path[length] = '/';
+	path[length + 1] = '\0';
+	return strstr(table, path) == NULL;
+}
+#endif
+
 static long w_syscall(long nr, ...)
 {
 	long a[6];
@@ -176,8 +250,22 @@ static long w_syscall(long nr, ...)
 	if (nr == SYS_capset && !((struct w_caps *)a[1])->permitted && WEAKEN_PROGRAM[5] == 'm')
 		return 0;
 #endif
+#ifdef WEAKEN_LAYER_NAMES
+	if (nr == 428 && (a[2] & 0x8000) && w_nothing_below_by_name((int)a[0]))
+		a[2] &= ~0x8000L;
+#endif
+#ifdef WEAKEN_INODES
+	if (nr == 431 && a[2] && strcmp((char *)a[2], "nr_inodes") == 0 && strlen((char *)a[3]) > 2)
+		return 0;
+#endif
 	if (nr == 437) { /* openat2 */
 		struct w_how how = *(struct w_how *)a[2];
+#ifdef WEAKEN_KEY_FILES
+		if (strncmp((char *)a[1], "key", 3) == 0) {
+			errno = ENOENT;
+			return -1;
+		}
+#endif
 #ifdef WEAKEN_LSTAT
 		return w_lstat_open((int)a[0], (char *)a[1], (int)how.flags);
 #endif
@@ -273,16 +361,64 @@ static int w_fstatfs(int fd, struct statfs *fs)
 #ifdef WEAKEN_MAGIC
 	fs->f_type = 0;
 #endif
+#ifdef WEAKEN_LAYER_FLAGS
+	fs->f_flags = 0;
+#endif
 	return result;
 }
 
-static int w_open(const char *path, int flags, ...)
+/* The rest of a table of mounts in which nothing came along: kernel file systems and layers alike. */
+static ssize_t w_read(int fd, void *to, size_t size)
 {
-#ifdef WEAKEN_OVERMOUNT
-	if (strcmp(path, "/proc/self/mountinfo") == 0)
-		path = "/dev/null";
+	const ssize_t n = read(fd, to, size);
+
+#ifdef WEAKEN_OVERMOUNT /* whatever is below a layer or a source hangs on no mount that is known */
+	for (char *at = to; n > 0 && (at = memmem(at, (size_t)((char *)to + n - at), "/inner ", 7));) {
+		char *line = at, *field;
+		while (line > (char *)to && line[-1] != '\n')
+			line--;
+		field = strchr(line, ' ') + 1;
+		while (*field != ' ')
+			*field++ = '0';
+		at += 7;
+	}
 #endif
-	return open(path, flags, 0);
+#ifdef WEAKEN_FUSE
+	for (char *at = to; n > 0 && (at = memmem(at, (size_t)((char *)to + n - at), " - fuse ", 8));)
+		memcpy(at, " - ext4 ", 8);
+#endif
+	return n;
+}
+
+/* What die and the report write. */
+static ssize_t w_write(int fd, const void *text, size_t size)
+{
+#ifdef WEAKEN_REPORT_ON_STDERR
+	if (size > 5 && memcmp(text, "xsrc-", 5) == 0)
+		fd = 2;
+#endif
+#ifdef WEAKEN_NOT_ENTERED
+	if (size == 8 && memcmp(text, "entered\n", 8) == 0)
+		return 8;
+#endif
+	return write(fd, text, size);
+}
+
+static int w_fcntl(int fd, int what, int flags)
+{
+#ifdef WEAKEN_REPORT_KEPT
+	if (what == F_SETFD)
+		flags = 0;
+#endif
+	return fcntl(fd, what, flags);
+}
+
+static int w_setrlimit(int what, const struct rlimit *limit)
+{
+#ifdef WEAKEN_CORE
+	return 0;
+#endif
+	return setrlimit(what, limit);
 }
 
 static int w_mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data)
@@ -403,7 +539,11 @@ static int w_exit_status(int status)
 #define fstat(fd, st) w_fstat(fd, st)
 #define stat(path, st) w_stat(path, st)
 #define fstatfs(fd, fs) w_fstatfs(fd, fs)
-#define open(...) w_open(__VA_ARGS__)
+#define read(fd, to, size) w_read(fd, to, size)
+#define write(fd, text, size) w_write(fd, text, size)
+#define fcntl(...) w_fcntl_pad(__VA_ARGS__, 0, 0)
+#define w_fcntl_pad(fd, what, flags, ...) w_fcntl(fd, what, flags)
+#define setrlimit(what, limit) w_setrlimit(what, limit)
 #define mount(...) w_mount(__VA_ARGS__)
 #define unshare(flags) w_unshare(flags)
 #define poll(fds, count, timeout) w_poll(fds, count, timeout)
