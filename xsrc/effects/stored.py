@@ -44,7 +44,7 @@ class Stored:
 
 def stored(path: Path | None, base: str = "") -> Stored:
     """What a file of an index holds: nothing where it is not whole, not of this program, or goes with another."""
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         if path is not None:
             with opened(path) as file:
                 about = json.loads(file.readline())
