@@ -112,12 +112,15 @@ def _sound_journal() -> bytes:
 
 
 def _laid(path: Path, data: bytes) -> None:
-    """Change columns of a database: {table: {column: value}}, of all rows; what is no such JSON changes nothing."""
+    """Change a database as JSON says: {table: {column: value}} changes all rows, {table: null} removes them."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = OFF")
         try:
             tables = json.loads(data)
             for table, columns in tables.items():
+                if columns is None:
+                    db.execute(f'DELETE FROM "{table}"')
+                    continue
                 for column, value in columns.items():
                     kept = value if isinstance(value, str | int | float | None) else json.dumps(value)
                     with contextlib.suppress(sqlite3.Error, OverflowError, UnicodeEncodeError):
