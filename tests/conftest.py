@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,20 @@ settings.load_profile("any load")
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """The whole is run side by side, file by file; what is asked for by name is not."""
     return len(os.sched_getaffinity(0)) if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what the fuzzers tried; those of the helpers are in the table of tests/security."""
+    passed = terminalreporter.stats.get("passed", ())
+    tried = [report for report in passed if "tests/fuzz/" in report.nodeid]
+    figures = dict(
+        sorted(pair for report in tried for pair in report.user_properties if pair[0].startswith("figure: "))
+    )
+    if figures:
+        terminalreporter.section("what was tried on the host's readers of foreign bytes")
+        for name, count in figures.items():
+            terminalreporter.line(f"{name.removeprefix('figure: ')}: {count}")
+        terminalreporter.line(f"all of them: {sum(map(int, figures.values()))} inputs, {len(figures)} readers")
 
 
 @pytest.fixture(scope="session")

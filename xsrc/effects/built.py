@@ -66,9 +66,9 @@ class Built:
 
     def built(self) -> dict[str, str]:
         """The key of each sealed destdir that is in its place, by pkgver."""
-        return {
-            _pkgver(pkgver): key for pkgver, key in self.db.execute("SELECT pkgver, key FROM package WHERE current")
-        }
+        rows = self.db.execute("SELECT pkgver, key FROM package WHERE current")
+        with sound("package"):
+            return {_pkgver(pkgver): key for pkgver, key in rows}
 
     def inputs(self) -> dict[str, str]:
         """The digest of each one's own inputs, by pkgver, of the builds in their places."""
@@ -227,7 +227,8 @@ class Built:
     def run_depends(self, pkgver: PkgVer) -> tuple[str, ...]:
         """What a built package needs at run time, as patterns; nothing for one that is not built."""
         row = self.db.execute("SELECT run_depends FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
-        return tuple(row[0].split()) if row else ()
+        with sound(f"package {pkgver}"):
+            return tuple(str(row[0]).split()) if row else ()
 
     def entries(self, pkgver: PkgVer) -> tuple[Entry, ...]:
         """The manifest of a built package."""
@@ -265,7 +266,7 @@ def sound(what: str) -> Iterator[None]:
     """Turn what reading a row raises into Unsound, which names the row; `what` says which rows these are."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise Unsound(f"{what}: {error}") from error
 
 

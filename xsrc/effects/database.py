@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 _REFUSED = "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') LIMIT 1"
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that reports a damaged schema as one, also where the complaint of SQLite is no text itself."""
+
+    def execute(self, *query: Any) -> sqlite3.Cursor:
+        """Run a statement. Raises sqlite3.Error."""
+        try:
+            return super().execute(*query)
+        except UnicodeDecodeError as error:
+            damage = sqlite3.DatabaseError("it is damaged: it holds names that are no text")
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage from error
 
 
 def connect(path: Path | str, timeout: float, *, read: bool = False) -> sqlite3.Connection:
@@ -16,7 +30,8 @@ def connect(path: Path | str, timeout: float, *, read: bool = False) -> sqlite3.
     """
     if Path(path).is_symlink():
         raise sqlite3.DatabaseError("it is a symbolic link")
-    db = sqlite3.connect(_read_only(path) if read else path, isolation_level=None, timeout=timeout, uri=read)
+    address = _read_only(path) if read else path
+    db = sqlite3.connect(address, isolation_level=None, timeout=timeout, uri=read, factory=_Connection)
     try:
         if configure := getattr(db, "setconfig", None):  # Python 3.12
             configure(getattr(sqlite3, "SQLITE_DBCONFIG_DEFENSIVE"), True)  # noqa: B009

@@ -27,6 +27,7 @@ from xsrc.effects.lock import locked
 from xsrc.effects.stored import Stored, sha, store, stored
 from xsrc.effects.tree import ALWAYS, Source, Stat, parse_source, read_source, shown, stat_of
 from xsrc.errors import HostError
+from xsrc.model.arch import Dep
 from xsrc.model.keys import TEMPLATE
 from xsrc.model.layout import Tree
 from xsrc.model.leaf import Leaf
@@ -135,7 +136,7 @@ class Index:
     def digest(self, name: str) -> str | None:
         """What tells whether a template is as it was; None where it has never been read without an error."""
         row = self._sure.get(name) or self._row(name)
-        return row.digest if row else None
+        return row.digest if row and isinstance(row.digest, str) else None
 
     def save(self) -> None:
         """Store what is new. Where it cannot be stored, or another process stores at this moment, it is not."""
@@ -162,7 +163,10 @@ class Index:
     def _rows(self) -> dict[str, _Row]:
         self._later.update(dict.fromkeys(self._file.later))
         table = {**self._file.table, **self._file.later}
-        return dict(zip(table, starmap(_Row, table.values()), strict=True))
+        try:
+            return dict(zip(table, starmap(_Row, table.values()), strict=True))
+        except TypeError:  # what no xsrc has written
+            return {}
 
     def _look(self) -> None:
         """Look at the stats of all rows at once, for a little less than one by one."""
@@ -220,9 +224,11 @@ class Index:
     def _body(self, row: _Row) -> str | None:
         """The JSON of a row, if it is whole."""
         if row.body:
-            return row.body
-        body = self._file.blob[row.start : row.start + row.length]
-        return body.decode() if sha(body) == row.check else None
+            return row.body if isinstance(row.body, str) else None
+        with contextlib.suppress(TypeError, UnicodeDecodeError):
+            body = self._file.blob[row.start : row.start + row.length]
+            return body.decode() if sha(body) == row.check else None
+        return None
 
     def _store(self) -> None:
         path = self._path("templates")
@@ -262,9 +268,10 @@ class Leaves(Mapping[str, Leaf]):
         self._later: dict[str, None] = {}
         self._rows: dict[str, str] = {}
         """By name, the digest of a template and the fields of its leaf, semicolons between."""
-        if self._file.table.get("world") == world:
+        rows = self._file.table.get("rows")
+        if self._file.table.get("world") == world and isinstance(rows, dict):
             self._later = dict.fromkeys(self._file.later)
-            self._rows = {**self._file.table["rows"], **self._file.later}
+            self._rows = {**rows, **self._file.later}
         self._made: dict[str, Leaf] = {}
         self._packages: set[str] = set()
         """Names that are known to be of packages, not of parts of them."""
@@ -289,15 +296,13 @@ class Leaves(Mapping[str, Leaf]):
 
     def _leaf(self, name: str) -> Leaf:
         digest = self._index.digest(name)
-        row = self._rows.get(name, "")
-        if not digest or not row.startswith(digest):
+        leaf = _read_leaf(name, digest, self._rows.get(name))
+        if leaf is None:
             package = self._package(self._index.template(name))
             leaf = Leaf.of(package, self._inputs(package))
             self._rows[name] = ";".join((self._index.digest(name) or "", *leaf[1:]))
             self._later[name] = None
             self.changed = True
-        else:
-            leaf = Leaf(name, *row.split(";", 4)[1:])
         return leaf if self._packages.issuperset(leaf.names.replace("|", " ").split()) else leaf.made_by(self._home)
 
     def _home(self, name: str) -> str:
@@ -319,12 +324,22 @@ class Leaves(Mapping[str, Leaf]):
             store(self._path, {"world": self._world, "rows": rows})
 
 
+def _read_leaf(name: str, digest: str | None, row: object) -> Leaf | None:
+    """The leaf of a row; None where it is of other contents, or holds what no leaf does."""
+    if not digest or not isinstance(row, str) or not row.startswith(f"{digest};"):
+        return None
+    fields = row.split(";", 4)[1:]
+    if len(fields) < 4 or re.fullmatch("[0-9]{1,10}", fields[1]) is None or fields[2].count("|") != len(Dep) - 1:
+        return None
+    return Leaf(name, *fields)
+
+
 def _holds(row: _Row, name: str, top: int | None = None) -> bool:
     """Whether the stats of a template are those of its row; `name` is a path, or one below the open folder `top`."""
     start = f"{name}/"
     try:
         return row.seen != 0 and row.seen == _hash([stat_of(start + path, top) for path in (*ALWAYS, *row.beside)])
-    except OSError:
+    except (OSError, TypeError, ValueError):  # the latter: it names paths that are none
         return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import re
 import shlex
 import stat
 from collections.abc import Iterable, Iterator
@@ -41,6 +42,10 @@ class Mount:
     top: str = "/"
 
 
+_OCTAL = re.compile(r"\\(040|011|012|134|043)")
+"""How the kernel writes a blank, a tab, a line's end, a backslash and a # in names (mangle in fs/proc_namespace.c)."""
+
+
 def mounts(text: str) -> tuple[Mount, ...]:
     r"""The mount table that a text holds.
 
@@ -48,9 +53,9 @@ def mounts(text: str) -> tuple[Mount, ...]:
     (Mount(point='/mnt a', kind='ext4', options=('rw', 'nosuid'), top='/'),)
     """
     found = []
-    for line in text.splitlines():
-        words = [word.encode().decode("unicode_escape") for word in line.split()]
-        if "-" in words[6:]:
+    for line in text.split("\n"):
+        words = [_OCTAL.sub(lambda hit: chr(int(hit[1], 8)), word) for word in line.split(" ")]
+        if "-" in words[6:-1]:
             kind = words[words.index("-", 6) + 1]
             found.append(Mount(words[4], kind, tuple(words[5].split(",")), words[3]))
     return tuple(found)

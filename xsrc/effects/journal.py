@@ -43,6 +43,8 @@ _UPSERT = (
     f"ON CONFLICT (run, name) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in (*_COLUMNS.split(', '), 'took'))}"
 )
 _RUNS = "SELECT number, began, ended, command, workers, state FROM run"
+_LATEST = 253402300799
+"""The last second of the year 9999: no later time can be shown."""
 _DAMAGE = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -118,7 +120,8 @@ class Journal:
             for name, took, peak in db.execute(
                 "SELECT name, took, peak FROM job WHERE state = 'built' ORDER BY name, run DESC"
             ):
-                if len(newest := builds.setdefault(name, [])) < _MEMORY:
+                _check(texts=(name,), times=(took,), counts=(peak,))
+                if took is not None and len(newest := builds.setdefault(name, [])) < _MEMORY:
                     newest.append((took, peak))
             return {name: Expected.of(rows) for name, rows in builds.items()}
 
@@ -130,10 +133,10 @@ class Journal:
         def work(db: sqlite3.Connection) -> tuple[Tally, ...]:
             found = []
             rows = db.execute(f"{_RUNS} ORDER BY number DESC LIMIT ?", (limit,)).fetchall()
-            for number, began, ended, command, workers, state in rows:
+            for number, began, ended, command, workers, state in map(_run, rows):
                 counts = db.execute("SELECT state, count(*) FROM job WHERE run = ? GROUP BY state", (number,))
                 tally = {State(of): count for of, count in counts}
-                stands = State(state)
+                stands = state
                 if not stands.over and not self._claimed(number):
                     stands = State.INTERRUPTED
                 found.append(Tally(number, began, ended, command, workers, stands, tally))
@@ -161,10 +164,9 @@ class Journal:
     def _runs(self, db: sqlite3.Connection, query: str, value: int) -> tuple[Run, ...]:
         found = []
         jobs = f"SELECT {_COLUMNS} FROM job WHERE run = ? ORDER BY id"
-        for number, began, ended, command, workers, state in db.execute(query, (value,)).fetchall():
-            records = tuple(map(_job, db.execute(jobs, (number,))))
-            run = Run(number, began, ended, command, workers, State(state), records)
-            found.append(run if run.state.over or self._claimed(number) else run.cut_off())
+        for row in map(_run, db.execute(query, (value,)).fetchall()):
+            run = Run(*row, tuple(map(_job, db.execute(jobs, (row[0],)))))
+            found.append(run if run.state.over or self._claimed(run.number) else run.cut_off())
         return tuple(found)
 
     # ---- the file
@@ -211,7 +213,12 @@ class Journal:
                     if not _is_made(db, "BEGIN"):
                         return
                     (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
-                    self._runs(db, f"{_RUNS} WHERE number > ?", 0)
+                    for row in db.execute(_RUNS):
+                        _run(row)
+                    for row in db.execute(f"SELECT {_COLUMNS} FROM job"):
+                        _job(row)
+                    if db.execute("SELECT 1 FROM job WHERE NOT took BETWEEN 0 AND ?", (_LATEST,)).fetchone():
+                        raise ValueError("it holds a time that no build took")
                 if said == "ok":
                     return
             except (sqlite3.Error, ValueError, TypeError) as error:
@@ -275,12 +282,39 @@ def _row(run: int, job: JobRecord) -> tuple[object, ...]:
     )
 
 
+def _check(*, texts: Iterable[Any] = (), times: Iterable[Any] = (), counts: Iterable[Any] = ()) -> None:
+    """Raise ValueError where a column holds what no xsrc wrote there: SQLite keeps any value in any column."""
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(f"want a text, got {text!a}")
+    for time in times:
+        if time is not None and not (isinstance(time, int | float) and 0 <= time <= _LATEST):
+            raise ValueError(f"want seconds, got {time!a}")
+    for count in counts:
+        if not (isinstance(count, int) and count >= 0):
+            raise ValueError(f"want a number, got {count!a}")
+
+
+def _run(row: tuple[Any, ...]) -> tuple[int, float, float | None, str, int, State]:
+    """The columns of a run. Raises ValueError for one that was damaged."""
+    number, began, ended, command, workers, state = row
+    _check(texts=(command,), times=(began, ended), counts=(number, workers))
+    if began is None:
+        raise ValueError("a run without a beginning")
+    return number, began, ended, command, workers, State(state)
+
+
 def _job(row: tuple[Any, ...]) -> JobRecord:
-    """One record; raises ValueError or TypeError for one that was damaged."""
+    """One record. Raises ValueError or TypeError for one that was damaged."""
     name, pkgver, state, phase, began, ended, seconds, peak, reason, error, because, needs, makejobs = row
     if re.fullmatch(NAME, name) is None or name_fault(pkgver):  # pages and logs have their names
         raise ValueError(f"no record of a build: {name!a} as {pkgver!a}")
-    times = {str(phase): float(took) for phase, took in dict(json.loads(seconds)).items()}
+    try:
+        times = {str(phase): float(took) for phase, took in dict(json.loads(seconds)).items()}
+    except RecursionError:
+        raise ValueError("no record of a build: its phases are nested too deeply") from None
+    texts = (pkgver, phase, reason, error, because, needs)
+    _check(texts=texts, times=(began, ended, *times.values()), counts=(peak, makejobs))
     return JobRecord(
         *(name, pkgver, State(state), phase, began, ended, times, peak, reason, error, because),
         needs=tuple(needs.split()),

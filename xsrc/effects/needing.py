@@ -170,6 +170,6 @@ def _pkg_config(data: bytes) -> Iterator[tuple[Want, str]]:
     text = data.decode(errors="replace").replace("\\\n", " ")
     variables = {name: value[:_LONGEST] for name, value in _VARIABLE.findall(text)}
     for line in _REQUIRES.findall(text):
-        plain = re.sub(r"\$\{([^}]*)\}", lambda hit: variables.get(hit[1], ""), line)[:LIMIT]
+        plain = re.sub(r"\$\{([^{}$]*)\}", lambda hit: variables.get(hit[1], ""), line)[:LIMIT]
         for name in re.sub(r"[<>=!]+\s*[^\s,]+", " ", plain).replace(",", " ").split():
             yield Want.PC, name

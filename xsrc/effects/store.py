@@ -112,8 +112,9 @@ class Farm(Built):
             "OR id IN (SELECT package FROM stowed WHERE name NOT IN (SELECT value FROM json_each(?1))))"
         )
         rows = self.db.execute(f"SELECT rules {among} AND public", (names, more))
-        if any(trigger in read_rules(rules).triggers for (rules,) in rows):
-            return True
+        with sound("package"):
+            if any(trigger in read_rules(rules).triggers for (rules,) in rows):
+                return True
         query = f"SELECT 1 FROM entry WHERE path GLOB ?3 AND kind != 'dir' AND package IN (SELECT id {among}) LIMIT 1"
         return any(self.db.execute(query, (names, more, glob)).fetchone() for glob in globs)
 
@@ -139,7 +140,9 @@ class Farm(Built):
 
     def generation(self) -> int:
         """The number of the last change; 0 before the first."""
-        return int(self.db.execute("SELECT number FROM generation").fetchone()[0])
+        row = self.db.execute("SELECT number FROM generation").fetchone()
+        with sound("generation"):
+            return int(row[0])
 
     # ---- changes
 

@@ -44,15 +44,15 @@ class Stored:
 
 def stored(path: Path | None, base: str = "") -> Stored:
     """What a file of an index holds: nothing where it is not whole, not of this program, or goes with another."""
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         if path is not None:
             with opened(path) as file:
                 about = json.loads(file.readline())
-                text = file.read(about["length"])
+                text = file.read(min(about["length"], os.fstat(file.fileno()).st_size))
                 head = _head(text, base)
-                if about == head:
+                if about == head and isinstance(table := json.loads(text), dict):
                     later = {} if base else stored(path.with_suffix(".more"), head["sha256"]).table
-                    return Stored(json.loads(text), head["sha256"], path, file.tell(), later)
+                    return Stored(table, head["sha256"], path, file.tell(), later)
     return Stored()
 
 

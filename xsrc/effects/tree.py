@@ -95,7 +95,8 @@ def _homes(tree: Tree) -> Mapping[str, str]:
     parts: dict[str, str] = {}
     provided: dict[str, str] = {}
     for name in names(tree):
-        with contextlib.suppress(OSError, ValueError, TypeError):  # what is wrong there is told when it is read
+        # what is wrong there is reported when it is read
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
             text = _read(str(tree.template(name)))
             if b"subpackages" in text or b"provides" in text:
                 table = tomllib.loads(text.decode())

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import toml
-
 from xsrc.effects import files
 from xsrc.effects.destdir import remove_tree
 from xsrc.effects.files import Below
@@ -21,6 +19,7 @@ from xsrc.effects.skeleton import copy_skeleton
 from xsrc.effects.tree import copy_template
 from xsrc.effects.walk import Walk
 from xsrc.errors import ConflictError
+from xsrc.model import tomltext
 from xsrc.model.layout import INSIDE_TEMPLATE, Tree, WorkDir
 from xsrc.model.outcome import Outcome
 from xsrc.model.template import Template
@@ -64,7 +63,7 @@ def read_state(work: WorkDir) -> State | None:
 def write_state(work: WorkDir, state: State) -> None:
     """Keep the state, by rename."""
     saw = {name: str(outcome) for name, outcome in state.saw.items()}
-    files.replace(work.state, toml.dumps({**asdict(state), "seconds": dict(state.seconds), "saw": saw}).encode())
+    files.replace(work.state, tomltext.dumps({**asdict(state), "seconds": dict(state.seconds), "saw": saw}).encode())
 
 
 def has_folder(work: WorkDir, folder: str) -> bool:

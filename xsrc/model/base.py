@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from xsrc.model import tomltext
 from xsrc.model.arch import Arch
 
 NAME = r"[a-z][a-z0-9.+_-]*"
@@ -63,9 +64,7 @@ class Record:
 
     def render(self) -> str:
         """The text of base.toml."""
-        import toml  # a base is written once, and looked at by every command
-
-        return toml.dumps({**asdict(self), "packages": dict(sorted(self.packages.items()))})
+        return tomltext.dumps({**asdict(self), "packages": dict(sorted(self.packages.items()))})
 
     @classmethod
     def parse(cls, text: str) -> Record:
@@ -78,7 +77,7 @@ class Record:
             Arch.named(record.arch)
             if re.fullmatch(NAME, record.name) is None:
                 raise ValueError(f"{record.name!r} is no name of a base")
-        except (TypeError, AttributeError, ValueError) as error:
+        except (TypeError, AttributeError, ValueError, RecursionError) as error:
             raise ValueError(f"not a base.toml: {error}") from error
         return record
 

@@ -194,6 +194,8 @@ _BINDINGS = (1, 2, 10)
 def _symbols(file: _File, dynamic: Dynamic) -> Iterator[bytes]:
     """A row for each symbol that is defined here and seen from outside."""
     count = _count(file, dynamic)
+    if count > MOST:  # before there is anything for each of them: the file says how many, and need not hold them
+        raise ValueError("too many")
     table = file.offset(dynamic[_SYMTAB][0])
     versions = _versions(file, dynamic)
     marks: Iterator[tuple[int, ...]] = iter([(1,)] * count)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xsrc.model import tomltext
 from xsrc.model.paths import Unsound, build_id
 from xsrc.model.pkgver import PkgVer
 
@@ -38,14 +39,12 @@ class Generation:
 
     def render(self) -> str:
         """The text of its file."""
-        import toml
-
         packages = {
             name: {"pkgver": str(one.pkgver), "build": one.build, "asked": one.asked}
             for name, one in sorted(self.packages.items())
         }
         head: dict[str, Any] = {"number": self.number, "at": self.at, "why": self.why}
-        return toml.dumps({**head, "alternatives": dict(sorted(self.choices.items())), "packages": packages})
+        return tomltext.dumps({**head, "alternatives": dict(sorted(self.choices.items())), "packages": packages})
 
     @classmethod
     def parse(cls, text: str) -> Generation:

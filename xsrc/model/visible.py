@@ -7,6 +7,7 @@ price: a reader cannot tell an escape that is written here from one that was in 
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _SIGNS = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line end, DEL, C1: commands of a terminal
@@ -18,8 +19,11 @@ _SIGNS = (
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # formats of scripts
     "\U000e0000-\U000e0fff"  # tags
 )
-_IN_A_LINE = re.compile(f"[\n{_SIGNS}]")
-_IN_A_TEXT = re.compile(f"[{_SIGNS}]")
+
+
+@cache
+def _hidden(more: str) -> re.Pattern[str]:
+    return re.compile(f"[{more}{_SIGNS}]")  # a millisecond, which few commands need
 
 
 def visible(text: str) -> str:
@@ -28,7 +32,7 @@ def visible(text: str) -> str:
     >>> visible("a\tb"), visible("\x1b]0;x\x07"), visible("a\nb"), visible("\u202e"), visible("\udcff")
     ('a\tb', '\\x1b]0;x\\x07', 'a\\x0ab', '\\u202e', '\\xff')
     """
-    return text if text.isascii() and text.isprintable() else _IN_A_LINE.sub(_escaped, text)
+    return text if text.isascii() and text.isprintable() else _hidden("\n").sub(_escaped, text)
 
 
 def visible_text(text: str) -> str:
@@ -37,7 +41,7 @@ def visible_text(text: str) -> str:
     >>> visible_text("a\n\x1bb\r\n")
     'a\n\\x1bb\\x0d\n'
     """
-    return _IN_A_TEXT.sub(_escaped, text)
+    return _hidden("").sub(_escaped, text)
 
 
 def _escaped(hit: re.Match[str]) -> str:

@@ -133,7 +133,10 @@ def debs(said: str) -> tuple[Deb, ...]:
     for line in said.splitlines():
         if not line.startswith("'"):
             continue
-        words = re.fullmatch(r"'(\S+)' ([\w.+%~-]+_[\w.+%~-]+_\w+\.deb) (\d+) SHA256:([0-9a-f]{64})", line.strip())
+        words = re.fullmatch(
+            r"'(\S+)' ([a-z0-9][a-z0-9.+-]*_[A-Za-z0-9.+%~-]+_[a-z0-9-]+\.deb) (\d+) SHA256:([0-9a-f]{64})",
+            line.strip(),
+        )
         if words is None:
             raise ValueError(f"apt-get names a package without its sha256: {line}")
         found.append(Deb(words[1], words[2], int(words[3]), words[4]))
