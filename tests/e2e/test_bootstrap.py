@@ -60,8 +60,8 @@ def made(land: Land) -> Iterator[Made]:
     left = tuple(sorted(os.listdir(one / "pkg-base")))
     first = land.xsrc("-m", one, *command, cwd=land.clone)
     tree = land.folder("tree-2")
-    for part in ("templates", "masterdir-skel"):
-        (tree / part).symlink_to(land.clone / part)
+    (tree / "templates").symlink_to(land.clone / "templates")
+    shutil.copytree(land.clone / "masterdir-skel", tree / "masterdir-skel", symlinks=True)
     config = tree / "config/xsrc/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'srcdistdir = "{one}/pkg-srcdistdir"\n')
