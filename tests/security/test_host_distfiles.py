@@ -161,8 +161,7 @@ def test_a_file_that_another_could_write_is_copied_first(
     path.write_bytes(DATA)
     os.chmod(path, {"of another user": 0o644, "writable by the group": 0o664, "writable by all": 0o666}[case])
     os.chown(path, e.uid if case == "of another user" else p.uid, group_of(e))
-    for folder in (mine, mine.parent, mine.parent.parent, mine.parent.parent.parent):
-        os.chmod(folder, 0o755)
+    mine.chmod(0o755)
     os.chown(mine, p.uid, p.gid)
 
     def use() -> bytes:
