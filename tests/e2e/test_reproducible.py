@@ -160,7 +160,7 @@ def test_reason_of_a_template_counts(checked: Checked) -> None:
 def test_diffoscope_of_the_build_root_says_why(checked: Checked) -> None:
     told = checked.said("looked")
     assert " | looked at --text - /first/usr/share/looked /second/usr/share/looked\n" in told
-    assert " | it is \ufffd now 20480\n" in told, "without what a terminal would obey"
+    assert " | it is \\x1b now 20480\n" in told, "what a terminal would obey is shown"
 
 
 def test_second_build_that_fails_is_said_and_the_next_begins(checked: Checked) -> None:

@@ -16,8 +16,9 @@ from xsrc.model.layout import Masterdir
 State = Mapping[str, str]
 """Every path with its kind, mode and content, and every row of the database."""
 
-_PASSING = ("pkg-builddir/.", "var/db/xsrc/farm.", "var/db/xsrc/journal.", "var/db/xsrc/index", "var/db/xsrc/triggers")
-"""What a command that was cut off may leave: locks and scratch folders; and the database, whose rows are read."""
+_PASSING = ("pkg-builddir/", "var/db/xsrc/farm.", "var/db/xsrc/journal.", "var/db/xsrc/index", "var/db/xsrc/triggers")
+"""What a command that was cut off may leave: locks, work directories, in which destdirs grow, and scratch folders; and
+the database, whose rows are read."""
 _ASIDE = "pkg-destdir/."
 """Builds aside, of which only those are looked at that the database knows, and destdirs that are not finished."""
 _CLOCK = ("at", "seconds")

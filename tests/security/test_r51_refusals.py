@@ -159,7 +159,10 @@ def usr_pairs(box: Box) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("stream", ["", " >&2"])
 def test_r51_build_that_speaks_as_the_helper(box: Box, stream: str) -> None:
     """An ordinary failure, with its code and its words as any other's; no hint of the build's is xsrc's."""
-    code, said = as_xsrc(box, f"printf '%s\\n' '{FORGED}'{stream}; exit 125")
+    try:
+        code, said = as_xsrc(box, f"printf '%s\\n' '{FORGED}'{stream}; exit 125")
+    except HostError as error:
+        raise AssertionError(f"the build spoke as the helper: {error}") from error
     assert code == 125
     assert FORGED in said
 

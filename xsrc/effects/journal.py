@@ -191,7 +191,7 @@ class Journal:
                 self._set_aside()
             with self._transaction(begin) as db:
                 return work(db) if _is_made(db, begin) else otherwise
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:  # an index can differ from its table
             if not self._warned:
                 self._warned = True
                 self._warn(f"the history of builds {self.path}: {error}")

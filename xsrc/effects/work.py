@@ -56,7 +56,7 @@ def read_state(work: WorkDir) -> State | None:
         state = State(**{**raw, "done": done, "options": options, "seconds": pairs, "saw": saw})
         texts = (state.key, state.running, state.failed, *done, *options)
         return state if type(state.epoch) is int and all(isinstance(text, str) for text in texts) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -62,7 +62,7 @@ class Generation:
             if not isinstance(raw["number"], int) or not all(isinstance(text, str) for text in texts):
                 raise TypeError("a value of another type")
             return cls(raw["number"], raw["at"], raw["why"], packages, choices)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"no record of a generation: {error}") from error
 
     @property

@@ -24,7 +24,33 @@ METADATA = frozenset({FILES, PROPS})
 """Names at the top of a destdir that are about the package, not of it."""
 
 
-_UNREADABLE = (plistlib.InvalidFileException, ExpatError, KeyError, TypeError, AttributeError, ValueError)
+_UNREADABLE = (
+    plistlib.InvalidFileException,
+    ExpatError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
+
+
+def _loads(data: bytes) -> Any:
+    """Read a property list, as XML alone: in the binary form a few bytes can mean more than any memory holds.
+
+    Raises what _UNREADABLE names, also for numbers that no property list can be written with.
+    """
+    found = plistlib.loads(data, fmt=plistlib.FMT_XML)
+    queue: list[Any] = [found]
+    for value in queue:  # which grows meanwhile
+        if isinstance(value, dict):
+            queue += value.values()
+        elif isinstance(value, list):
+            queue += value
+        elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            raise ValueError("a number of more than 64 bits")
+    return found
 
 
 class Kind(enum.StrEnum):
@@ -123,7 +149,7 @@ class Manifest:
     def parse(cls, data: bytes) -> Manifest:
         """Read files.plist. Raises ValueError when it is none, or when a path in it leaves the root."""
         try:
-            lists = plistlib.loads(data)
+            lists = _loads(data)
             entries = [
                 entry_of(
                     _rooted(item["file"]),
@@ -208,7 +234,7 @@ class Props:
     def parse(cls, data: bytes) -> Props:
         """Read props.plist. Raises ValueError when it is none, or when a rule in it leaves the root."""
         try:
-            props = plistlib.loads(data)
+            props = _loads(data)
             rest: dict[str, Any] = {name: tuple(props.get(_PLIST.get(name, name), ())) for name in cls._LISTS}
             rest |= {name: props.get(_PLIST.get(name, name), "") for name in cls._TEXTS}
             pkgver = PkgVer.parse(props["pkgver"])
