@@ -16,7 +16,7 @@ setcap   libcap2-bin   libcap         libcap       libcap   libcap-progs
 musl     musl-tools    musl-gcc       -            musl     -
 certs    ca-certificates'
 TEST_NEEDS='
-cmake; meson; strace; stow; git; chromium; busybox; bwrap bubblewrap
+cmake; meson; strace; stow; git; chromium; busybox; bwrap bubblewrap; setfacl acl
 ninja       ninja-build  ninja-build         ninja    ninja    ninja
 pkg-config  pkgconf      pkgconf-pkg-config  pkgconf  pkgconf  pkg-config'
 

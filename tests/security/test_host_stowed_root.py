@@ -211,6 +211,19 @@ def test_a_trigger_sees_no_records_and_writes_to_its_place_alone(site_in_mode: S
     assert not list(site.masterdir.rglob("planted"))
 
 
+def test_a_trigger_that_does_not_end_is_ended(site_in_mode: Site) -> None:
+    """The package is there; what the trigger was to make is not."""
+    site = site_in_mode
+    script = "#!/bin/sh\nwhile :; do sleep 1; done\n"
+    files = {"usr/bin/glib-compile-schemas": script, "usr/share/glib-2.0/schemas/my.tool.xml": "<tool/>"}
+    package(site, "tool", files)
+    (site.root / ".xsrc.toml").write_text("[limits]\nseconds = 10\n")
+    site.land.own(site.root / ".xsrc.toml")
+    assert "was ended: it ran for 10 seconds (limits.seconds)" in site.build("tool").err
+    assert (site.masterdir / "usr/bin/glib-compile-schemas").exists()
+    assert not (site.masterdir / "usr/share/glib-2.0/schemas/gschemas.compiled").exists()
+
+
 def test_what_a_program_leaves_where_the_base_is_to_be_shown(site_in_mode: Site) -> None:
     """A link in the place of a mount point is refused by name; nothing is made where it leads."""
     site = site_in_mode

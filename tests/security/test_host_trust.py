@@ -98,6 +98,33 @@ def test_host_tree_that_others_can_write(site: Site, part: str, mode: int, as_ro
     site.xsrc("list").ok()
 
 
+@pytest.mark.parametrize("path", ["", "template.toml", "files", "files/hosts", "patches", "patches/one.patch"])
+@pytest.mark.parametrize("who", ["everybody", "group", "owner"])
+def test_host_part_of_a_template_that_others_can_write(site: Site, path: str, who: str, stranger: User) -> None:
+    site.script("plain")
+    folder = site.root / "templates/plain"
+    for place in ("files/hosts", "patches/one.patch"):
+        (folder / place).parent.mkdir()
+        (folder / place).touch()
+    site.land.own(site.root)
+    site.xsrc("show", "plain").ok()
+    part = folder / path
+    before = part.stat()
+    if who == "owner":
+        os.chown(part, stranger.uid, -1)
+    elif who == "group":
+        os.chown(part, -1, stranger.gid)
+        part.chmod(before.st_mode | 0o020)
+    else:
+        part.chmod(before.st_mode | 0o002)
+    wanted = {"owner": stranger.name, "group": f"group {stranger.name}", "everybody": "everybody"}[who]
+    found = f"want what its owner alone can change, found what {wanted} can"
+    site.xsrc("show", "plain").ended(3, f"plain/{path}".rstrip("/"), found, "hint: ")
+    os.chown(part, before.st_uid, before.st_gid)
+    part.chmod(before.st_mode)
+    site.xsrc("show", "plain").ok()
+
+
 def test_host_tree_below_a_folder_that_others_can_write(site: Site) -> None:
     above = site.root / "above"
     above.mkdir()

@@ -186,7 +186,7 @@ class Index:
             return None
         if not _holds(row, f"{self._top}/{name}"):
             source = self._source(name)
-            if source is None or source.refused or _digest(source) != row.digest:
+            if source is None or source.refused or source.shared or _digest(source) != row.digest:
                 del self._rows[name]
                 return None
             if seen := self._seen(source):

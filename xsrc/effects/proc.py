@@ -21,6 +21,7 @@ from plumbum.machines.local import LocalCommand
 from xsrc.effects.family import families
 from xsrc.errors import HostError
 from xsrc.model.command import Command
+from xsrc.model.settings import Limits
 
 Process = subprocess.Popen[bytes]
 Sink = Callable[[bytes], object]
@@ -178,6 +179,11 @@ class Watch:
     seconds: float = 0
     silent: float = 0
     size: int = 0
+
+    @classmethod
+    def of(cls, limits: Limits, seconds: float = 0) -> Watch:
+        """What the limits say of one command; `seconds` is how long it may run where they do not say."""
+        return cls(limits.seconds or seconds, limits.silent_seconds, limits.log_mib << 20)
 
     def patience(self, begun: float, heard: float, now: float) -> float | None:
         """How long to wait for its next word; raises LimitReached."""

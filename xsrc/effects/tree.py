@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import re
+import shlex
 import stat
 import tomllib
 from collections.abc import Callable, Container, Mapping
@@ -129,6 +130,8 @@ class Source:
     """Whether only what has a stat here can change it; not so where something was removed while it was read."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """What is neither a file nor a folder, by its path below the template's folder, with what it is."""
+    shared: Mapping[str, str] = field(default_factory=dict)
+    """What somebody else could have written, by its path there, with who could."""
 
 
 def stat_of(path: str, folder: int | None = None) -> Stat:
@@ -153,7 +156,9 @@ def read_source(tree: Tree, name: str) -> Source:
     beside = os.listdir(top)
     patches = _digests(top, "patches", stats, loose, refused, suffix=".patch") if "patches" in beside else {}
     files = _digests(top, "files", stats, loose, refused) if "files" in beside else {}
-    return Source(text, patches, files, stats, not loose, refused)
+    folder = tree.templates.stat()
+    shared = {path: who for path in stats if (who := trust.writer_of(f"{top}/{path}", folder))}
+    return Source(text, patches, files, stats, not loose, refused, shared)
 
 
 def _read(path: str) -> bytes:
@@ -224,6 +229,15 @@ def parse_source(tree: Tree, name: str, source: Source) -> Template:
         raise TemplateError(
             Diagnostic(Span(f"{folder}{path}"), f"want a file or a folder, got {what}", hint)
             for path, what in source.refused.items()
+        )
+    if source.shared:
+        raise TemplateError(
+            Diagnostic(
+                Span(str(Path(file).parent / path)),
+                f"want what its owner alone can change, found what {who} can",
+                f"chmod go-w {shlex.quote(str(tree.templates / name / path))}; or, as root, chown",
+            )
+            for path, who in source.shared.items()
         )
     try:
         text = source.text.decode()

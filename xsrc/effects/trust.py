@@ -106,6 +106,26 @@ def read(what: str, path: Path, trust: Trust, *, follow: bool = False) -> bytes:
             return file.read(LARGEST)
 
 
+def writer_of(path: str, folder: os.stat_result) -> str:
+    """Who could change a file or directory but not the trusted `folder` that it is below, in words; "" for nobody.
+
+    Raises OSError.
+    """
+    seen = os.lstat(path)
+    if (seen.st_uid, seen.st_mode & 0o022) == (folder.st_uid, 0) or folder.st_mode & stat.S_IWOTH:
+        return ""  # whoever vouches for a folder that everybody can write vouches for all that is in it
+    if folder.st_mode & stat.S_IWGRP and folder.st_gid == seen.st_gid and not seen.st_mode & stat.S_IWOTH:
+        return ""  # it is a team's, as the folder is
+    private = bool(seen.st_mode & stat.S_IWGRP) and _private(seen)
+    match Trust.of(os.geteuid(), folder.st_uid).writer(Seen(seen.st_uid, seen.st_mode, private)):
+        case "owner":
+            return user_name(seen.st_uid)
+        case "group":
+            return f"group {_group_name(seen.st_gid)}"
+        case other:
+            return "everybody" if other else ""
+
+
 @contextlib.contextmanager
 def opened(what: str, real: Path, trust: Trust, flags: int, *, on_the_way: bool = False) -> Iterator[int]:
     """Open a path without links name by name, and check each directory on the way and what is at its end.

@@ -155,10 +155,10 @@ class Manifest:
                     _rooted(item["file"]),
                     kind,
                     int(item.get("mode", "0777"), 8),
-                    item.get("size", 0),
-                    item.get("sha256", ""),
-                    item.get("target", ""),
-                    item.get("inode", 0),
+                    item.get("size", 0) if kind is Kind.FILE else 0,
+                    item.get("sha256", "") if kind is Kind.FILE else "",
+                    item.get("target", "") if kind is Kind.LINK else "",
+                    item.get("inode", 0) if kind is Kind.FILE else 0,
                 )
                 for key, kind in (
                     ("files", Kind.FILE),

@@ -291,8 +291,9 @@ class Builder:
         """Make ld.so.cache where declared packages bring libraries, so that theirs come before the base's."""
         forget_libraries(self.work)
         if any(needed.sonames.values()):
+            watch = Watch.of(self.context.settings.limits)
             try:
-                cache_libraries(self.context.helpers, sandbox, self.work, self.context.base.root, self.watch())
+                cache_libraries(self.context.helpers, sandbox, self.work, self.context.base.root, watch)
             except LimitReached as error:
                 raise HostError(f"{self.pkgver}: ldconfig of the base: {error}", hint="xsrc doctor") from error
 
@@ -313,7 +314,9 @@ class Builder:
                 argv = limited(("/bin/sh", shell, file), own)
                 before = self.before(group)
                 try:
-                    code = run(self.context.helpers, sandbox, argv, self.sink(log), watch=self.watch(), before=before)
+                    code = run(
+                        self.context.helpers, sandbox, argv, self.sink(log), watch=Watch.of(limits), before=before
+                    )
                 except LimitReached as error:
                     log.flush()
                     hit = group.reached(limits) if group else ""
@@ -325,11 +328,6 @@ class Builder:
     def before(self, group: Group | None) -> Callable[[], None] | None:
         """What the process of a script does before it becomes the helper."""
         return group.join if group else None
-
-    def watch(self) -> Watch:
-        """The limits of a phase that are kept from outside."""
-        limits = self.context.settings.limits
-        return Watch(limits.seconds, limits.silent_seconds, limits.log_mib << 20)
 
     def sink(self, log: IO[bytes]) -> Sink:
         """Where the output of a phase goes: its log, and with -v the user too."""

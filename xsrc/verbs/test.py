@@ -60,7 +60,6 @@ class Test(Verb):
 def _tried(context: Context, sandbox: Sandbox, text: str) -> tuple[str, Iterable[str]]:
     """How a test failed, nothing where it did not, and the end of what it said."""
     limits = context.settings.limits
-    watch = Watch(limits.seconds or _SECONDS, limits.silent_seconds, limits.log_mib << 20)
     said = b""
 
     def keep(data: bytes) -> None:
@@ -70,7 +69,8 @@ def _tried(context: Context, sandbox: Sandbox, text: str) -> tuple[str, Iterable
             context.ui.stream(data)
 
     try:
-        code = run(context.helpers, sandbox, limited(("/bin/sh", "-euc", text), limits), keep, watch=watch)
+        argv, watch = limited(("/bin/sh", "-euc", text), limits), Watch.of(limits, _SECONDS)
+        code = run(context.helpers, sandbox, argv, keep, watch=watch)
         how = f"failed: {ended(code)}" if code else ""
     except LimitReached as error:
         how = f"failed: {error}"

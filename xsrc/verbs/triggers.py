@@ -9,6 +9,7 @@ from functools import cache
 from xsrc.effects import destdir
 from xsrc.effects.enter import run
 from xsrc.effects.made import take
+from xsrc.effects.proc import LimitReached, Watch
 from xsrc.effects.store import Farm
 from xsrc.effects.tree import trigger_texts
 from xsrc.errors import XsrcError
@@ -16,13 +17,15 @@ from xsrc.model.farm import Change, Member, Op, made_member
 from xsrc.model.manifest import Kind
 from xsrc.model.pkgver import PkgVer
 from xsrc.model.trigger import Trigger, parse_triggers
-from xsrc.plan.root import OUT
+from xsrc.plan.root import OUT, limited
 from xsrc.plan.stow import Request
 from xsrc.verbs.context import Context
 from xsrc.verbs.planning import plan_change
 
 _NAMED = 10
 """Paths that a warning names one by one."""
+_SECONDS = 3600
+"""How long a trigger may run where limits.seconds says nothing."""
 
 
 @cache
@@ -81,17 +84,22 @@ def _run(context: Context, trigger: Trigger) -> dict[str, tuple[str, str]] | Non
     said: list[bytes] = []
     try:
         sandbox = context.stowed_root(_environment(), "/", out=out)
-        code = run(context.helpers, sandbox, ("/bin/sh", "-c", trigger.script), said.append)
+        limits = context.settings.limits
+        argv, watch = limited(("/bin/sh", "-c", trigger.script), limits), Watch.of(limits, _SECONDS)
+        code = run(context.helpers, sandbox, argv, said.append, watch=watch)
         words = b"".join(said).decode(errors="replace").strip().splitlines()[-5:]
         if code:
             context.ui.warn(f"trigger {trigger.name} failed with exit code {code}: {' | '.join(words)}")
             return None
-        scanned = destdir.scan(out, context.settings.limits, f"trigger {trigger.name}")
+        scanned = destdir.scan(out, limits, f"trigger {trigger.name}")
         left = [e for e in scanned.manifest.entries if e.kind is not Kind.DIR]
         wanted = {e.path: e.sha256 for e in left if e.kind is Kind.FILE and trigger.may_make(e.path)}
         _warn_of(context, trigger, [e.path for e in left if e.path not in wanted])
         take(out, wanted, context.masterdir.made)
         return {path: (trigger.name, sha256) for path, sha256 in wanted.items()}
+    except LimitReached as error:
+        context.ui.warn(f"trigger {trigger.name} was ended: {error}")
+        return None
     except XsrcError as error:
         context.ui.warn(f"trigger {trigger.name} could not run: {error.message}")
         return None
