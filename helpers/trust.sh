@@ -1,5 +1,5 @@
 # Decides whether somebody else could have written what is about to run. helpers/setup reads this file, and it is part
-# of the launcher that setup writes. xsrc/model/trust.py has the same rule for all that xsrc itself reads.
+# of the launcher that setup writes. xsrc/core/trust.py has the same rule for all that xsrc itself reads.
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # problem, mend: for who reads this file
 # shellcheck disable=SC3067 # [ -O FILE ]: not of POSIX, but every sh has it; one that had not would trust nobody

@@ -24,6 +24,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return len(os.sched_getaffinity(0)) if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
+PROCESSES = ("e2e", "security", "faults", "browser", "bench")
+"""Folders of tests that watch real processes, on a machine that may be busy: one that fails is tried twice more."""
+PLACES = ("land", "site", "server")
+"""The fixtures of those elsewhere that do so too."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that watch real processes; no other one is tried again."""
+    for item in items:
+        room = item.path.relative_to(config.rootpath / "tests").parts[0]
+        if room in PROCESSES or set(PLACES).intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.flaky(reruns=2))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print what the fuzzers tried; those of the helpers are in the table of tests/security."""
     passed = terminalreporter.stats.get("passed", ())

@@ -20,13 +20,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.unit.builders import a_package, style_programs, style_texts, tidy_text
-from xsrc.model.settings import SITES
-from xsrc.styles.expand import parse_styles
-from xsrc.styles.install import install_script
+from xsrc.build.styles.expand import parse_styles
+from xsrc.build.styles.install import install_script
+from xsrc.core.settings import SITES
 
 TREE = Path(__file__).resolve().parent.parent
-PURE = ("model", "plan", "styles", "lint", "report")
-INSIDE = "xsrc/styles/programs"
+INSIDE = "xsrc/build/styles/programs"
 """What styles run in build roots: no part of xsrc, and free to touch the world there."""
 SOURCES = sorted(
     name for path in (TREE / "xsrc").rglob("*.py") if not (name := path.relative_to(TREE).as_posix()).startswith(INSIDE)
@@ -81,35 +80,46 @@ def test_mypy() -> None:
     assert code == 0, said
 
 
-# ---- layers
+# ---- rooms
 
-LAYERS = {
-    "errors": set[str](),
-    "model": {"errors"},
-    "styles": {"errors", "model"},
-    "plan": {"errors", "model", "styles"},
-    "lint": {"errors", "model", "styles"},
-    "report": {"errors", "model"},
-    "effects": {"errors", "model"},
-    "ui": {"errors", "model"},
-    "verbs": {"errors", "model", "styles", "plan", "lint", "report", "effects", "ui"},
-    "cli": {"errors", "model", "ui", "verbs"},
-    "__main__": {"errors", "ui", "cli"},
-    "__init__": set[str](),
+BELOW: dict[str, str] = {
+    "core": "",
+    "unix": "core",
+    "sources": "core unix",
+    "store": "core unix",
+    "runs": "core unix",
+    "base": "core unix sources store",
+    "tree": "core unix base sources store",
+    "sandbox": "core unix base store",
+    "farm": "core unix base sandbox store",
+    "build": "core unix base farm runs sandbox sources store tree",
+    "bootstrap": "core unix base build farm runs sandbox sources store tree",
+    "commands": "core unix base bootstrap build farm runs sandbox sources store tree",
+    "__main__": "core unix commands",
+    "__init__": "",
 }
-"""What each layer may import beside itself, and the package for its version (DESIGN 6)."""
+"""What each room may import beside itself, and the package for its version (DESIGN 6)."""
 
-VERBS_ABOVE = (("bulk",), ("build", "job"), ("stow", "farming"))
-"""Among verbs each may import those to its right, never back."""
+MIXED = ("unix", "commands", "__main__", "__init__")
+"""Rooms without inner walls. Elsewhere files at the top are pure, disk/ touches the world, acts/ tells the story."""
+
+INNER = {"pure": {"pure"}, "disk": {"pure", "disk"}, "acts": {"pure", "disk", "acts"}}
+"""What each part of a room may import of the same room and of others."""
 
 
 def module(source: str) -> str:
     return source.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def layer(name: str) -> str:
+def room(name: str) -> str:
     parts = name.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
+
+
+def part(name: str) -> str:
+    """What a module is in its room: pure, disk or acts."""
+    parts = name.split(".")
+    return parts[2] if len(parts) > 2 and parts[2] in INNER else "pure"
 
 
 def imports(source: str) -> set[str]:
@@ -127,22 +137,78 @@ def imports(source: str) -> set[str]:
     return found
 
 
-def test_every_layer_is_known() -> None:
-    assert {layer(module(source)) for source in SOURCES} <= set(LAYERS)
+def test_every_room_is_known() -> None:
+    assert {room(module(source)) for source in SOURCES} == set(BELOW)
+
+
+def test_the_arrows_make_no_circle() -> None:
+    TopologicalSorter({name: set(below.split()) for name, below in BELOW.items()}).prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_imports_go_downward(source: str) -> None:
-    here = layer(module(source))
-    allowed = LAYERS[here] | {here, "__init__"} - ({"__init__"} if here in PURE else set())
-    none(sorted(name for name in imports(source) if layer(name) not in allowed))
+    here = room(module(source))
+    allowed = {here, *BELOW[here].split(), *(["__init__"] if here in MIXED else [])}
+    none(sorted(name for name in imports(source) if room(name) not in allowed))
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if room(module(source)) not in MIXED])
+def test_the_inner_walls_hold(source: str) -> None:
+    allowed = INNER[part(module(source))]
+    pure = part(module(source)) == "pure" and room(module(source)) not in MIXED
+    none(
+        sorted(
+            name
+            for name in imports(source)
+            if (room(name) not in MIXED and part(name) not in allowed) or (pure and room(name) in MIXED)
+        )
+    )
 
 
 def test_the_test_of_imports_sees_them_all() -> None:
-    assert "xsrc.plan.stow" in imports("xsrc/verbs/farming.py")
-    assert "xsrc.effects.destdir" in imports("xsrc/verbs/context.py"), "from a package, and of a name in a module"
+    assert "xsrc.farm.place" in imports("xsrc/farm/acts/commit.py")
+    assert "xsrc.unix.trust" in imports("xsrc/commands/start.py"), "from a package, and of a name in a module"
     everywhere = set().union(*(imports(source) for source in SOURCES))
     assert len(everywhere) > len(SOURCES) / 2
+
+
+def test_every_test_is_collected() -> None:
+    """pytest leaves folders of some names out by itself."""
+    code, said = run(sys.executable, "-m", "pytest", "--collect-only", "-q", "-n0", "-p", "no:cacheprovider", "tests")
+    assert code == 0, said
+    known = {name for name in tracked() if re.fullmatch(r"tests/(?:.*/)?test_\w+\.py", name)}
+    none(known - {line.partition("::")[0] for line in said.splitlines()})
+
+
+def test_the_readme_names_every_room_and_no_other_path() -> None:
+    """The rooms, and the table of changes that a contributor may want to make."""
+    text = (TREE / "README.md").read_text().partition("## Hacking")[2]
+    drawn = set(re.findall(r"^    xsrc/(\w+)/ ", text, re.M))
+    assert drawn == {name for name in BELOW if not name.startswith("__")}
+    table = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    paths = {path for line in table for path in re.findall(r"`((?:xsrc|tests|templates|helpers)/[^`]*)`", line)}
+    assert len(table) >= 10
+    none(path for path in paths if not (TREE / path).exists())
+
+
+def test_no_function_takes_the_session_to_use_one_field() -> None:
+    rows = []
+    for source in SOURCES:
+        for node in nodes(source, ast.FunctionDef):
+            assert isinstance(node, ast.FunctionDef)
+            if node.name == "go" or all(arg.arg != "session" for arg in (*node.args.args, *node.args.kwonlyargs)):
+                continue
+            above = {below: upper for upper in ast.walk(node) for below in ast.iter_child_nodes(upper)}
+            uses = [above[n] for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == "session"]
+            if len({use.attr for use in uses if isinstance(use, ast.Attribute)}) < 2 and all(
+                isinstance(use, ast.Attribute) for use in uses
+            ):
+                rows.append(f"{source}:{node.lineno}: {node.name}")
+    none(row for row in rows if not row.endswith(tuple(f": {name}" for name in ONE_FIELD)))
+
+
+ONE_FIELD = ("_git",)
+"""Functions of a table whose others use more of the session."""
 
 
 def graph() -> dict[str, set[str]]:
@@ -152,23 +218,6 @@ def graph() -> dict[str, set[str]]:
 def test_no_module_imports_itself_by_way_of_others() -> None:
     known = graph()
     TopologicalSorter({name: below - {name, "xsrc"} for name, below in known.items()}).prepare()  # raises CycleError
-
-
-def test_verbs_call_each_other_one_way_only() -> None:
-    known = graph()
-
-    def reached(name: str) -> set[str]:
-        seen, queue = set[str](), [name]
-        while queue:
-            for below in known.get(queue.pop(), set()) - seen:
-                seen.add(below)
-                queue.append(below)
-        return seen
-
-    for level, names in enumerate(VERBS_ABOVE):
-        above = {f"xsrc.verbs.{name}" for row in VERBS_ABOVE[:level] for name in row}
-        for name in names:
-            none(sorted(reached(f"xsrc.verbs.{name}") & above))
 
 
 # ---- purity
@@ -201,7 +250,7 @@ def impurities(tree: ast.Module) -> Iterator[str]:
                 yield f"{node.lineno}: global"
 
 
-@pytest.mark.parametrize("source", [source for source in SOURCES if source.split("/")[1] in PURE])
+@pytest.mark.parametrize("source", [s for s in SOURCES if room(module(s)) not in MIXED and part(module(s)) == "pure"])
 def test_pure_rooms_touch_nothing(source: str) -> None:
     none(impurities(parsed(source)))
 
@@ -222,14 +271,14 @@ def test_the_test_of_purity_sees_what_it_looks_for(text: str) -> None:
     assert len(list(impurities(ast.parse(text)))) == 1
 
 
-DOOR = "xsrc/ui.py"
+DOOR = "xsrc/unix/ui.py"
 """What goes to a person passes here and is made visible. Nothing else writes to standard output or standard error."""
 
 PAST_THE_DOOR = {
-    ("xsrc/cli.py", "print"): "captured while plumbum runs, and then printed through the door",
+    ("xsrc/commands/main.py", "print"): "captured while plumbum runs, and then printed through the door",
     ("xsrc/__main__.py", "sys.stdout"): "opened where it was closed",
     ("xsrc/__main__.py", "sys.stderr"): "opened where it was closed",
-    ("xsrc/effects/terminal.py", "os.write"): "`xsrc chroot` and `xsrc shell` join the user to a terminal of its own",
+    ("xsrc/unix/terminal.py", "os.write"): "`xsrc chroot` and `xsrc shell` join the user to a terminal of its own",
 }
 HARMLESS = ("flush", "isatty", "fileno", "close")
 """What may be done with a standard stream without writing to it."""
@@ -322,7 +371,7 @@ STARTS_PROCESSES = re.compile(
 def test_one_door_to_processes() -> None:
     rows = []
     for source in SOURCES:
-        if source in ("xsrc/effects/proc.py", "xsrc/effects/workers.py"):  # workers are forks of xsrc itself
+        if source in ("xsrc/unix/process.py", "xsrc/build/disk/workers.py"):  # workers are forks of xsrc itself
             continue
         for node in ast.walk(parsed(source)):
             names: list[str] = []
@@ -344,7 +393,7 @@ def test_the_environment_and_the_clock_are_read_at_the_edge() -> None:
     """os.environ, the uid and the CPU count: once, in cli; the rest is told (DESIGN 6)."""
     rows = []
     for source in SOURCES:
-        if source == "xsrc/cli.py" or source.startswith("xsrc/effects/"):
+        if source == "xsrc/commands/main.py" or source.startswith("xsrc/unix/") or "/disk/" in source:
             continue
         for node in nodes(source, ast.Attribute):
             assert isinstance(node, ast.Attribute)
@@ -393,10 +442,10 @@ GLOSSARY = {
 """Words for which another one is used (STYLE 3.1)."""
 
 ALLOWED_WORDS = {
-    ("xsrc/verbs/chroot.py", "chroot"): "the verb `xsrc chroot` is named after what people call it",
-    ("xsrc/effects/git.py", "port"): "that of a network",
-    ("xsrc/effects/web.py", "port"): "that of a network",
-    ("xsrc/effects/web.py", "ports"): "those of a network",
+    ("xsrc/commands/chroot.py", "chroot"): "the verb `xsrc chroot` is named after what people call it",
+    ("xsrc/sources/disk/git.py", "port"): "that of a network",
+    ("xsrc/sources/disk/web.py", "port"): "that of a network",
+    ("xsrc/sources/disk/web.py", "ports"): "those of a network",
 }
 """Names that the glossary gives to something else, with the reason why a file may have them."""
 
@@ -426,6 +475,15 @@ def test_one_word_for_one_thing(source: str) -> None:
         if word in GLOSSARY and (source, word) not in ALLOWED_WORDS
     ]
     none(rows)
+
+
+def test_one_meaning_for_the_name_of_a_class() -> None:
+    places: dict[str, list[str]] = {}
+    for source in SOURCES:
+        for node in parsed(source).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{source}:{node.lineno}")
+    none(f"{name}: {', '.join(found)}" for name, found in places.items() if len(found) > 1)
 
 
 def test_words_of_a_name() -> None:

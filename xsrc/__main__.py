@@ -1,4 +1,4 @@
-"""The one place where exceptions become words and exit codes."""
+"""Turns exceptions into messages and exit codes; no other module does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 
-from xsrc.errors import HostError, XsrcError
+from xsrc.core.errors import HostError, XsrcError
 
 MACHINE = frozenset(
     (
@@ -34,15 +34,15 @@ MACHINE = frozenset(
         errno.ENXIO,
     )
 )
-"""Errors of the system that are the machine's to mend; any other one that comes this far is a bug."""
+"""Errors of the system whose cause is the machine; any other one that comes this far is a bug."""
 
 
 def main() -> int:
-    """Run the command line of this process."""
+    """Run the command line of this process; return the exit code."""
     open_streams()
-    gc.disable()  # a command is short, and a plan is many values that live to its end: looking for cycles costs more
+    gc.disable()  # a command is short, and a plan has many values that live to its end: a search for cycles costs more
     try:
-        from xsrc import cli
+        from xsrc.commands import main as cli
 
         return cli.main(sys.argv[1:])
     except XsrcError as error:
@@ -64,11 +64,11 @@ def main() -> int:
         report([*lines, "this is a bug of xsrc; please report it with the lines above"])
         return 70
     finally:
-        gc.freeze()  # nor is it looked for them at the end: what is still there goes with the process
+        gc.freeze()  # no search for cycles at the end either: the kernel frees everything with the process
 
 
 def open_streams() -> None:
-    """Give every standard stream that was closed to /dev/null: else the first files opened would get their numbers."""
+    """Open closed standard streams as /dev/null: else the first opened files would get their numbers."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -82,9 +82,9 @@ def open_streams() -> None:
 
 
 def report(lines: list[str]) -> None:
-    """Say what went wrong, in colour where there is any."""
-    from xsrc.cli import can_be_live
-    from xsrc.ui import for_streams
+    """Show an error, in colour if possible."""
+    from xsrc.commands.main import can_be_live
+    from xsrc.unix.ui import for_streams
 
     ui = for_streams(can_be_live())
     ui.error(lines)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from xsrc.effects.destdir import remove_tree
+from xsrc.unix.trees import remove_tree
 
 USERS = ("xbuild", "nobody")
 PARTS = (

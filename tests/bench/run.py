@@ -21,7 +21,7 @@ from tests.bench.drop import drop_root  # noqa: E402
 from tests.bench.measure import Broken, Figure, Missing  # noqa: E402
 from tests.bench.report import HEAD, count, dumps, line, summary  # noqa: E402
 from tests.bench.world import World  # noqa: E402
-from xsrc.effects.destdir import remove_tree  # noqa: E402
+from xsrc.unix.trees import remove_tree  # noqa: E402
 
 
 def main() -> int:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from tests.bench.voidtree import KINDS, Void, read_void, write_void
 from tests.unit.builders import X86_64
-from xsrc.effects.tree import load, names
-from xsrc.model.layout import Tree
-from xsrc.model.pkgver import Pattern
-from xsrc.plan.graph import cycle_of, groups
-from xsrc.plan.resolve import resolve
+from xsrc.core.layout import Tree
+from xsrc.core.pkgver import Pattern
+from xsrc.tree.disk.templates import load, names
+from xsrc.tree.graph import cycle_of, groups
+from xsrc.tree.resolve import resolve
 
 VOID = read_void()
 

@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from xsrc.effects.destdir import remove_tree
-from xsrc.ui import PlainUi
-from xsrc.verbs.context import Context, Flags, Host
+from xsrc.commands.start import begin
+from xsrc.core.session import Flags, Host, Session
+from xsrc.unix.trees import remove_tree
+from xsrc.unix.ui import PlainUi
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ class World:
         chosen = ("-m", str(masterdir)) if masterdir else ()
         return (self.python, "-P", "-m", "xsrc", *chosen, *words)
 
-    def context(self, masterdir: Path, tree: Path | None = None) -> Context:
+    def session(self, masterdir: Path, tree: Path | None = None) -> Session:
         """The world of a verb, for what no verb does: recording packages that nobody built."""
         host = Host(self.env, os.getuid(), len(os.sched_getaffinity(0)), tree or self.tree, "", (), False, False)
         silent = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
-        return Context.read(host, Flags(str(masterdir)), PlainUi(silent, silent))
+        return begin(host, Flags(str(masterdir)), PlainUi(silent, silent))
 
 
 def find(program: str) -> str | None:

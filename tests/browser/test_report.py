@@ -12,12 +12,12 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.browser.chromium import Chromium, Page
-from tests.integration.test_report import noted
-from tests.unit.runs import BEGAN, EVIL, large, small
-from xsrc.effects.journal import Journal
-from xsrc.model.layout import Masterdir
-from xsrc.model.run import JobRecord, Run, State
-from xsrc.verbs.report import write_report
+from tests.integration.runs.test_report import noted
+from tests.unit.records import BEGAN, EVIL, large, small
+from xsrc.core.layout import Masterdir
+from xsrc.runs.acts.report import write_report
+from xsrc.runs.disk.journal import Journal
+from xsrc.runs.run import JobRecord, Run, State
 
 NAMES = "[...document.querySelectorAll('#jobs tbody tr')].map((tr) => tr.id.slice(2))"
 COUNT = "document.getElementById('count').textContent"

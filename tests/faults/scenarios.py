@@ -12,9 +12,10 @@ from typing import Any
 
 from tests.faults.world import ALPHA1, ALPHA2, BETA, GAMMA, ONE, STRANGERS, ZERO, Command, Package, World
 from tests.unit.builders import a_job
-from xsrc.effects.work import State
-from xsrc.verbs.record import record
-from xsrc.verbs.roots import Closure
+from xsrc.build.acts.finish import record
+from xsrc.build.acts.layers import Layers
+from xsrc.build.disk.work import WorkState
+from xsrc.farm.acts.masterdir import open_farm, stowed_root
 
 USERS = {"etc/alpha.conf": "setting = of my own\n"}
 """A conf file of alpha's that the user has changed."""
@@ -112,9 +113,9 @@ def triggering(world: World) -> None:
     """A package with a library is built: stowing it makes the loader's cache."""
     built(world)
     world.record(LIBRARY)
-    context = world.context()
-    context.stowed_root({}, "/")
-    context.masterdir.made.mkdir()
+    session = world.session()
+    stowed_root(session, {}, "/")
+    session.masterdir.made.mkdir()
 
 
 LIBRARY = Package("delta-1.0_1", {"usr/lib/libdelta.so.1": "no library at all", "usr/share/delta": "text"})
@@ -140,7 +141,7 @@ def end_of_build(package: Package, *, renew: bool = False) -> Callable[[World], 
     def command(world: World) -> int:
         if renew:
             world.unfinished(package)
-        context = world.context()
+        session = world.session()
         name, _, version = package.pkgver.removesuffix("_1").partition("-")
         rules = dict(package.rules)
         keys: dict[str, Any] = {
@@ -150,7 +151,7 @@ def end_of_build(package: Package, *, renew: bool = False) -> Callable[[World], 
             "stow": {"hardlink": list(rules["hardlink"]), "copy": list(rules["copy"])},
         }
         job = replace(a_job(**keys), inputs="1" * 64, key="1" * 64)
-        record(context, job, State("1" * 64, epoch=1_600_000_000), Closure((), {}))
+        record(session, job, WorkState("1" * 64, epoch=1_600_000_000), Layers((), {}))
         return 0
 
     return command
@@ -188,7 +189,7 @@ def careless(world: World) -> int:
         if link.is_symlink() and old in (text := os.readlink(link)):  # noqa: PTH115
             link.unlink()
             link.symlink_to(text.replace(old, new))
-    with world.context().farm() as farm:
+    with open_farm(world.session()) as farm:
         farm.db.execute(
             "UPDATE stowed SET package = (SELECT id FROM package WHERE pkgver = ?) WHERE name = 'alpha'",
             (ALPHA2.pkgver,),

@@ -17,8 +17,10 @@ from tests.faults.scenarios import USERS, built, stowed
 from tests.faults.state import State, difference
 from tests.faults.worker import become_ordinary, identity
 from tests.faults.world import RECOVER, ZERO, Package, World
-from xsrc.model.manifest import Entry, Kind, Manifest, Props
-from xsrc.model.pkgver import PkgVer
+from xsrc.base.acts.choose import chosen_arch
+from xsrc.core.pkgver import PkgVer
+from xsrc.farm.acts.masterdir import open_farm
+from xsrc.store.manifest import Entry, Kind, Manifest, Props
 
 _CLONE_NEWNS, _MS_RDONLY, _MS_REMOUNT, _MS_REC, _MS_PRIVATE = 0x20000, 1, 32, 0x4000, 1 << 18
 
@@ -212,14 +214,14 @@ def many_files(place: Path) -> dict[str, float]:
     """A package of very many files is stowed and unstowed; peaks in MiB and seconds."""
     world = World.made(place)
     world.record(ZERO)
-    context = world.context()
+    session = world.session()
     pkgver = PkgVer("many", "1.0", 1)
     paths = [f"usr/share/many/{n // 500}/file-{n}" for n in range(MANY)]
     folders = {up for path in paths[::500] for up in _above(path)}
     entries = [Entry(path, Kind.FILE, 0o644, 1, "0" * 64) for path in paths]
     entries += [Entry(path, Kind.DIR) for path in folders]
-    with context.farm() as farm:
-        farm.record(Props(pkgver, context.arch.name, "0" * 64), Manifest.of(entries))
+    with open_farm(session) as farm:
+        farm.record(Props(pkgver, chosen_arch(session).name, "0" * 64), Manifest.of(entries))
     del entries, paths
     figures: dict[str, float] = {}
     for verb in ("stow", "unstow"):

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
-from xsrc.model.layout import Masterdir
+from xsrc.core.layout import Masterdir
 
 State = Mapping[str, str]
 """Every path with its kind, mode and content, and every row of the database."""

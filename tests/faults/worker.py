@@ -19,7 +19,7 @@ from typing import Any
 import prctl
 
 from tests.faults.world import TREE, load_everything
-from xsrc.effects.destdir import remove_tree
+from xsrc.unix.trees import remove_tree
 
 Job = Callable[[Path], Any]
 """What a worker does in a folder of its own: a function of a module, or a partial of one."""

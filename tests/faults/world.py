@@ -16,14 +16,18 @@ from typing import Any
 import xsrc
 from tests.faults.inject import Decide, Outcome, Run, nothing
 from tests.faults.state import State, duplicate, look, paths
-from xsrc.effects import destdir
-from xsrc.effects.builds import build_of
-from xsrc.effects.destdir import remove_tree
-from xsrc.model.manifest import FILES, PROPS, Manifest, Props
-from xsrc.model.pkgver import PkgVer
-from xsrc.model.rules import Rules
-from xsrc.ui import PlainUi
-from xsrc.verbs.context import Context, Flags, Host
+from xsrc.base.acts.choose import chosen_arch
+from xsrc.commands.start import begin
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.session import Flags, Host, Session
+from xsrc.farm.acts.masterdir import make_masterdir, open_farm
+from xsrc.store.disk import scan, seal
+from xsrc.store.disk.shelf import build_of
+from xsrc.store.manifest import FILES, PROPS, Manifest, Props
+from xsrc.store.rules import Rules
+from xsrc.unix import trees
+from xsrc.unix.trees import remove_tree
+from xsrc.unix.ui import PlainUi
 
 TREE = Path(__file__).resolve().parents[2]
 LONG = "n" * 250
@@ -146,7 +150,7 @@ class World:
     def env(self) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "LC_ALL": "C.UTF-8", "XSRC_ISOLATION": "userns"}
 
-    def context(self) -> Context:
+    def session(self) -> Session:
         """What a verb is given, for what no verb does: recording packages that nobody built."""
         host = Host(
             env=self.env,
@@ -158,14 +162,14 @@ class World:
             live=False,
             now="2020-02-02T02:02:02Z",
         )
-        return Context.read(host, Flags(str(self.masterdir)), PlainUi(io.StringIO(), io.StringIO()))
+        return begin(host, Flags(str(self.masterdir)), PlainUi(io.StringIO(), io.StringIO()))
 
     def unfinished(self, package: Package) -> tuple[Path, Props, Manifest]:
         """The destdir of a package as its install phase leaves it, and what a build would know of it."""
-        context = self.context()
-        context.make_masterdir()
+        session = self.session()
+        make_masterdir(session)
         pkgver = PkgVer.parse(package.pkgver)
-        folder = context.masterdir.work(pkgver).destdir
+        folder = session.masterdir.work(pkgver).destdir
         remove_tree(folder)
         for path, text in package.files.items():
             target = folder / path
@@ -181,25 +185,27 @@ class World:
             (folder / path).symlink_to(text)
         for path, other in package.hard.items():
             (folder / path).hardlink_to(folder / other)
-        found = destdir.scan(folder)
+        found = scan.scan(folder)
         key = f"{abs(hash(repr(package))):064x}"
         rules = Rules.of(package.rules)
-        props = Props(pkgver, context.arch.name, key, size=found.manifest.size, run_depends=package.needs, rules=rules)
+        props = Props(
+            pkgver, chosen_arch(session).name, key, size=found.manifest.size, run_depends=package.needs, rules=rules
+        )
         return folder, props, found.manifest
 
     def record(self, *packages: Package) -> None:
         """Seal destdirs and note them, as the end of a build does."""
-        context = self.context()
+        session = self.session()
         for package in packages:
             folder, props, manifest = self.unfinished(package)
             (folder / FILES).write_bytes(manifest.render(props.rules.conf_files))
             (folder / PROPS).write_bytes(props.render())
-            destdir.seal(folder, EPOCH)
+            seal.seal(folder, EPOCH)
             build = build_of(folder)
-            final = context.masterdir.destdir(props.pkgver)
-            destdir.replace_tree(folder, final)
-            destdir.close(final)
-            with context.farm() as farm:
+            final = session.masterdir.destdir(props.pkgver)
+            trees.replace_tree(folder, final)
+            trees.close(final)
+            with open_farm(session) as farm:
                 farm.record(props, manifest, build=build)
 
     def write(self, path: str, text: str) -> None:
@@ -243,13 +249,14 @@ class World:
 
     def _main(self, command: Command) -> int:
         """The whole program, as its launcher starts it."""
-        from xsrc import __main__, cli
+        from xsrc import __main__
+        from xsrc.commands import main
 
         os.environ.clear()
         os.environ.update(self.env)
         os.chdir(self.tree)
         if callable(command):
             function = command
-            cli.main = lambda argv, ui=None: function(self)
+            main.main = lambda argv, ui=None: function(self)
         sys.argv = ["xsrc", "-m", str(self.masterdir), *(() if callable(command) else command)]
         return __main__.main()

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.builders import SKELETON, Disk, a_file, a_link, a_member
-from xsrc.model.farm import Change, Found, Member
-from xsrc.model.manifest import Entry
-from xsrc.plan.merge import conflicts
-from xsrc.plan.stow import inverse, stands
+from xsrc.farm.place import Change, Found, Member
+from xsrc.farm.stow import inverse, stands
+from xsrc.store.manifest import Entry
+from xsrc.store.merge import conflicts
 
 NAMES = ("a", "b", "c")
 FILES = (

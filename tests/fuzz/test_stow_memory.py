@@ -24,11 +24,11 @@ from tests.fuzz.test_stow import (
     steps,
 )
 from tests.unit.builders import SKELETON, Disk, a_member
-from xsrc.model.farm import Change, Class, Found, Member
-from xsrc.model.manifest import Kind
-from xsrc.model.pkgver import PkgVer
-from xsrc.model.rules import Account, Alternative, Rules
-from xsrc.plan.stow import inverse, resumed
+from xsrc.core.pkgver import PkgVer
+from xsrc.farm.place import Change, Class, Found, Member
+from xsrc.farm.stow import inverse, resumed
+from xsrc.store.manifest import Kind
+from xsrc.store.rules import Account, Alternative, Rules
 
 LINKS = ("usr/bin/g", "usr/share/h", "usr/bin/i")
 PEOPLE = ("_a", "_b", "_c")

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.build.test_steps import leaves
 from tests.unit.builders import a_package, style_programs, style_texts, text_of, toml
-from tests.unit.model.test_keys import EVERY
-from tests.unit.plan.test_build import leaves
-from xsrc.errors import Diagnostic, SettingsError, TemplateError, UsageError
-from xsrc.model import tomlspan
-from xsrc.model.arch import Arch
-from xsrc.model.settings import Settings
-from xsrc.model.template import Template, parse
-from xsrc.plan.resolve import resolve
-from xsrc.styles.expand import parse_styles, scripts, style_of
+from tests.unit.tree.test_format import EVERY
+from xsrc.build.styles.expand import parse_styles, scripts, style_of
+from xsrc.core import spans
+from xsrc.core.arch import Arch
+from xsrc.core.errors import Diagnostic, SettingsError, TemplateError, UsageError
+from xsrc.core.settings import Settings
+from xsrc.tree.resolve import resolve
+from xsrc.tree.template import Template, parse
 
 STYLES = parse_styles(style_texts(), style_programs())
 PACKAGE = a_package(configure_args=["--x"], make_build_args=["V=1"])
@@ -356,9 +356,9 @@ def written(table: dict[str, Any], style: int, prefix: tuple[str, ...] = ()) -> 
 def test_every_key_and_value_has_its_place(table: dict[str, Any], style: int, crlf: bool) -> None:
     text = written(table, style)
     assert tomllib.loads(text) == table, "this test writes what it means"
-    places = tomlspan.places(text.replace("\n", "\r\n") if crlf else text)
+    places = spans.places(text.replace("\n", "\r\n") if crlf else text)
 
-    def look(value: Any, path: tomlspan.Path) -> None:
+    def look(value: Any, path: spans.Path) -> None:
         if path:
             start, end = places[path]
             if isinstance(path[-1], str):

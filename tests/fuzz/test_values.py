@@ -15,16 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.builders import packages
-from xsrc.errors import TemplateError
-from xsrc.model import elf
-from xsrc.model.arch import Dep
-from xsrc.model.farm import MERGED, Act, Change, Class, Conf, Op, Placed
-from xsrc.model.generation import Generation, Stowed
-from xsrc.model.manifest import Entry, Kind, Manifest, Props
-from xsrc.model.paths import Unsound, covers_ours, fault, inside, rooted_fault, target_fault
-from xsrc.model.pkgver import Pattern, PkgVer, Version
-from xsrc.model.rules import Rules
-from xsrc.plan.graph import BUILD, build_closure, order
+from xsrc.core.arch import Dep
+from xsrc.core.errors import TemplateError
+from xsrc.core.paths import Unsound, covers_ours, fault, inside, rooted_fault, target_fault
+from xsrc.core.pkgver import Pattern, PkgVer, Version
+from xsrc.farm.generation import Generation, Stowed
+from xsrc.farm.place import MERGED, Act, Change, Class, Conf, Op, Placed
+from xsrc.store import elf
+from xsrc.store.manifest import Entry, Kind, Manifest, Props
+from xsrc.store.rules import Rules
+from xsrc.tree.graph import BUILD, build_closure, order
 
 WORDS = (
     "alpha",

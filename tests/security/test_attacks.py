@@ -19,8 +19,8 @@ from tests.security.kit.people import Person, as_person, as_root
 from tests.security.kit.plans import sandboxes
 from tests.security.kit.scratch import scratch
 from tests.security.kit.stage import NEEDS_ROOT
-from xsrc.effects import work
-from xsrc.model.layout import WorkDir
+from xsrc.build.disk import work
+from xsrc.core.layout import WorkDir
 
 ATTACKS = sorted(path.stem for path in (builds.SECURITY / "attacks").glob("*.py") if path.stem != "lib")
 COVERED = {"over_mount", "rename_over_mount"}

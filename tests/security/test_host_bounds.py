@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,14 +23,15 @@ from tests.e2e.kit import pack
 from tests.e2e.kit.pack import Member
 from tests.e2e.kit.site import Site
 from tests.security.kit.tcp import answer, raw, to
-from xsrc.effects import destdir, extract
-from xsrc.effects.distdir import OpenFile
-from xsrc.effects.git import archive
-from xsrc.effects.proc import bounded, capture, stream
-from xsrc.effects.web import Bounds, Clock, Unanswered
-from xsrc.errors import ArchiveError, BuildFailed
-from xsrc.model.command import Command
-from xsrc.model.settings import Limits
+from xsrc.core.command import Command
+from xsrc.core.errors import ArchiveError, BuildFailed
+from xsrc.core.settings import Limits
+from xsrc.sources.disk import archives
+from xsrc.sources.disk.distdir import OpenFile
+from xsrc.sources.disk.git import archive
+from xsrc.sources.disk.web import Bounds, Clock, Unanswered
+from xsrc.store.disk import scan
+from xsrc.unix.process import bounded, capture, stream
 
 TREE = Path(__file__).resolve().parents[2]
 QUICK = Bounds(size=4 << 20, seconds=60, wait=5, pause=0.01)
@@ -53,7 +55,7 @@ class Repository:
         return self.git("hash-object", "-w", "--stdin", given=data)
 
     def tree(self, *rows: str) -> str:
-        return self.git("mktree", given="".join(f"{row}\n" for row in rows).encode())
+        return self.git("mktree", given=os.fsencode("".join(f"{row}\n" for row in rows)))
 
     def commit(self, tree: str, committer: str = "committer A <a@b> 1600000000 +0000") -> str:
         text = f"tree {tree}\nauthor A <a@b> 1600000000 +0000\n{committer}\n\ncommitter B <b@c> 5 +0000\n"
@@ -97,6 +99,22 @@ def brought(address: str, commit: str, folder: Path, bounds: Bounds = QUICK) -> 
 def test_a_commit_comes(repository: Repository, address: str, tmp_path: Path) -> None:
     commit = repository.commit(repository.tree(f"100644 blob {repository.blob(b'hello')}\ta"))
     assert b"hello" in brought(address, commit, tmp_path)
+
+
+def test_an_archive_has_the_same_bytes_everywhere(repository: Repository, address: str, tmp_path: Path) -> None:
+    """Checksums of templates stand for them: another Python may not write other bytes."""
+    blob, long = repository.blob(b"hello"), "n" * 150
+    names = ("a", long, "\u00e9", os.fsdecode(b"\xff"))
+    rows = [f"100644 blob {blob}\t{name}" for name in names]
+    rows += [f"100755 blob {blob}\tprogram", f"120000 blob {repository.blob(long.encode())}\tlink"]
+    tree = repository.tree(*rows, f"160000 commit {'1' * 40}\tmodule")
+    made = brought(address, commit := repository.commit(tree), tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(made), encoding="utf-8", errors="surrogateescape") as tar:
+        found = {member.name.removeprefix(f"{commit}/"): member for member in tar}
+    assert set(found) == {*names, "program", "link", "module"}
+    assert found["link"].linkname == long and found["module"].isdir() and found["program"].mode == 0o755
+    assert {(member.uid, member.uname, member.mtime) for member in found.values()} == {(0, "", 1600000000)}
+    assert hashlib.sha256(made).hexdigest() == "77f83c90761374fec44c25c4d67e43c1e606af132237896eec3daa19b3d23d8c"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +206,7 @@ def test_git_itself_is_led_nowhere(tmp_path: Path, path: bytes) -> None:
 
 def test_git_connects_to_the_address_that_was_checked(repository: Repository, address: str) -> None:
     """The name is not looked up again: git is given the address, and here one where only that can be reached."""
-    from xsrc.effects.git import _asked
+    from xsrc.sources.disk.git import _asked
 
     named = address.replace("127.0.0.1", "localhost")
     repository.commit(repository.tree(f"100644 blob {repository.blob(b'hello')}\ta"))
@@ -267,16 +285,16 @@ def test_a_revision_is_no_option(site: Site, word: str) -> None:
 
 MEASURE = """
 import sys
-from xsrc.effects import extract
-from xsrc.effects.distdir import OpenFile
-from xsrc.errors import ArchiveError
-from xsrc.model.settings import Limits
+from xsrc.sources.disk import archives
+from xsrc.sources.disk.distdir import OpenFile
+from xsrc.core.errors import ArchiveError
+from xsrc.core.settings import Limits
 def peak():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) >> 10
 before = peak()
 with open("/dev/null", "wb") as out, open(sys.argv[1], "rb") as file:
     try:
-        extract.repack(OpenFile("x", file), out, Limits(), inner=sys.argv[2])
+        archives.repack(OpenFile("x", file), out, Limits(), inner=sys.argv[2])
         print("passed")
     except ArchiveError as error:
         print(error.message[-200:])
@@ -320,7 +338,7 @@ def test_members_before_an_inner_archive_count(tmp_path: Path) -> None:
     data = pack.tar([Member(f"x/{number}", b"") for number in range(20)])
     (tmp_path / "x.tar").write_bytes(data)
     with (tmp_path / "x.tar").open("rb") as file, pytest.raises(ArchiveError, match=r"limits\.unpacked_members"):
-        extract.repack(OpenFile("x.tar", file), io.BytesIO(), Limits(unpacked_members=10), inner="none.tar")
+        archives.repack(OpenFile("x.tar", file), io.BytesIO(), Limits(unpacked_members=10), inner="none.tar")
 
 
 # ---- what a build installs
@@ -339,7 +357,7 @@ def test_holes_are_hashed_and_not_read(tmp_path: Path) -> None:
                 file.write(data)
             file.truncate((1 << 30) + 4097)
     begun = time.monotonic()
-    found = {entry.path: entry.sha256 for entry in destdir.scan(tmp_path).manifest.entries}
+    found = {entry.path: entry.sha256 for entry in scan.scan(tmp_path).manifest.entries}
     took = time.monotonic() - begun
     for name in holes:
         with (tmp_path / name).open("rb") as file:
@@ -353,7 +371,7 @@ def test_a_string_across_data_and_hole_is_found(tmp_path: Path) -> None:
         file.write(b"x /pkg-destdir/a-1_1/usr")
         file.truncate(1 << 23)
     with pytest.raises(BuildFailed) as caught:
-        destdir.scan(tmp_path)
+        scan.scan(tmp_path)
     assert "holds the string /pkg-destdir/" in caught.value.detail[0]
 
 
@@ -361,7 +379,7 @@ def test_a_string_across_data_and_hole_is_found(tmp_path: Path) -> None:
 def test_plain_files_hash_as_ever(tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     (tmp_path / "file").write_bytes(data)
-    (entry,) = destdir.scan(tmp_path).manifest.entries
+    (entry,) = scan.scan(tmp_path).manifest.entries
     assert entry.sha256 == hashlib.sha256(data).hexdigest()
 
 
@@ -371,7 +389,7 @@ def test_a_package_beyond_the_limit_is_refused_by_name(tmp_path: Path) -> None:
         file.truncate(1 << 43)
     begun = time.monotonic()
     with pytest.raises(BuildFailed, match=r"with /huge, a file of 8388608 MiB, .*limits\.installed_mib"):
-        destdir.scan(tmp_path, Limits())
+        scan.scan(tmp_path, Limits())
     assert time.monotonic() - begun < 5
 
 
@@ -381,7 +399,7 @@ def test_many_names_of_one_file_are_read_once(tmp_path: Path) -> None:
     for number in range(1, 500):
         os.link(tmp_path / "0", tmp_path / str(number))
     begun = time.monotonic()
-    entries = destdir.scan(tmp_path, Limits(installed_mib=600)).manifest.entries
+    entries = scan.scan(tmp_path, Limits(installed_mib=600)).manifest.entries
     assert time.monotonic() - begun < 30
     assert len(entries) == 500 and len({entry.sha256 for entry in entries}) == 1
 
@@ -389,9 +407,9 @@ def test_many_names_of_one_file_are_read_once(tmp_path: Path) -> None:
 def test_the_count_of_paths_is_limited(tmp_path: Path) -> None:
     for number in range(11):
         (tmp_path / str(number)).mkdir()
-    destdir.scan(tmp_path, Limits(installed_members=11))
+    scan.scan(tmp_path, Limits(installed_members=11))
     with pytest.raises(BuildFailed, match=r"more than 10 paths \(limits\.installed_members\)"):
-        destdir.scan(tmp_path, Limits(installed_members=10))
+        scan.scan(tmp_path, Limits(installed_members=10))
 
 
 def test_the_limits_of_a_build_are_in_force(site: Site) -> None:

@@ -17,11 +17,11 @@ import pytest
 from tests.security.kit.people import Person, as_person, as_root, group_of
 from tests.security.kit.stage import people
 from tests.security.kit.tcp import answer, raw
-from xsrc.effects.distdir import Place, path_of, verified
-from xsrc.effects.fetch import fetch
-from xsrc.errors import ChecksumError, HostError, XsrcError
-from xsrc.model.package import Distfile
-from xsrc.model.settings import Limits
+from xsrc.core.errors import ChecksumError, HostError, XsrcError
+from xsrc.core.settings import Limits
+from xsrc.sources.disk.distdir import Place, path_of, verified
+from xsrc.sources.disk.fetch import fetch
+from xsrc.sources.distfile import Distfile
 
 DATA = b"what the template means\n" * 5000
 SUM = hashlib.sha256(DATA).hexdigest()

@@ -24,8 +24,8 @@ from tests.e2e.kit import pack
 from tests.e2e.kit.site import Site
 from tests.security.kit.people import as_root
 from tests.security.kit.tcp import Raw, answer, raw, to
-from xsrc.effects.download import download
-from xsrc.effects.web import Bounds, Unanswered
+from xsrc.sources.disk.http import download
+from xsrc.sources.disk.web import Bounds, Unanswered
 
 TREE = Path(__file__).resolve().parents[2]
 DATA = bytes(range(256)) * 1000
@@ -305,7 +305,7 @@ import json, subprocess, sys
 from pathlib import Path
 from tests.security.kit.tcp import Raw, answer, to
 from tests.security.test_host_fetch import PLACES, got
-from xsrc.effects.web import Unanswered
+from xsrc.sources.disk.web import Unanswered
 
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 for place in PLACES[:3]:

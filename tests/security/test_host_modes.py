@@ -13,7 +13,7 @@ from tests.e2e.kit import look
 from tests.e2e.kit.people import User
 from tests.e2e.kit.site import Site
 from tests.security.kit.host import mode, stranger
-from xsrc.model.manifest import kept_mode
+from xsrc.store.manifest import kept_mode
 
 __all__ = ["mode", "stranger"]
 

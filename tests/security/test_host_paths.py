@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from tests.e2e.build.test_depends import LIBRARY
 from tests.e2e.kit import look
 from tests.e2e.kit.land import Land
 from tests.e2e.kit.people import Result
 from tests.e2e.kit.site import Site
 from tests.e2e.kit.stowed import offer, package
-from tests.e2e.test_depends import LIBRARY
-from xsrc.model.farm import Act as Acts
-from xsrc.model.farm import Change, Class, Op, Placed
+from xsrc.farm.place import Act as Acts
+from xsrc.farm.place import Change, Class, Op, Placed
 
 SECRET = "a secret of the user's\n"
 

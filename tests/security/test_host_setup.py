@@ -81,8 +81,11 @@ BREAKS: dict[str, tuple[Callable[[Path, User], None], str]] = {
     "tree": (lambda tree, e: os.chown(tree, e.uid, e.gid), "{tree} belongs to {e}"),
     "Makefile": (lambda tree, e: os.chown(tree / "helpers/Makefile", e.uid, e.gid), "helpers/Makefile belongs to {e}"),
     "group": (lambda tree, e: _group(tree / "helpers", e), "group {e} can write to {tree}/helpers"),
-    "module": (lambda tree, e: (tree / "xsrc/cli.py").chmod(0o666), "everybody can write to {tree}/xsrc/cli.py"),
-    "folder": (lambda tree, e: (tree / "xsrc/verbs").chmod(0o1777), "everybody can write to {tree}/xsrc/verbs"),
+    "module": (
+        lambda tree, e: (tree / "xsrc/commands/main.py").chmod(0o666),
+        "everybody can write to {tree}/xsrc/commands/main.py",
+    ),
+    "folder": (lambda tree, e: (tree / "xsrc/commands").chmod(0o1777), "everybody can write to {tree}/xsrc/commands"),
     "pyproject": (lambda tree, e: (tree / "pyproject.toml").chmod(0o646), "everybody can write to {tree}/pyproject"),
     "above": (lambda tree, e: tree.parent.chmod(0o777), "everybody can write to {tree.parent}"),
     "owner above": (lambda tree, e: os.chown(tree.parent, e.uid, e.gid), "{tree.parent} belongs to {e}"),

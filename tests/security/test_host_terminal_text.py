@@ -17,7 +17,7 @@ from tests.e2e.kit.pack import Member
 from tests.e2e.kit.people import Result
 from tests.e2e.kit.site import Site
 from tests.security.kit.words import ESCAPED, HOSTILE, NAMES, SHOWN, WHOLE, octal, on_terminal, steering
-from xsrc.model.visible import visible
+from xsrc.core.visible import visible
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAY = f"printf '{octal(WHOLE)}\\n'; printf 'hint: a\\rerror: b\\n'\n"
@@ -198,7 +198,8 @@ def test_tests_of_a_package(site_in_mode: Site) -> None:
 def test_words_of_an_exception(error: str, code: int) -> None:
     """Where xsrc itself fails, the traceback passes the door too."""
     program = (
-        "import sys; from xsrc import cli, __main__ as top; from xsrc.errors import XsrcError\n"
+        "import sys; from xsrc import __main__ as top; from xsrc.commands import main as cli\n"
+        "from xsrc.core.errors import XsrcError\n"
         f"text = {WHOLE!r}\n"
         f"def fail(argv): raise {error}\n"
         "cli.main = fail; sys.exit(top.main())\n"

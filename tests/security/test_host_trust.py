@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.kit.land import Land
 from tests.e2e.kit.people import User
 from tests.e2e.kit.site import Site
-from xsrc.model.settings import OWN
+from xsrc.core.settings import OWN
 
 CANARY = "precious\n"
 VALUES = {

@@ -13,8 +13,8 @@ import pytest
 
 from tests.security.kit.box import Box, Done
 from tests.security.kit.people import LIMIT, as_person, as_root, become
-from xsrc.effects import enter
-from xsrc.model.sandbox import Bind, Sandbox
+from xsrc.sandbox.disk import enter
+from xsrc.sandbox.sandbox import Bind, Sandbox
 
 
 def on_terminal(box: Box, argv: list[str]) -> tuple[Done, int]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.security.kit.box import Box
 from tests.security.kit.people import as_person
 from tests.security.kit.plans import sandboxes
-from xsrc.effects import enter
-from xsrc.model.sandbox import Bind, Overlay, Sandbox
+from xsrc.sandbox.disk import enter
+from xsrc.sandbox.sandbox import Bind, Overlay, Sandbox
 
 
 def _sources(sandbox: Sandbox) -> list[Path]:

@@ -14,7 +14,7 @@ import pytest
 from tests.security.kit import builds
 from tests.security.kit.box import Stage
 from tests.security.kit.people import as_person, group_of
-from xsrc.effects import enter
+from xsrc.sandbox.disk import enter
 
 pytestmark = pytest.mark.usefixtures("root_only")
 

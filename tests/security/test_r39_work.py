@@ -10,8 +10,8 @@ import pytest
 from tests.security.kit import builds
 from tests.security.kit.box import PYTHON, Box, run_as
 from tests.security.kit.people import as_person
-from xsrc.effects import work
-from xsrc.model.layout import WorkDir
+from xsrc.build.disk import work
+from xsrc.core.layout import WorkDir
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])

@@ -15,14 +15,15 @@ from tests.security.kit import builds
 from tests.security.kit.box import Stage, file, folder, give, link
 from tests.security.kit.people import Person, as_person
 from tests.security.kit.races import rounds, swapping
-from xsrc.effects import destdir
-from xsrc.errors import BuildFailed
+from xsrc.core.errors import BuildFailed
+from xsrc.store.disk import scan, seal
+from xsrc.unix import trees
 
 EPOCH = 1_000_000_000
 STEPS: dict[str, Callable[[Path], object]] = {
-    "scan": destdir.scan,
-    "seal": lambda path: destdir.seal(path, EPOCH),
-    "remove": destdir.remove_tree,
+    "scan": scan.scan,
+    "seal": lambda path: seal.seal(path, EPOCH),
+    "remove": trees.remove_tree,
 }
 
 
@@ -77,7 +78,7 @@ def test_r40_planted_links(stage: Stage, place: Path, step: str) -> None:
 
 def test_r40_scan_sees_links_as_links(stage: Stage, place: Path) -> None:
     top = planted(place, stage.p, victim(place, stage.p))
-    found = {entry.path: entry for entry in as_person(stage.p, lambda: destdir.scan(top)).manifest.entries}
+    found = {entry.path: entry for entry in as_person(stage.p, lambda: scan.scan(top)).manifest.entries}
     assert found["etc"].kind.name == "LINK"
     assert not [path for path in found if "secret" in path or "through/" in path]
 
@@ -119,7 +120,7 @@ def test_r40_swapped_during_the_walk(stage: Stage, place: Path, step: str, what:
                 seen["done"] += 1
             except (OSError, BuildFailed):
                 seen["stopped"] += 1
-        as_person(person, lambda: destdir.remove_tree(top))
+        as_person(person, lambda: trees.remove_tree(top))
 
     for number in rounds(race_seconds() / 4, 4):
         one(number)
@@ -136,9 +137,9 @@ def test_r40_what_is_no_file(stage: Stage, place: Path, kind: str) -> None:
         os.mkfifo(path) if kind == "fifo" else server.bind(str(path))
         give(path, stage.p)
         with pytest.raises(BuildFailed):
-            as_person(stage.p, lambda: destdir.scan(top))
-        as_person(stage.p, lambda: destdir.seal(top, EPOCH))
-        as_person(stage.p, lambda: destdir.remove_tree(top))
+            as_person(stage.p, lambda: scan.scan(top))
+        as_person(stage.p, lambda: seal.seal(top, EPOCH))
+        as_person(stage.p, lambda: trees.remove_tree(top))
     assert not top.exists()
 
 
@@ -149,8 +150,8 @@ def test_r40_devices(stage: Stage, place: Path, kind: int) -> None:
     top = folder(place / "dest", stage.p)
     os.mknod(top / "device", kind | 0o666, os.makedev(1, 3))
     with pytest.raises(BuildFailed):
-        as_person(stage.p, lambda: destdir.scan(top))
-    as_person(stage.p, lambda: destdir.remove_tree(top))
+        as_person(stage.p, lambda: scan.scan(top))
+    as_person(stage.p, lambda: trees.remove_tree(top))
     assert not top.exists()
 
 
@@ -160,9 +161,9 @@ def test_r41_setuid_is_stripped(stage: Stage, place: Path) -> None:
         give(builds.put(stage.kit / "ids", top / name, 0o755), stage.p)
         (top / name).chmod(mode)
     folder(top / "dir", stage.p, 0o2777)
-    found = {entry.path: entry.mode for entry in as_person(stage.p, lambda: destdir.scan(top)).manifest.entries}
+    found = {entry.path: entry.mode for entry in as_person(stage.p, lambda: scan.scan(top)).manifest.entries}
     assert found["suid"] & 0o4000, "the manifest records it"
-    as_person(stage.p, lambda: destdir.seal(top, EPOCH))
+    as_person(stage.p, lambda: seal.seal(top, EPOCH))
     for path in top.rglob("*"):
         assert not path.stat().st_mode & 0o7222, path
 
@@ -172,7 +173,7 @@ def test_r41_links_into_a_build(stage: Stage, place: Path, target: str) -> None:
     top = folder(place / "dest", stage.p)
     link(top / "out", target, stage.p)
     with pytest.raises(BuildFailed) as caught:
-        as_person(stage.p, lambda: destdir.scan(top))
+        as_person(stage.p, lambda: scan.scan(top))
     assert "out" in "".join(caught.value.detail)
 
 
@@ -182,5 +183,5 @@ def test_r41_strings_of_a_build(stage: Stage, place: Path, at: int) -> None:
     top = folder(place / "dest", stage.p)
     file(top / "config", stage.p, "x" * at + "prefix=/pkg-destdir/hostile-1.0_1\n")
     with pytest.raises(BuildFailed) as caught:
-        as_person(stage.p, lambda: destdir.scan(top))
+        as_person(stage.p, lambda: scan.scan(top))
     assert "config" in "".join(caught.value.detail)

@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from tests.security.kit.box import Stage
 from tests.security.kit.hostile import EPOCH, HYPOTHESIS, STEPS, in_child, make_canary, outcome, state, within
 from tests.security.kit.races import exchange
-from xsrc.effects import destdir
-from xsrc.effects.walk import Walk
-from xsrc.errors import BuildFailed
+from xsrc.core.errors import BuildFailed
+from xsrc.store.disk import scan, seal
+from xsrc.unix import trees
+from xsrc.unix.walk import Walk
 
 # ---- between one look and the next
 
@@ -66,7 +67,7 @@ def test_r40_a_file_becomes_another_before_it_is_opened(stage: Stage, spot: Path
             item = next(at.items())
             becomes(top / "it", canary, what)
             with pytest.raises((OSError, BuildFailed)) as caught:
-                destdir._file(item)
+                scan._file(item)
         assert "it" in str(caught.value)
         if what.startswith("link"):
             assert isinstance(caught.value, OSError), "what it leads to was opened"
@@ -114,7 +115,7 @@ def test_r40_a_shut_file_is_read_and_stays_shut(stage: Stage, spot: Path, mode: 
         top.mkdir()
         (top / "shut").write_text("x")
         (top / "shut").chmod(mode)
-        (entry,) = destdir.scan(top).manifest.entries
+        (entry,) = scan.scan(top).manifest.entries
         assert (entry.mode, entry.sha256) == (mode, hashlib.sha256(b"x").hexdigest())
         assert stat.S_IMODE((top / "shut").stat().st_mode) == mode
 
@@ -196,11 +197,11 @@ def test_r40_races(stage: Stage, spot: Path, swap: str) -> None:
             with swapped(arena(top, spare, canary, [swap, second], wide)):
                 outcome(lambda: STEPS[step](top), top)
             assert seen(canary) == before
-            assert outcome(lambda: destdir.remove_tree(top), top) == ""
+            assert outcome(lambda: trees.remove_tree(top), top) == ""
             assert not os.path.lexists(top)
             assert seen(canary) == before
             for number in range(2):
-                destdir.remove_tree(canary / f"beside{number}/it")
+                trees.remove_tree(canary / f"beside{number}/it")
 
     in_child(stage, law)
 
@@ -219,10 +220,10 @@ def test_r40_a_file_becomes_another_while_it_is_sealed(stage: Stage, spot: Path)
         before = state(canary)
         late = threading.Timer(wait / 1000, lambda: exchange(top / "z0", place / "evil"))
         late.start()
-        said = outcome(lambda: destdir.seal(top, EPOCH), top)
+        said = outcome(lambda: seal.seal(top, EPOCH), top)
         late.join()
         assert state(canary) == before, said
-        destdir.remove_tree(top)
+        trees.remove_tree(top)
 
     in_child(stage, law)
 
@@ -275,7 +276,7 @@ def test_r40_a_file_that_changes_while_it_is_read(stage: Stage, spot: Path, how:
         try:
             while file.stat().st_ctime_ns == begun:
                 time.sleep(0.001)
-            said = outcome(lambda: destdir.scan(top), top)
+            said = outcome(lambda: scan.scan(top), top)
         finally:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)

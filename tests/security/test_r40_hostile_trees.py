@@ -20,17 +20,19 @@ from tests.security.kit.hostile import (
     STEPS,
     Folder,
     chain,
+    folders,
     in_child,
     make_canary,
     outcome,
     plant,
     state,
-    trees,
 )
-from xsrc.effects import destdir, work
-from xsrc.effects.walk import LONGEST
-from xsrc.model.layout import WorkDir
-from xsrc.model.manifest import Manifest
+from xsrc.build.disk import work
+from xsrc.core.layout import WorkDir
+from xsrc.store.disk import scan, seal
+from xsrc.store.manifest import Manifest
+from xsrc.unix import trees
+from xsrc.unix.walk import LONGEST
 
 # ---- whatever stands there
 
@@ -47,7 +49,7 @@ def test_r40_any_tree(stage: Stage, spot: Path) -> None:
     numbers = count()
 
     @settings(HYPOTHESIS, max_examples=100)
-    @given(trees(), st.sampled_from(["scan", "seal"]))
+    @given(folders(), st.sampled_from(["scan", "seal"]))
     def law(tree: Folder, step: str) -> None:
         place = spot / str(next(numbers))
         top, canary = place / "dest", make_canary(place / "canary")
@@ -57,7 +59,7 @@ def test_r40_any_tree(stage: Stage, spot: Path) -> None:
         assert state(canary) == before
         assert sorted(planted) == sorted(paths_of(tree))
         if step == "scan" and not said:
-            found = destdir.scan(top).manifest
+            found = scan.scan(top).manifest
             assert sorted(os.fsencode(entry.path) for entry in found.entries) == sorted(planted)
             assert Manifest.parse(found.render()) == found, "a manifest can be written and read"
         elif step == "scan":
@@ -68,7 +70,7 @@ def test_r40_any_tree(stage: Stage, spot: Path) -> None:
             for path in planted:
                 status = (top / os.fsdecode(path)).lstat()
                 assert status.st_mtime <= EPOCH and is_sealed(status), path
-        assert outcome(lambda: destdir.remove_tree(top), top) == ""
+        assert outcome(lambda: trees.remove_tree(top), top) == ""
         assert not os.path.lexists(top)
         assert state(canary) == before
 
@@ -112,8 +114,8 @@ def test_r40_the_path_is_named(stage: Stage, spot: Path, case: str) -> None:
         (top / "usr").mkdir(parents=True)
         how(top / "usr/it", canary)
         before = state(canary)
-        assert words in outcome(lambda: destdir.scan(top), top)
-        said = outcome(lambda: destdir.seal(top, EPOCH), top)
+        assert words in outcome(lambda: scan.scan(top), top)
+        said = outcome(lambda: seal.seal(top, EPOCH), top)
         assert bool(said) == (case == "hard-link")
         assert state(canary) == before
 
@@ -142,14 +144,14 @@ def test_r40_deep_trees(stage: Stage, spot: Path, case: str) -> None:
         before = state(canary)
         opened = {int(name) for name in os.listdir("/proc/self/fd")}
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(opened) + 20,) * 2)
-        for step in (destdir.scan, lambda path: destdir.seal(path, EPOCH)):
+        for step in (scan.scan, lambda path: seal.seal(path, EPOCH)):
             said = outcome(lambda step=step: step(top), top)  # type: ignore[misc]
             assert bool(said) != fits, said[-300:]
             assert fits or (said.startswith(f"error: {top}/'{part.decode()[:70]}") and "a path of more than" in said)
         if fits:
-            paths = [entry.path for entry in destdir.scan(top).manifest.entries]
+            paths = [entry.path for entry in scan.scan(top).manifest.entries]
             assert (len(paths), paths[-1]) == (levels + 1, end.decode())
-        assert outcome(lambda: destdir.remove_tree(top), top) == ""
+        assert outcome(lambda: trees.remove_tree(top), top) == ""
         assert not top.exists()
         assert len(os.listdir("/proc/self/fd")) <= len(opened), "a descriptor was left open"
         assert state(canary) == before
@@ -164,7 +166,7 @@ def test_r40_the_longest_path(stage: Stage, spot: Path, over: int) -> None:
         home = Path(spot, "dest", *["p" * 199] * parts)
         home.mkdir(parents=True)
         (home / ("q" * (LONGEST - 200 * parts + over))).write_text("x")
-        assert bool(outcome(lambda: destdir.scan(spot / "dest"), spot / "dest")) == bool(over)
+        assert bool(outcome(lambda: scan.scan(spot / "dest"), spot / "dest")) == bool(over)
 
     in_child(stage, law)
 
@@ -190,13 +192,13 @@ def test_r40_replace(stage: Stage, spot: Path, final: str) -> None:
             case "file":
                 place.write_text("old")
         before = state(canary)
-        destdir.replace_tree(new, place)
+        trees.replace_tree(new, place)
         assert (place / "usr").is_dir() and not place.is_symlink()
         assert os.path.lexists(new) == (final != "missing")
-        destdir.remove_tree(new)
+        trees.remove_tree(new)
         assert not os.path.lexists(new)
         assert state(canary) == before
-        said = outcome(lambda: destdir.replace_tree(spot / "none", place), spot)
+        said = outcome(lambda: trees.replace_tree(spot / "none", place), spot)
         assert str(place) in said
 
     in_child(stage, law)
@@ -227,7 +229,7 @@ def test_r40_a_work_directory_is_made_anew(stage: Stage, spot: Path, planted: st
 
 
 def test_r40_a_missing_tree_is_removed_already(spot: Path) -> None:
-    destdir.remove_tree(spot / "none")
-    destdir.remove_tree(spot / "none/deeper")
+    trees.remove_tree(spot / "none")
+    trees.remove_tree(spot / "none/deeper")
     with pytest.raises(OSError, match="none"):
-        destdir.close(spot / "none")
+        trees.close(spot / "none")

@@ -9,33 +9,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from xsrc.model.arch import Arch, Machine
-from xsrc.model.base import Base
-from xsrc.model.farm import (
-    SKELETON as SKEL,
-)
-from xsrc.model.farm import (
-    Act,
-    Class,
-    Conf,
-    Found,
-    Member,
-    Op,
-    Placed,
-    Records,
-    merge_lines,
-)
-from xsrc.model.layout import Masterdir
-from xsrc.model.manifest import Entry, Kind, Manifest
-from xsrc.model.package import Package
-from xsrc.model.pkgver import PkgVer
-from xsrc.model.rules import Rules
-from xsrc.model.settings import Settings
-from xsrc.model.template import Template, parse
-from xsrc.plan.jobs import Job, World, jobs
-from xsrc.plan.resolve import resolve
-from xsrc.plan.stow import Request, StowPlan, affected, plan_stow, watched
-from xsrc.styles.expand import parse_styles
+from xsrc.build.job import Ground, Job, jobs
+from xsrc.build.styles.expand import parse_styles
+from xsrc.core.arch import Arch, Machine
+from xsrc.core.base import Base
+from xsrc.core.layout import Masterdir
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.settings import Settings
+from xsrc.farm.place import SKELETON as SKEL
+from xsrc.farm.place import Act, Class, Conf, Found, Member, Op, Placed, Records, merge_lines
+from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, watched
+from xsrc.store.manifest import Entry, Kind, Manifest
+from xsrc.store.rules import Rules
+from xsrc.tree.package import Package
+from xsrc.tree.resolve import resolve
+from xsrc.tree.template import Template, parse
 
 X86_64 = Arch.named("x86_64")
 MUSL = Arch.named("x86_64-musl")
@@ -115,25 +103,25 @@ def packages(**tables: Mapping[str, Any]) -> dict[str, Package]:
 def a_job(**keys: Any) -> Job:
     """How a package that needs nothing is built on this base."""
     package = a_package(**keys)
-    world = World(parse_styles(style_texts(), style_programs()), tidy_text(), Settings(), HOST, X86_64)
+    world = Ground(parse_styles(style_texts(), style_programs()), tidy_text(), Settings(), HOST, X86_64)
     return jobs({package.name: package}, [package.name], world)[package.name]
 
 
 def style_texts() -> dict[str, str]:
     """The build styles that xsrc comes with."""
-    folder = resources.files("xsrc.styles")
+    folder = resources.files("xsrc.build.styles")
     return {file.name.removesuffix(".toml"): file.read_text() for file in folder.iterdir() if ".toml" in file.name}
 
 
 def style_programs() -> dict[str, str]:
     """The programs that they run in a build root."""
-    folder = resources.files("xsrc.styles") / "programs"
+    folder = resources.files("xsrc.build.styles") / "programs"
     return {file.name: file.read_text() for file in folder.iterdir() if file.is_file()}
 
 
 def tidy_text() -> str:
     """The script that ends an install phase."""
-    return (resources.files("xsrc.styles") / "tidy.sh").read_text()
+    return (resources.files("xsrc.build.styles") / "tidy.sh").read_text()
 
 
 # ---- farm
@@ -264,7 +252,7 @@ class Disk:
         staying = [member for name, member in self.stowed.items() if name not in out]
         records = Records(self.conf, self.aside, self.choices)
         ruled = tuple(Member(m.pkgver, (), m.rules) for m in staying if m.rules.public)
-        request = Request(adding, dropping, ruled, choices, repair, adopt)
+        request = StowRequest(adding, dropping, ruled, choices, repair, adopt)
         paths = affected(request, records)
         others = [Member(m.pkgver, tuple(e for e in m.entries if e.path in paths), m.rules) for m in staying]
         skeleton = tuple(entry for path, entry in SKELETON.items() if path in paths)

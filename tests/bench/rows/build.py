@@ -23,13 +23,15 @@ from tests.bench.measure import (
     timed,
 )
 from tests.bench.world import World, find
-from xsrc.effects.destdir import remove_tree
-from xsrc.effects.distdir import path_of
-from xsrc.effects.enter import find_helpers
-from xsrc.errors import HostError
-from xsrc.plan.jobs import Job, jobs
-from xsrc.verbs.context import Context
-from xsrc.verbs.world import world
+from xsrc.build.acts.ground import ground
+from xsrc.build.job import Job, jobs
+from xsrc.core.errors import HostError
+from xsrc.core.session import Session
+from xsrc.farm.acts.masterdir import make_masterdir
+from xsrc.sandbox.disk.enter import find_helpers
+from xsrc.sources.disk.distdir import path_of
+from xsrc.tree.acts.closure import read_closure
+from xsrc.unix.trees import remove_tree
 
 PEAK = """
 import os, re, sys
@@ -43,44 +45,44 @@ sys.exit(code)
 """
 
 
-def a_masterdir(world: World, name: str) -> Path:
+def a_masterdir(ground: World, name: str) -> Path:
     """A masterdir in which the distfile of dash is fetched and nothing is built."""
     for program in ("cc", "make", "tar", "strip"):
         if not find(program):
             raise Missing(f"no {program}")
-    masterdir = world.folder(name) / "masterdir"
-    context = world.context(masterdir)
+    masterdir = ground.folder(name) / "masterdir"
+    session = ground.session(masterdir)
     try:
-        find_helpers(world.env)
+        find_helpers(ground.env)
     except HostError as error:
         raise Missing(str(error)) from error
-    context.make_masterdir()
-    kept, fetched = world.place / "distfiles", masterdir / "pkg-srcdistdir"
-    for folder in (world.distfiles, kept):
+    make_masterdir(session)
+    kept, fetched = ground.place / "distfiles", masterdir / "pkg-srcdistdir"
+    for folder in (ground.distfiles, kept):
         if folder and folder.is_dir():
             shutil.copytree(folder, fetched, dirs_exist_ok=True)
     try:
-        timed(world.xsrc(masterdir, "fetch", "dash"), world.env, world.tree)
+        timed(ground.xsrc(masterdir, "fetch", "dash"), ground.env, ground.tree)
     except Broken as error:
         raise Missing(f"the distfile of dash cannot be fetched: {str(error).splitlines()[-1]}") from error
     shutil.copytree(fetched, kept, dirs_exist_ok=True)
-    remove_tree(context.masterdir.builddir)
-    context.masterdir.builddir.mkdir()
+    remove_tree(session.masterdir.builddir)
+    session.masterdir.builddir.mkdir()
     return masterdir
 
 
-def dash(context: Context) -> Job:
+def dash(session: Session) -> Job:
     """How xsrc would build dash."""
-    packages = context.read_closure(["dash"])
-    planned = jobs(packages, ["dash"], world(context))
+    packages = read_closure(session, ["dash"]).packages
+    planned = jobs(packages, ["dash"], ground(session))
     return planned["dash"]
 
 
-def by_hand(context: Context, job: Job) -> str:
+def by_hand(session: Session, job: Job) -> str:
     """The commands that a person would type: those of xsrc's own scripts, without its checks and its tidying."""
     text = {phase: next(s.text for s in job.scripts[phase] if s.name.endswith(f"-{phase}")) for phase in _PHASES}
     own = "\n".join(line for line in "\n".join(text.values()).splitlines() if not line.startswith("command -v "))
-    archive = path_of(job.package.distfiles[0], context.srcdistdir)
+    archive = path_of(job.package.distfiles[0], session.srcdistdir)
     return f"""set -eu
 mkdir "$WRKSRC" "$DESTDIR"
 tar -xf {shlex.quote(str(archive))} --strip-components=1 -C "$WRKSRC"
@@ -93,32 +95,32 @@ strip "$DESTDIR"/usr/bin/dash
 _PHASES = ("configure", "build", "install")
 
 
-def overhead(world: World) -> list[Figure]:
+def overhead(ground: World) -> list[Figure]:
     """`xsrc build dash` in a new masterdir with the distfile in it, against the same commands in a plain folder."""
-    context = world.context(a_masterdir(world, "fetched"))
-    fetched = context.masterdir.root
-    job = dash(context)
-    script = by_hand(context, job)
+    session = ground.session(a_masterdir(ground, "fetched"))
+    fetched = session.masterdir.root
+    job = dash(session)
+    script = by_hand(session, job)
     numbers = count()
 
     def ours() -> tuple[float, float]:
-        masterdir = world.folder(f"ours-{next(numbers)}") / "masterdir"
+        masterdir = ground.folder(f"ours-{next(numbers)}") / "masterdir"
         shutil.copytree(fetched, masterdir, symlinks=True)
-        took = spent(world.xsrc(masterdir, "build", "dash"), world.env, world.tree)
+        took = spent(ground.xsrc(masterdir, "build", "dash"), ground.env, ground.tree)
         _proven(masterdir / "usr/bin/dash")
         remove_tree(masterdir.parent)
         return took
 
     def theirs() -> tuple[float, float]:
-        folder = world.folder(f"theirs-{next(numbers)}")
+        folder = ground.folder(f"theirs-{next(numbers)}")
         places = {"WRKSRC": str(folder / "wrksrc"), "DESTDIR": str(folder / "destdir")}
-        took = spent(("/bin/sh", "-c", script), {**job.env, **places, "MAKEJOBS": str(context.jobs)}, folder)
+        took = spent(("/bin/sh", "-c", script), {**job.env, **places, "MAKEJOBS": str(session.jobs)}, folder)
         _proven(folder / "destdir/usr/bin/dash")
         remove_tree(folder)
         return took
 
     sides: list[Side] = [ours, theirs]
-    mine, its = interleaved(sides, world.rounds(7))
+    mine, its = interleaved(sides, ground.rounds(7))
     figure = compared("overhead", column(mine), column(its), 1.10, against="the same commands by hand", slack=0.3)
     return [replace(figure, note=f"{figure.note}; processors {median_ratio(column(mine, 1), column(its, 1)):.2f}")]
 
@@ -128,14 +130,14 @@ def _proven(program: Path) -> None:
         raise Broken(f"{program} does not run")
 
 
-def memory(world: World) -> list[Figure]:
+def memory(ground: World) -> list[Figure]:
     """Peak memory of xsrc's own process, without what it starts."""
-    masterdir = a_masterdir(world, "memory")
+    masterdir = a_masterdir(ground, "memory")
     note = masterdir.parent / "peak"
     peaks = []
-    for _ in range(min(world.rounds(3), 3)):
+    for _ in range(min(ground.rounds(3), 3)):
         words = ("-m", str(masterdir), "build", "-f", "dash")
-        timed((world.python, "-P", "-c", PEAK, *words), {**world.env, "PEAK": str(note)}, world.tree)
+        timed((ground.python, "-P", "-c", PEAK, *words), {**ground.env, "PEAK": str(note)}, ground.tree)
         peaks.append(int(note.read_text()) / 1024)
     peak = statistics.median(peaks)
     return [Figure("memory", peak, wanted="<= 80 MiB", ok=peak <= 80, unit="MiB", pairs=len(peaks))]

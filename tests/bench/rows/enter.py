@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tests.bench.measure import Broken, Figure, Missing, Side, column, compared, interleaved, timed
 from tests.bench.world import World, find
-from xsrc.effects.enter import Helpers, command, find_helpers
-from xsrc.effects.machine import arch, host_base
-from xsrc.errors import HostError
-from xsrc.model.sandbox import Bind, Overlay, Sandbox
+from xsrc.core.errors import HostError
+from xsrc.sandbox.disk.enter import Helpers, command, find_helpers
+from xsrc.sandbox.sandbox import Bind, Overlay, Sandbox
+from xsrc.unix.machine import arch, host_base
 
 BATCH = 10
 """Entries that make one figure: a single one is too short for a noisy machine."""

@@ -14,11 +14,13 @@ from pathlib import Path
 from tests.bench.measure import Broken, Figure, Missing, Side, column, compared, interleaved, timed
 from tests.bench.rows.stow import GNU, bare_loop, in_memory, scratch
 from tests.bench.world import World, find
-from xsrc.effects import store
-from xsrc.model.farm import Member, Records
-from xsrc.model.manifest import Entry, Kind, Manifest, Props
-from xsrc.model.pkgver import PkgVer
-from xsrc.plan.stow import Request, affected, plan_stow, watched
+from xsrc.base.acts.choose import chosen_arch
+from xsrc.core.pkgver import PkgVer
+from xsrc.farm.acts.masterdir import make_masterdir
+from xsrc.farm.disk import database as store
+from xsrc.farm.place import Member, Records
+from xsrc.farm.stow import StowRequest, affected, plan_stow, watched
+from xsrc.store.manifest import Entry, Kind, Manifest, Props
 
 LISTS = Path("/var/lib/dpkg/info")
 PACKAGES, MOST = 250, 10_000
@@ -62,9 +64,9 @@ def record(world: World, masterdir: Path, packages: Iterable[tuple[str, list[str
 
     Without `files` there are no destdirs: a link does not ask what it leads to.
     """
-    context = world.context(masterdir)
-    context.make_masterdir()
-    database = store.Farm(context.masterdir.farm)
+    session = world.session(masterdir)
+    make_masterdir(session)
+    database = store.Farm(session.masterdir.farm)
     texts = []
     for name, paths in packages:
         pkgver = PkgVer(name, "1.0", 1)
@@ -72,12 +74,12 @@ def record(world: World, masterdir: Path, packages: Iterable[tuple[str, list[str
         entries = [Entry(path, Kind.FILE, 0o644, 1, "0" * 64) for path in paths]
         entries += [Entry(path, Kind.DIR) for path in folders - set(paths)]
         if files:
-            destdir = context.masterdir.destdir(pkgver)
+            destdir = session.masterdir.destdir(pkgver)
             for folder in sorted(folders):
                 (destdir / folder).mkdir(parents=True, exist_ok=True)
             for path in paths:
                 (destdir / path).touch()
-        database.record(Props(pkgver, context.arch.name, "0" * 64), Manifest.of(entries))
+        database.record(Props(pkgver, chosen_arch(session).name, "0" * 64), Manifest.of(entries))
         texts += ["../" * path.count("/") + f"pkg-destdir/{pkgver}/{path}" for path in paths]
     database.close()
     return texts
@@ -117,9 +119,9 @@ class _Real:
 
     def stow(self) -> tuple[Path, float]:
         """Stow everything into a fresh masterdir."""
-        context = self.world.context(masterdir := self.new("ours"))
-        context.make_masterdir()
-        context.masterdir.farm.write_bytes(self.world.context(self.first).masterdir.farm.read_bytes())
+        session = self.world.session(masterdir := self.new("ours"))
+        make_masterdir(session)
+        session.masterdir.farm.write_bytes(self.world.session(self.first).masterdir.farm.read_bytes())
         took = timed(self.world.xsrc(masterdir, "stow", *self.names), self.world.env, self.world.tree)
         path, text = self.links[-1]
         if str((masterdir / path).readlink()) != text:
@@ -176,7 +178,7 @@ def members(files: int, each: int) -> tuple[Member, ...]:
 
 
 def _plan() -> Figure:
-    request = Request(members(PLANNED, 1000))
+    request = StowRequest(members(PLANNED, 1000))
     gc.disable()  # as xsrc does
     try:
         start = time.process_time()

@@ -12,8 +12,9 @@ from tests.bench.measure import Figure, Side, column, compared, interleaved, out
 from tests.bench.rows.build import PEAK
 from tests.bench.voidtree import read_void, write_void
 from tests.bench.world import World
-from xsrc.plan.graph import groups, successors
-from xsrc.verbs.leaves import leaves
+from xsrc.build.acts.outlines import outlines
+from xsrc.tree.acts.closure import index_of
+from xsrc.tree.graph import groups, successors
 
 # each in a process of its own, so that nothing is kept from the run before; imports are not counted. Python looks for
 # cycles of values in neither, as xsrc does not
@@ -28,8 +29,8 @@ print(len(read), time.perf_counter() - start, time.process_time() - worked)
 """
 _LOAD = _TIMED.format(
     imports="""
-from xsrc.effects.tree import load, names
-from xsrc.model.layout import Tree
+from xsrc.tree.disk.templates import load, names
+from xsrc.core.layout import Tree
 tree = Tree(Path(sys.argv[1]))
 """,
     work="read = [load(tree, name) for name in names(tree)]",
@@ -44,13 +45,13 @@ read = [tomllib.loads(file.read_text()) for file in files]
 _LEAVES = _TIMED.format(
     imports="""
 from tests.bench.world import World
-from xsrc.verbs.leaves import leaves
+from xsrc.build.acts.outlines import outlines
 tree, place = Path(sys.argv[1]), Path(sys.argv[2])
-context = World(tree, place, "", None, None).context(place / "masterdir", tree)
+session = World(tree, place, "", None, None).session(place / "masterdir", tree)
 """,
     work="""
-with context.index:
-    known = leaves(context)
+with index_of(session):
+    known = outlines(session)
     read = [known[name] for name in known]
 """,
 )
@@ -114,10 +115,10 @@ def whole(world: World) -> list[Figure]:
 
 def _deepest(world: World, masterdir: Path, tree: Path) -> str:
     """The package with the longest chain of packages below it."""
-    context = world.context(masterdir, tree)
+    session = world.session(masterdir, tree)
     depth: dict[tuple[str, bool], int] = {}
-    with context.index:
-        known = leaves(context)
+    with index_of(session):
+        known = outlines(session)
         for group in groups(sorted(known), known):
             below = (depth.get(node, 0) for member in group for node in successors(member, known))
             depth.update(dict.fromkeys(group, 1 + max(below, default=0)))

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from tests.bench.measure import Broken, Figure, Missing, Side, column, compared, interleaved, median_ratio, timed
 from tests.bench.world import World, find
-from xsrc.effects import store
-from xsrc.effects.destdir import remove_tree
-from xsrc.model.manifest import Entry, Kind, Manifest, Props
-from xsrc.model.pkgver import PkgVer
+from xsrc.base.acts.choose import chosen_arch
+from xsrc.core.pkgver import PkgVer
+from xsrc.farm.acts.masterdir import make_masterdir
+from xsrc.farm.disk import database as store
+from xsrc.store.manifest import Entry, Kind, Manifest, Props
+from xsrc.unix.trees import remove_tree
 
 PACKAGES, FILES = 40, 500
 
@@ -124,9 +126,9 @@ def _on_disk(world: World) -> list[Figure]:
 
     def ours() -> tuple[float, ...]:
         masterdir = folder / f"masterdir-{next(numbers)}"
-        context = world.context(masterdir)
-        context.make_masterdir()
-        shutil.copyfile(world.context(farm.masterdir).masterdir.farm, context.masterdir.farm)
+        session = world.session(masterdir)
+        make_masterdir(session)
+        shutil.copyfile(world.session(farm.masterdir).masterdir.farm, session.masterdir.farm)
         took = timed(world.xsrc(masterdir, "stow", *NAMES), world.env, world.tree)
         farm.proven(masterdir, ours=True)
         return (took,)
@@ -166,24 +168,24 @@ def _pkgver(number: int) -> PkgVer:
 
 
 def _farm(world: World, masterdir: Path) -> Farm:
-    context = world.context(masterdir)
-    context.make_masterdir()
+    session = world.session(masterdir)
+    make_masterdir(session)
     digest = hashlib.sha256(b"x").hexdigest()
     files: list[tuple[str, str]] = []
-    database = store.Farm(context.masterdir.farm)
+    database = store.Farm(session.masterdir.farm)
     for number in range(PACKAGES):
         pkgver = _pkgver(number)
         paths = list(_paths(pkgver.name))
         assert len(set(paths)) == FILES
         entries = [Entry(path, Kind.FILE, 0o644, 1, digest) for path in paths]
         entries += [Entry(path, Kind.DIR) for path in {up for path in paths for up in _above(path)}]
-        destdir = context.masterdir.destdir(pkgver)
+        destdir = session.masterdir.destdir(pkgver)
         for entry in sorted(entries):
             if entry.kind is Kind.DIR:
                 (destdir / entry.path).mkdir(parents=True, exist_ok=True)
             else:
                 (destdir / entry.path).write_text("x")
-        database.record(Props(pkgver, context.arch.name, "0" * 64), Manifest.of(entries))
+        database.record(Props(pkgver, chosen_arch(session).name, "0" * 64), Manifest.of(entries))
         files += [(path, "../" * path.count("/") + f"pkg-destdir/{pkgver}/{path}") for path in paths]
     database.close()
     return Farm(masterdir, files)

@@ -14,12 +14,11 @@ import pytest
 import zstandard
 
 from tests.e2e.kit import pack
-from tests.e2e.kit.cpio import FORMATS, cpio
 from tests.e2e.kit.pack import Member
-from xsrc.effects import extract
-from xsrc.effects.distdir import OpenFile
-from xsrc.errors import ArchiveError
-from xsrc.model.settings import Limits
+from xsrc.core.errors import ArchiveError
+from xsrc.core.settings import Limits
+from xsrc.sources.disk import archives
+from xsrc.sources.disk.distdir import OpenFile
 
 UNLIMITED = Limits(unpacked_mib=0, unpacked_members=0)
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -32,7 +31,6 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 PLAIN: dict[str, Callable[[Iterable[Member]], bytes]] = {
     "tar": pack.tar,
     "zip": pack.zipped,
-    **{form: lambda members, form=form: cpio(members, form) for form in FORMATS},  # type: ignore[misc]
 }
 FORMS = [(form, packer) for form in PLAIN for packer in PACKERS if form != "zip" or not packer]
 """What a distfile may be; a zip is not compressed again."""
@@ -45,7 +43,7 @@ def passed(
     archive, out = folder / "hostile", io.BytesIO()
     archive.write_bytes(data)
     with archive.open("rb") as file:
-        extract.repack(OpenFile(archive.name, file), out, limits, strip=strip, inner=inner)
+        archives.repack(OpenFile(archive.name, file), out, limits, strip=strip, inner=inner)
     out.seek(0)
     found: dict[str, tarfile.TarInfo] = {}
     with tarfile.open(fileobj=out, encoding="utf-8", errors="surrogateescape") as tar:

@@ -19,28 +19,31 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from tests.e2e.kit import pack
-from tests.e2e.kit.cpio import FORMATS, cpio
 from tests.e2e.kit.pack import Member
 from tests.fuzz.kit import values
 from tests.fuzz.kit.engine import Target
-from tests.unit.runs import small
-from xsrc.effects import bases, git, needing, stored, work
-from xsrc.effects.destdir import remove_tree
-from xsrc.effects.distdir import OpenFile
-from xsrc.effects.extract import repack
-from xsrc.effects.index import Index
-from xsrc.effects.journal import Journal
-from xsrc.effects.store import opened
-from xsrc.effects.web import Bounds, Unanswered
-from xsrc.errors import ArchiveError, ConflictError, HostError, TemplateError, UsageError
-from xsrc.model.layout import Masterdir, Tree, WorkDir
-from xsrc.model.manifest import Manifest
-from xsrc.model.outcome import Outcome
-from xsrc.model.pkgver import Pattern
-from xsrc.model.run import State
-from xsrc.model.settings import Limits
-from xsrc.report.history import package_page
-from xsrc.report.page import run_page
+from tests.unit.records import small
+from xsrc.base.disk import shelf
+from xsrc.build.disk import work
+from xsrc.core.errors import ArchiveError, ConflictError, HostError, TemplateError, UsageError
+from xsrc.core.layout import Masterdir, Tree, WorkDir
+from xsrc.core.outcome import Outcome
+from xsrc.core.pkgver import Pattern
+from xsrc.core.settings import Limits
+from xsrc.farm.disk.database import opened
+from xsrc.runs.disk.journal import Journal
+from xsrc.runs.package_page import package_page
+from xsrc.runs.run import State
+from xsrc.runs.run_page import run_page
+from xsrc.sources.disk import git
+from xsrc.sources.disk.archives import repack
+from xsrc.sources.disk.distdir import OpenFile
+from xsrc.sources.disk.web import Bounds, Unanswered
+from xsrc.store.disk import needs
+from xsrc.store.manifest import Manifest
+from xsrc.tree.disk import cache as index_cache
+from xsrc.tree.disk.index import Index
+from xsrc.unix.trees import remove_tree
 
 LIMITS = Limits(unpacked_mib=8, unpacked_members=2000)
 
@@ -219,8 +222,6 @@ _MEMBERS = (
 def _archives() -> Iterator[bytes]:
     for form in pack.FORMS:
         yield pack.packed(_MEMBERS if form != "zip" else _MEMBERS[:6], form)
-    for cpio_form in FORMATS:
-        yield cpio(_MEMBERS[:6], cpio_form)
     inner = pack.tar(_MEMBERS)
     yield b"!<arch>\n" + b"data.tar        0           0     0     100644  %-10d`\n" % len(inner) + inner
     yield b"BZh9" + b"\x17\x72\x45\x38\x50\x90" + bytes(4)
@@ -230,20 +231,20 @@ def exported_base(data: bytes, place: Path) -> None:
     folder = _fresh(place, "bases")
     (place / "base.tar").write_bytes(data)
     try:
-        bases.bring_in(place / "base.tar", folder, LIMITS)
-        bases.every(folder)
+        shelf.bring_in(place / "base.tar", folder, LIMITS)
+        shelf.every(folder)
     finally:
         remove_tree(folder)
 
 
 def _bases(place: Path) -> Iterator[bytes]:
     folder = _fresh(place, "bases")
-    top = folder / bases.NEW
+    top = folder / shelf.NEW
     (top / "usr/bin").mkdir(parents=True)
     (top / "usr/bin/sh").write_text("x")
     (top / "usr/bin/ash").symlink_to("sh")
-    bases.finish(folder, "mine", "x86_64", "1", {"dash": "1"})
-    bases.export(folder / "mine", place / "out.tar.zst")
+    shelf.finish(folder, "mine", "x86_64", "1", {"dash": "1"})
+    shelf.export(folder / "mine", place / "out.tar.zst")
     data = (place / "out.tar.zst").read_bytes()
     remove_tree(folder)
     import zstandard
@@ -266,7 +267,7 @@ def state(data: bytes, place: Path) -> None:
 def _states(place: Path) -> Iterator[bytes]:
     folder = WorkDir(place / "work")
     folder.path.mkdir(exist_ok=True)
-    whole = work.State("k", ("fetch",), "build", "", 3, ("x",), (("fetch", 1.5),), {"musl": Outcome("a", "b", "c")})
+    whole = work.WorkState("k", ("fetch",), "build", "", 3, ("x",), (("fetch", 1.5),), {"musl": Outcome("a", "b", "c")})
     work.write_state(folder, whole)
     yield folder.state.read_bytes()
 
@@ -308,7 +309,7 @@ def index_table(data: bytes, place: Path) -> None:
     except (ValueError, RecursionError):
         return
     for name in ("templates.json", "leaves.json"):
-        stored.store(folder / name, table, values.TEMPLATE)
+        index_cache.store(folder / name, table, values.TEMPLATE)
     _index(place)
 
 
@@ -347,8 +348,8 @@ def package_files(data: bytes, place: Path) -> None:
             file.touch()
             file.chmod(0o755)
         file.write_bytes(data)
-    needing.needs(top, frozenset(_NAMES.values()))
-    needing.named(top, frozenset(_NAMES.values()), ("dash", "libz"))
+    needs.needs(top, frozenset(_NAMES.values()))
+    needs.named(top, frozenset(_NAMES.values()), ("dash", "libz"))
 
 
 _ASKING = (

@@ -8,26 +8,26 @@ from pathlib import Path
 
 from tests.fuzz.kit.engine import Target
 from tests.unit.builders import a_file, a_link, style_programs, style_texts, text_of
-from tests.unit.model.test_elf import elf as made_elf
-from tests.unit.model.test_keys import EVERY
-from xsrc.effects import git
-from xsrc.effects.inspect import mounts
-from xsrc.effects.web import Bounds, Unanswered
-from xsrc.errors import SettingsError, TemplateError, UsageError
-from xsrc.model import elf
-from xsrc.model.arch import Arch
-from xsrc.model.base import Record
-from xsrc.model.farm import Act, Change, Class, Conf, Op, Placed
-from xsrc.model.generation import Generation, Stowed
-from xsrc.model.manifest import Entry, Kind, Manifest, Props
-from xsrc.model.outcome import Outcome
-from xsrc.model.pkgver import PkgVer
-from xsrc.model.rules import Account, Alternative, Directory, Rules
-from xsrc.model.settings import Settings
-from xsrc.model.template import parse
-from xsrc.plan import debian
-from xsrc.plan.resolve import resolve
-from xsrc.styles.expand import parse_styles, scripts, style_of
+from tests.unit.store.test_elf import elf as made_elf
+from tests.unit.tree.test_format import EVERY
+from xsrc.bootstrap import debian
+from xsrc.build.styles.expand import parse_styles, scripts, style_of
+from xsrc.core.arch import Arch
+from xsrc.core.base import Record
+from xsrc.core.errors import SettingsError, TemplateError, UsageError
+from xsrc.core.outcome import Outcome
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.settings import Settings
+from xsrc.farm.generation import Generation, Stowed
+from xsrc.farm.place import Act, Change, Class, Conf, Op, Placed
+from xsrc.sandbox.disk.checks import mounts
+from xsrc.sources.disk import git
+from xsrc.sources.disk.web import Bounds, Unanswered
+from xsrc.store import elf
+from xsrc.store.manifest import Entry, Kind, Manifest, Props
+from xsrc.store.rules import Account, Alternative, Directory, Rules
+from xsrc.tree.resolve import resolve
+from xsrc.tree.template import parse
 
 DASH = PkgVer("dash", "0.5.12", 1)
 SHA = "0" * 64

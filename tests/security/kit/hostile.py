@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from tests.security.kit.box import Stage
 from tests.security.kit.people import as_person
-from xsrc.effects import destdir
-from xsrc.errors import XsrcError
+from xsrc.core.errors import XsrcError
+from xsrc.store.disk import scan, seal
+from xsrc.unix import trees
 
 NAMES = (b"a", b"b", b"usr", b" ", b"-rf", b"...", b"..a", b"new\nline", b"\xff\xfe", b"\xed\xa0\x80", b"x" * 255)
 OURS = (b"files.plist", b"props.plist", b".props.plist", b"pkg-destdir")
@@ -68,7 +69,7 @@ def _is_name(name: bytes) -> bool:
     return name not in (b".", b"..") and b"/" not in name and b"\0" not in name
 
 
-def trees() -> st.SearchStrategy[Folder]:
+def folders() -> st.SearchStrategy[Folder]:
     """Trees of a few levels; their top can be entered."""
     inner = st.recursive(_leaves(), lambda kids: st.one_of(_leaves(), _folders(kids)), max_leaves=12)
     return _folders(inner).map(lambda top: Folder(top.kids, 0o755))
@@ -186,10 +187,10 @@ def chain(top: Path, part: bytes, count: int) -> bytes:
 EPOCH = 1_000_000_000
 LIMIT = 30.0
 STEPS: dict[str, Callable[[Path], object]] = {
-    "scan": destdir.scan,
-    "seal": lambda path: destdir.seal(path, EPOCH),
-    "close": destdir.close,
-    "remove": destdir.remove_tree,
+    "scan": scan.scan,
+    "seal": lambda path: seal.seal(path, EPOCH),
+    "close": trees.close,
+    "remove": trees.remove_tree,
 }
 HYPOTHESIS = settings(suppress_health_check=list(HealthCheck))
 

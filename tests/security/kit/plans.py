@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.security.kit.box import Box, folder, give
-from xsrc.effects import machine
-from xsrc.model.arch import Machine
-from xsrc.model.layout import Masterdir
-from xsrc.model.package import Package
-from xsrc.model.pkgver import PkgVer
-from xsrc.model.sandbox import Sandbox
-from xsrc.plan import root
-from xsrc.plan.phases import Phase
+from xsrc.build import root
+from xsrc.core.arch import Machine
+from xsrc.core.layout import Masterdir
+from xsrc.core.phase import Phase
+from xsrc.core.pkgver import PkgVer
+from xsrc.sandbox import roots
+from xsrc.sandbox.sandbox import Sandbox
+from xsrc.tree.package import Package
+from xsrc.unix import machine
 
 
 def sandboxes(box: Box) -> dict[str, Sandbox]:
@@ -40,7 +41,7 @@ def sandboxes(box: Box) -> dict[str, Sandbox]:
     phases = (Phase.EXTRACT, Phase.BUILD, Phase.INSTALL)
     found = {p.value: root.build_root(package, p, masterdir, (), base, {"PATH": "/usr/bin"}, 16) for p in phases}
     tops = frozenset(path.name for path in masterdir.root.iterdir() if path.is_dir() and not path.is_symlink())
-    found["chroot"] = root.stowed_root(masterdir, base, {"PATH": "/usr/bin"}, 16, "/", (), tops, writable=True)
+    found["chroot"] = roots.stowed_root(masterdir, base, {"PATH": "/usr/bin"}, 16, "/", (), tops, writable=True)
     return found
 
 

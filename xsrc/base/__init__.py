@@ -1,0 +1,1 @@
+"""The bases that build roots stand on."""

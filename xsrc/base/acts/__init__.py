@@ -1,0 +1,1 @@
+"""Chooses the base of a session."""

@@ -1,0 +1,65 @@
+"""The base of a session, and the machine types that follow from it."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import cache
+from pathlib import Path
+
+from xsrc.core.arch import Arch, Machine
+from xsrc.core.base import HOST, Base
+from xsrc.core.errors import HostError, UsageError
+from xsrc.core.session import Session
+from xsrc.unix import machine
+
+
+def chosen_base(session: Session) -> Base:
+    """The base that was chosen by flag, by XSRC_BASE or in the settings.
+
+    Raises HostError for a missing or unsuitable base, UsageError if the choice is ambiguous, and ConflictError while
+    another xsrc replaces or removes the base.
+    """
+    if session.stage is not None:
+        return session.stage.base
+    wish = session.flags.base or session.host.env.get("XSRC_BASE") or session.settings.base
+    return _base(wish, session.bases, session.mark)
+
+
+@cache
+def _base(wish: str, bases: Path, mark: object) -> Base:
+    here = machine.arch()
+    if wish == HOST:
+        return machine.host_base(here)
+    # what only some commands ask for is imported where it is asked for: each such module costs every other one's start
+    # 1 to 3 ms
+    from xsrc.base.disk import shelf
+
+    record = shelf.choose(wish, bases)
+    if record.machine != here.machine:
+        raise HostError(f"{record.name} is a base for {record.arch}, this machine is {here.name}")
+    folder = bases / record.name
+    shelf.hold(folder)
+    return machine.base_at(folder, record.name, Arch.named(record.arch), {"tree": record.digest})
+
+
+def chosen_arch(session: Session) -> Arch:
+    """The machine type to build for: that of the base, or of this machine if there is no base yet.
+
+    Raises HostError for an unknown type of this machine, and ConflictError as `chosen_base` does.
+    """
+    if session.stage is not None:
+        return session.stage.arch
+    with contextlib.suppress(HostError, UsageError):  # whoever needs the base is told
+        return chosen_base(session).arch
+    return machine.arch()
+
+
+def chosen_machine(session: Session) -> Machine:
+    """The machine types to build for and on; tools of a cross build are for the machine that runs them.
+
+    Raises HostError and ConflictError as `chosen_arch` does.
+    """
+    arch = chosen_arch(session)
+    if session.stage is None:
+        return Machine(arch, arch)
+    return Machine(arch, session.stage.base.arch, session.stage.number)

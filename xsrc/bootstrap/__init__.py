@@ -1,0 +1,1 @@
+"""Bases from Debian's packages and from source."""

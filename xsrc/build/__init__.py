@@ -1,0 +1,1 @@
+"""Builds: keys, jobs, phases and the order of work."""

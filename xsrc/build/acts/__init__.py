@@ -1,0 +1,1 @@
+"""Builds packages: decides, runs, records."""

@@ -1,0 +1,156 @@
+"""Plans, builds and stows packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from xsrc.build.acts.decide import note, present, read_jobs, refused
+from xsrc.build.acts.words import plan_lines
+from xsrc.build.job import Job
+from xsrc.build.request import BuildRequest
+from xsrc.build.steps import BuildPlan, Step, plan_build
+from xsrc.core.errors import TemplateError
+from xsrc.core.phase import Phase
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.session import Session
+from xsrc.farm.acts.commit import farm_locked
+from xsrc.farm.acts.masterdir import farm_to_read, open_farm
+from xsrc.farm.acts.requests import stow
+from xsrc.farm.needed import needed
+from xsrc.tree.acts.closure import homes_of
+from xsrc.tree.graph import run_closure
+from xsrc.tree.options import options_by_name
+from xsrc.tree.package import pkgvers
+
+
+def build(session: Session, request: BuildRequest) -> int:
+    """Build and stow the packages of a request; return the exit code.
+
+    Raises UsageError and TemplateError for the request, HostError for the machine, ConflictError if a package cannot be
+    stowed, Interrupted; and the errors of a second build as `reproduce` does.
+    """
+    homes = homes_of(session.tree, request.names)
+    request = replace(request, names=homes, named=frozenset(request.names))
+    options = options_by_name(request.names, request.options)
+    planned = read_jobs(session, request.names, options)
+    request = leave_out(session, request, planned)
+    force = request.force or request.to is not Phase.INSTALL
+    with farm_to_read(session.masterdir) if request.plan_only else open_farm(session) as farm:
+        found = present(session.masterdir, farm, planned)
+        cutoff, untested = session.settings.cutoff, _untested(request, planned)
+        plan = plan_build(planned, request.names, found.built, cutoff, force=force, untested=untested)
+        if not request.plan_only:
+            note(farm, plan, found)
+    if request.plan_only:
+        return show_plan(session, plan, request)
+    # only what follows fetch needs what a package depends on
+    todo = tuple(step for step in plan.todo if request.to is not Phase.FETCH or step.name in request.names)
+    code, failed = carry_out(session, request, plan, todo, options) if todo else (0, frozenset())
+    there = tuple(name for name in request.names if name not in failed)
+    if request.to is not Phase.INSTALL or not there or (code and not request.keep_going):
+        return code
+    versions = pkgvers(job.package for job in planned.values())
+    if request.reproduce:
+        from xsrc.build.acts.reproduce import reproduce
+        from xsrc.runs.disk.journal import Journal
+
+        last = Journal(session.masterdir, session.ui.warn).last()
+        makejobs = {name: last[name].makejobs for name in there if name in last}
+        return reproduce(session, (planned[name] for name in there), versions, options, makejobs) or code
+    return finish(session, plan, replace(request, names=there), versions) or code
+
+
+def _untested(request: BuildRequest, planned: Iterable[str]) -> frozenset[str]:
+    """The packages whose tests a request does not run."""
+    if not request.check:
+        return frozenset(planned)
+    return frozenset() if request.to in (Phase.CHECK, Phase.INSTALL) else frozenset(request.names)
+
+
+def leave_out(session: Session, request: BuildRequest, planned: Mapping[str, Job]) -> BuildRequest:
+    """The request without those packages of its patterns that must not be built. Raises HostError as `refused` does."""
+    bad = refused(session.tree, (planned[name] for name in request.names if name in request.patterns))
+    for name, error in bad.items():
+        session.ui.note(f"{planned[name].package.pkgver}: left out: {error.diagnostics[0].message}")
+    return replace(request, names=tuple(name for name in request.names if name not in bad))
+
+
+def carry_out(
+    session: Session,
+    request: BuildRequest,
+    plan: BuildPlan,
+    todo: tuple[Step, ...],
+    options: Mapping[str, tuple[str, ...]],
+) -> tuple[int, frozenset[str]]:
+    """Build the packages of a plan; return the exit code and the packages that are missing now.
+
+    Raises TemplateError, before it builds, for packages that must not be built. Raises HostError and Interrupted.
+    """
+    # imported here: with nothing to do, as most often, what fetches and builds is not even read
+    from xsrc.build.acts.runner import Runner, RunOptions
+
+    bad = refused(session.tree, (step.job for step in todo))
+    if bad and not request.keep_going:
+        raise TemplateError(diagnostic for error in bad.values() for diagnostic in error.diagnostics)
+    versions = pkgvers(step.job.package for step in plan.steps)
+    for step in todo:
+        if reason := step.job.package.raw.get("restricted"):
+            why = f": {reason}" if isinstance(reason, str) else ""
+            session.ui.note(f"{step.job.package.pkgver}: restricted: what is built of it is not to be given away{why}")
+
+    orders = RunOptions(session.jobs, request, options, versions, plan.rung, bad, request.keep_going, session.command)
+    result = Runner(session, todo, orders).go()
+    return result.code, result.failed
+
+
+def finish(session: Session, plan: BuildPlan, request: BuildRequest, versions: Mapping[str, PkgVer]) -> int:
+    """Stow the packages of a request, and report those that were up to date.
+
+    Raises ConflictError and HostError as `stow` does.
+    """
+    idle = {step.name: step.job for step in plan.steps if step.reason is None}
+    state = "up to date"
+    if request.stow:
+        asked = [pkgver for step in plan.steps if step.name in request.names for pkgver in _asked(step, request)]
+        if not _stowed_already(session, asked):
+            with farm_locked(session, "stow") as farm:
+                change, _ = stow(session, farm, asked)
+            for pkgver in change.add:
+                session.ui.note(f"{pkgver}: stowed into {session.masterdir.root}")
+        state = "up to date and stowed"
+    for name in request.names:
+        if name in idle:
+            session.ui.note(f"{versions[name]}: {state}: nothing it is made of has changed (key {idle[name].key[:12]})")
+    return 0
+
+
+def _asked(step: Step, request: BuildRequest) -> tuple[PkgVer, ...]:
+    """The pkgvers of a requested package to stow: all that it makes, or the named subpackages."""
+    whole = step.name in request.named
+    return tuple(pkgver for pkgver in step.job.package.outputs if whole or pkgver.name in request.named)
+
+
+def _stowed_already(session: Session, asked: Iterable[PkgVer]) -> bool:
+    """Whether stow has nothing to do; takes no lock of the farm."""
+    with open_farm(session) as farm:
+        stowed = farm.stowed()
+        versions = {name: pkgver for name, (pkgver, _) in stowed.items()}
+        if farm.begun() is not None or any(stowed.get(v.name) != (v, True) for v in asked):
+            return False
+        found, missing = needed(farm, asked, versions)
+        return not missing and all(versions.get(name) == pkgver for name, pkgver in found.items())
+
+
+def show_plan(session: Session, plan: BuildPlan, request: BuildRequest) -> int:
+    """Print what would be done, a line a package."""
+    to = "" if request.to is Phase.INSTALL else f" (to {request.to})"
+    for line in plan_lines(session, plan, dict.fromkeys(request.names, to)):
+        session.ui.output(line)
+    if request.stow and request.to is Phase.INSTALL:
+        packages = {step.name: step.job.package for step in plan.steps}
+        steps = {step.name: step for step in plan.steps}
+        for name in run_closure(request.names, packages):
+            for pkgver in _asked(steps[name], request) if name in request.names else (packages[name].pkgver,):
+                session.ui.output(f"stow  {pkgver}")
+    return 0

@@ -1,0 +1,399 @@
+"""Builds one package: phase by phase in its build root, then scan, seal, record."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import IO
+
+from xsrc.base.acts.choose import chosen_base
+from xsrc.build.acts.failure import host_error, phase_failed
+from xsrc.build.acts.finish import record
+from xsrc.build.acts.layers import Layers, layers_of
+from xsrc.build.disk import work
+from xsrc.build.job import Job
+from xsrc.build.phases import ACCESS, Access, remaining
+from xsrc.build.root import build_root
+from xsrc.core.arch import Dep
+from xsrc.core.errors import BuildFailed, ConflictError, HostError, Interrupted
+from xsrc.core.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
+from xsrc.core.outcome import Outcome
+from xsrc.core.phase import Phase
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.session import Session
+from xsrc.farm.acts.masterdir import open_farm
+from xsrc.sandbox.acts.helpers import cgroups, helpers_of
+from xsrc.sandbox.disk.cgroup import Group, limited_group
+from xsrc.sandbox.disk.enter import Helpers, ended, run
+from xsrc.sandbox.disk.libraries import cache_libraries, forget_libraries
+from xsrc.sandbox.roots import limited
+from xsrc.sandbox.sandbox import Sandbox
+from xsrc.sources.addresses import addresses
+from xsrc.sources.disk import archives
+from xsrc.sources.disk.distdir import OpenFile, present, verified
+from xsrc.sources.disk.fetch import fetch, sites_of
+from xsrc.sources.distfile import Distfile
+from xsrc.unix.files import begun
+from xsrc.unix.lock import locked
+from xsrc.unix.machine import check_room
+from xsrc.unix.process import LimitReached, Quiet, Sink, Watch, adopt_orphans
+from xsrc.unix.trees import remove_tree
+
+EPOCH = 315532800
+"""SOURCE_DATE_EPOCH of a package without distfiles: 1980-01-01, the earliest time of a zip archive."""
+
+_NOT_TWICE = (Phase.EXTRACT, Phase.PATCH)
+"""Phases that cannot be repeated on their own remains."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How far to build one package, and what to keep."""
+
+    planned: Mapping[str, PkgVer]
+    """The packages of build roots in this plan, by name."""
+    to: Phase = Phase.INSTALL
+    force: bool = False
+    keep: bool = False
+    check: bool = True
+    options: tuple[str, ...] = ()
+    makejobs: int = 1
+    """How many processes its own make may run at once."""
+
+
+def build_job(session: Session, job: Job, wish: BuildOptions) -> bool:
+    """Build one package up to `wish.to`; return whether this call sealed its destdir.
+
+    Raises BuildFailed, FetchFailed, ChecksumError, ArchiveError, TemplateError, UsageError, HostError, ConflictError,
+    Interrupted and OSError.
+    """
+    pkgver = job.package.pkgver
+    adopt_orphans()
+    check_room(session.masterdir)
+    with locked(session.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", session.ui.note) as waited:
+        if waited and not wish.force and _sealed(session, job):
+            session.ui.note(f"{pkgver}: built meanwhile")
+            return False
+        return Builder(session, job, wish).go()
+
+
+def _sealed(session: Session, job: Job) -> bool:
+    with open_farm(session) as farm:
+        key = farm.built().get(str(job.package.pkgver))
+    return key == job.key and session.masterdir.destdir(job.package.pkgver).is_dir()
+
+
+class Builder:
+    """The state of one build; begin reading at `go`. Methods raise what `build_job` does."""
+
+    def __init__(self, session: Session, job: Job, wish: BuildOptions) -> None:
+        self.session, self.job, self.wish = session, job, wish
+        self.package = job.package
+        self.pkgver = job.package.pkgver
+        self.tested = wish.check and self.package.make_check and wish.to.number >= Phase.CHECK.number
+        self.work = session.masterdir.work(self.pkgver)
+        self.state = work.WorkState(job.key, options=wish.options)
+        self.laid: Layers | None = None
+        self.covered: list[str] = []
+        self.closures: dict[tuple[Dep, ...], Layers] = {}
+
+    @property
+    def helpers(self) -> Helpers:
+        """The helpers that enter its sandboxes. Raises HostError."""
+        return helpers_of(self.session)
+
+    def go(self) -> bool:
+        """Build; return whether its destdir was sealed. Raises what `build_job` does."""
+        self.resume()
+        if self.wish.to is Phase.FETCH:  # asked for by name: the template may have come to name other addresses
+            done = tuple(phase for phase in self.state.done if phase != Phase.FETCH)
+            self.state = replace(self.state, done=done)
+        if Phase.FETCH not in self.state.done:
+            self.phase(Phase.FETCH)
+        todo = remaining(self.state.done, self.wish.to)
+        if todo:
+            self.make_root()
+        for phase in todo:
+            self.phase(phase)
+        if self.wish.to is not Phase.INSTALL:
+            return False
+        self.record()
+        if self.wish.keep:
+            work.write_state(self.work, replace(self.state, running=""))
+        else:
+            remove_tree(self.work.path)
+        return True
+
+    def resume(self) -> None:
+        """Continue a failed build of the same key and the same needs; else start over. Raises HostError and OSError."""
+        state = work.read_state(self.work)
+        if (
+            state is not None
+            and state.key == self.job.key
+            and not (state.running or self.wish.force)
+            and state.failed not in _NOT_TWICE
+            and self.sees(state.saw)
+        ):
+            self.state = replace(state, failed="", options=self.wish.options)
+            return
+        try:
+            work.renew(self.work)
+        except OSError as error:
+            raise host_error(error, self.work.path) from error
+        remove_tree(self.session.masterdir.logs(self.pkgver))
+
+    def sees(self, saw: Mapping[str, Outcome]) -> bool:
+        """Whether the packages seen in the build roots are unchanged, as far as this build will see them again."""
+        if not saw or self.wish.to is Phase.FETCH:
+            return True
+        now = self.depends(ACCESS[Phase.INSTALL]).outcomes
+        if self.tested and not saw.keys() <= now.keys():
+            now = self.depends(ACCESS[Phase.CHECK]).outcomes
+        return all(now[name].exact == seen.exact if name in now else not self.tested for name, seen in saw.items())
+
+    def make_root(self) -> None:
+        """Make the top layer of the build root anew. Raises TemplateError, HostError, UsageError."""
+        self.laid, self.covered = None, []
+        scripts = {phase: tuple((s.name, s.text) for s in parts) for phase, parts in self.job.scripts.items()}
+        points = (inside_wrksrc(self.pkgver), inside_destdir(self.pkgver), *chosen_base(self.session).binds)
+        try:
+            work.make_root(
+                self.session.tree, self.work, self.package.template, points, scripts, chosen_base(self.session).libdirs
+            )
+        except OSError as error:
+            raise host_error(error, self.work.root) from error
+
+    def phase(self, phase: Phase) -> None:
+        """Run one phase, and record its result in the state.
+
+        Raises what the phase raises, HostError for an error of the system, Interrupted.
+        """
+        if phase is Phase.CHECK and not self.tested:
+            return
+        if phase in (Phase.FETCH, Phase.EXTRACT) or phase in self.job.scripts:
+            self.session.ui.step(str(self.pkgver), phase)
+        started = time.monotonic()
+        # what stands there now is what counts, also where another build takes its place meanwhile
+        seen = {} if phase is Phase.FETCH else self.depends(ACCESS[phase]).outcomes
+        try:
+            self.state = replace(self.state, running=phase, saw={**seen, **self.state.saw})
+            work.write_state(self.work, self.state)
+            self.session.masterdir.logs(self.pkgver).mkdir(parents=True, exist_ok=True)
+            with begun(self.session.masterdir.log(self.pkgver, phase)) as log:
+                {Phase.FETCH: self.fetch, Phase.EXTRACT: self.extract}.get(phase, self.scripts)(phase, log)
+        except BuildFailed:
+            self.stopped(phase)
+            raise
+        except OSError as error:
+            raise host_error(error, self.work.path) from error
+        except KeyboardInterrupt as error:
+            if isinstance(error, Quiet):  # else half a file may lie there, which make(1) would take for a whole one
+                self.stopped(phase)
+            raise Interrupted(
+                f"{self.pkgver}: interrupted in {phase}", hint=f"xsrc build {self.pkgver.name}"
+            ) from error
+        took = (*self.state.seconds, (phase, round(time.monotonic() - started, 3)))
+        self.state = replace(self.state, running="", done=(*self.state.done, phase), seconds=took)
+        work.write_state(self.work, self.state)
+
+    def stopped(self, phase: Phase) -> None:
+        """Record that a phase was interrupted and can continue from its remains."""
+        self.state = replace(self.state, running="", failed=phase)
+        with contextlib.suppress(OSError):  # a full disk is not the news
+            work.write_state(self.work, self.state)
+
+    def fetch(self, phase: Phase, log: IO[bytes]) -> None:
+        """Fetch and verify the distfiles: the only phase with a network; it runs nothing of the package.
+
+        Raises FetchFailed, ChecksumError, HostError.
+        """
+        ui = self.session.ui
+
+        def say(text: str) -> None:
+            log.write(text.encode() + b"\n")
+            ui.note(f"{self.pkgver}: {text}")
+
+        def progress(now: int, total: int | None) -> None:
+            ui.detail(f"{now >> 10} of {total >> 10} KiB" if total else f"{now >> 10} KiB")
+
+        for distfile in self.package.distfiles:
+            urls, unknown = addresses(distfile, sites_of(distfile, self.session.settings.sites))
+            for site in unknown:
+                log.write(f"{site} is not known on this machine\n".encode())
+            if not urls and not present(distfile, self.session.srcdistdir):
+                raise HostError(
+                    f"{distfile.name}: no address: {', '.join(unknown)} unknown on this machine",
+                    hint="set it in ~/.config/xsrc/config.toml: [sites]",
+                )
+            limits = self.session.settings.limits
+            path = fetch(distfile, urls, self.session.srcdistdir, self.work.path, limits, say, progress)
+            log.write(f"{path}: sha256 {distfile.sha256}\n".encode())
+
+    def extract(self, phase: Phase, log: IO[bytes]) -> None:
+        """Unpack the distfiles into an empty wrksrc, with the scripts around it.
+
+        Raises ArchiveError, ChecksumError, BuildFailed, HostError; TemplateError for a missing build_wrksrc.
+        """
+        newest = 0
+        self.scripts(phase, log, only="pre_extract")
+        own = "do_extract" in self.package.phases
+        for distfile in () if own else self.package.distfiles:
+            limits = self.session.settings.limits
+            with verified(distfile, self.session.srcdistdir, self.work.path, limits) as file:
+                newest = max(newest, self.unpack(distfile, file, log))
+        self.state = replace(self.state, epoch=newest or EPOCH)
+        if own:
+            self.scripts(phase, log, only="do_extract")
+        self.scripts(phase, log, only="post_extract")
+        folder = self.package.build_wrksrc
+        if folder and not work.has_folder(self.work, folder):
+            inside = ", ".join(work.names(self.work)[:20])
+            message = f'build_wrksrc: want a folder of the sources, got "{folder}"'
+            raise self.package.template.error(("build_wrksrc",), message, f"there is {inside}")
+
+    def unpack(self, distfile: Distfile, file: OpenFile, log: IO[bytes]) -> int:
+        """Unpack one open distfile by tar inside the build root; return the newest time of its files.
+
+        Raises ArchiveError, HostError; BuildFailed if tar fails.
+        """
+        newest = 0
+
+        def feed(out: IO[bytes]) -> None:
+            nonlocal newest
+            if distfile.extract:
+                strip = 0 if self.package.create_wrksrc else distfile.strip
+                limits = self.session.settings.limits
+                newest = archives.repack(file, out, limits, distfile.dest, strip, distfile.inner)
+            else:
+                archives.file_entry(file.file, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
+
+        self.lay(Phase.EXTRACT)
+        sandbox = self.sandbox(Phase.EXTRACT)
+        code = run(self.helpers, sandbox, ("/bin/sh", "-c", "exec tar -xf -"), log.write, feed)
+        if code:
+            log.flush()
+            raise self.failed(Phase.EXTRACT, ended(code))
+        return newest
+
+    def sandbox(self, phase: Phase) -> Sandbox:
+        """The sandbox of a phase; `lay` prepares its top layer. Raises ConflictError, HostError, UsageError."""
+        needed = self.depends(ACCESS[phase])
+        env = {**self.job.env, "SOURCE_DATE_EPOCH": str(self.state.epoch or EPOCH)}
+        env["MAKEJOBS"] = str(self.wish.makejobs if self.package.parallel else 1)
+        env |= {name: self.package.env[name] for name in ("SOURCE_DATE_EPOCH", "MAKEJOBS") if name in self.package.env}
+        masterdir, base, tmp = self.session.masterdir, chosen_base(self.session), self.session.settings.tmp_mib
+        return build_root(self.package, phase, masterdir, needed.layers, base, env, tmp, needed.within)
+
+    def lay(self, phase: Phase) -> None:
+        """Hide files from a phase in the top layer, and index the libraries that it loads.
+
+        Raises ConflictError, HostError, OSError.
+        """
+        needed = self.depends(ACCESS[phase])
+        if needed != self.laid:  # the scripts of a phase, and most phases, want the same top layer
+            base = chosen_base(self.session)
+            self.covered = work.cover(self.work.root, base.root, needed.hidden, needed.links, self.covered)
+            self.cache_libraries(self.sandbox(phase), needed)
+            self.laid = needed
+
+    def sandbox_for_person(self, phase: Phase, term: str) -> Sandbox:
+        """The sandbox of a phase for `xsrc shell`; make it if it is missing. Raises as `make_root` and `lay`."""
+        if phase is Phase.INSTALL:
+            self.work.destdir.mkdir(mode=0o755, exist_ok=True)
+        self.make_root()
+        self.lay(phase)
+        sandbox = self.sandbox(phase)
+        prompt = f"({self.pkgver.work} {phase}) $ "
+        directory = sandbox.directory if work.has_folder(self.work, self.package.build_wrksrc) else "/"
+        return replace(sandbox, env={**sandbox.env, "TERM": term, "PS1": prompt}, directory=directory)
+
+    def depends(self, access: Access) -> Layers:
+        """The destdirs that a phase may see.
+
+        Raises ConflictError if they do not fit into one root, HostError if one is missing.
+        """
+        if access.depends not in self.closures:
+            with open_farm(self.session) as farm:
+                found = layers_of(self.session, farm, self.package, access.depends, self.wish.planned)
+            self.closures[access.depends] = found
+        return self.closures[access.depends]
+
+    def cache_libraries(self, sandbox: Sandbox, needed: Layers) -> None:
+        """Make ld.so.cache if declared packages have libraries, so that theirs precede the base's.
+
+        Raises HostError and OSError.
+        """
+        forget_libraries(self.work)
+        if any(needed.sonames.values()):
+            watch = Watch.of(self.session.settings.limits)
+            try:
+                cache_libraries(self.helpers, sandbox, self.work, chosen_base(self.session).root, watch)
+            except LimitReached as error:
+                raise HostError(f"{self.pkgver}: ldconfig of the base: {error}", hint="xsrc doctor") from error
+
+    def scripts(self, phase: Phase, log: IO[bytes], only: str | None = None) -> None:
+        """Run the scripts of a phase, each in its own shell. Raises BuildFailed for the first failure, HostError."""
+        if phase is Phase.INSTALL:
+            remove_tree(self.work.destdir)
+            self.work.destdir.mkdir(mode=0o755)
+        for number, script in enumerate(self.job.scripts.get(phase, ())):
+            if only not in (None, script.name):
+                continue
+            self.lay(phase)
+            sandbox = self.sandbox(phase)
+            file = f"/{INSIDE_TEMPLATE}/scripts/{work.script_file(phase, number, script.name)}"
+            shell = "-eux" if self.session.flags.verbose else "-eu"
+            limits = self.session.settings.limits
+            with limited_group(cgroups(), limits) as group:
+                own = replace(limits, processes=0, memory_mib=0) if group else limits
+                argv = limited(("/bin/sh", shell, file), own)
+                before = self.before(group)
+                try:
+                    code = run(self.helpers, sandbox, argv, self.sink(log), watch=Watch.of(limits), before=before)
+                except LimitReached as error:
+                    log.flush()
+                    hit = group.reached(limits) if group else ""
+                    raise self.failed(phase, "; ".join(filter(None, (str(error), hit)))) from error
+                if code:
+                    log.flush()
+                    raise self.failed(phase, (group.reached(limits) if group else "") or ended(code))
+
+    def before(self, group: Group | None) -> Callable[[], None] | None:
+        """The function that the process of a script calls before it becomes the helper."""
+        return group.join if group else None
+
+    def sink(self, log: IO[bytes]) -> Sink:
+        """The sink for the output of a phase: its log, and with -v the user too."""
+        if not self.session.flags.verbose:
+            return log.write
+
+        def both(data: bytes) -> None:
+            log.write(data)
+            self.session.ui.stream(data)
+
+        return both
+
+    def failed(self, phase: Phase, how: str) -> BuildFailed:
+        """The error for a failed phase."""
+        log = self.session.masterdir.log(self.pkgver, phase)
+        return phase_failed(self.pkgver, phase, how, log, self.session.settings.limits, self.wish.options)
+
+    def record(self) -> None:
+        """Make a package of the result of the install phase; after a refusal, the next build begins with that phase.
+
+        Raises BuildFailed, TemplateError, ConflictError, HostError.
+        """
+        self.state = replace(self.state, epoch=self.state.epoch or EPOCH, running="seal")
+        try:
+            work.write_state(self.work, self.state)
+            record(self.session, self.job, self.state, self.depends(ACCESS[Phase.INSTALL]))
+        except (BuildFailed, ConflictError, OSError) as error:
+            done = tuple(phase for phase in self.state.done if phase != Phase.INSTALL)
+            self.state = replace(self.state, done=done, running="", failed=Phase.INSTALL)
+            with contextlib.suppress(OSError):
+                work.write_state(self.work, self.state)
+            if isinstance(error, OSError):
+                raise host_error(error, self.work.destdir) from error
+            raise

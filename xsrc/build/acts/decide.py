@@ -1,0 +1,149 @@
+"""Decides what has to be built: gathers the data for the plan, and refuses packages that must not be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from xsrc.base.acts.choose import chosen_machine
+from xsrc.build.acts.ground import ground
+from xsrc.build.job import Job, jobs
+from xsrc.build.steps import BuildPlan, Built, Step, keeps, otherwise
+from xsrc.core.command import Command
+from xsrc.core.errors import Diagnostic, TemplateError
+from xsrc.core.layout import Masterdir, Tree
+from xsrc.core.outcome import Rung
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.session import Session
+from xsrc.farm.acts.masterdir import open_farm
+from xsrc.farm.disk.database import Farm
+from xsrc.store.disk.shelf import read_build
+from xsrc.store.manifest import Manifest, Props
+from xsrc.tree.acts.closure import index_of, read_closure
+from xsrc.tree.resolve import refusal
+from xsrc.unix.process import bounded, capture
+
+_LONGEST = 1 << 20
+"""Characters of one script of a template."""
+_SECONDS, _MEMORY = 10, 1 << 30
+"""Limits of the shell that reads a script: the only program that sees a template's text outside a sandbox."""
+
+
+def read_jobs(session: Session, names: Iterable[str], options: Mapping[str, tuple[str, ...]]) -> dict[str, Job]:
+    """The jobs of packages and everything that they need, in build order.
+
+    Raises TemplateError and UsageError as `read_closure` and `jobs` do, HostError as `chosen_base` does.
+    Raises ConflictError as `chosen_base` does.
+    """
+    names = tuple(names)
+    closure, same = read_closure(session, names, options), ground(session)
+    if not closure.indexed:
+        return jobs(closure.packages, names, same)
+    from xsrc.build.acts.outlines import outlines
+
+    machine = chosen_machine(session)
+    with index_of(session):
+        known = outlines(session)
+        # of what was read by itself, the index may have seen another text
+        remembered = {
+            name: known[name].inputs
+            for name in closure.indexed
+            if closure.packages[name].machine == machine and name not in options
+        }
+    return jobs(closure.packages, names, same, remembered)
+
+
+@dataclass(frozen=True)
+class Present:
+    """The existing builds of the packages of a plan."""
+
+    built: Built
+    unknown: tuple[tuple[Props, Manifest, str], ...] = ()
+    """Sealed destdirs of these keys that the database does not know: after an interruption at the end of a build, or
+    after the loss of the database."""
+
+
+def present(masterdir: Masterdir, farm: Farm, planned: Mapping[str, Job]) -> Present:
+    """Look for builds of the packages of a plan, in the database and on the disk."""
+    keys, lost = {}, set()
+    for text, key in farm.built().items():
+        if (masterdir.destdirs / text).is_dir():
+            keys[text] = key
+        else:
+            lost.add(text)
+    there = {path.name for path in masterdir.destdirs.glob("*")}
+    unknown = []
+    for job in planned.values():
+        for pkgver in job.package.outputs:
+            text = str(pkgver)
+            if keys.get(text) != job.key and text in there and (found := _sealed(masterdir, farm, pkgver, job.key)):
+                unknown.append(found)
+                keys[text] = job.key
+    inputs = farm.inputs()
+    preimages = {}
+    for job in planned.values():
+        text = str(job.package.pkgver)
+        if text in keys and keys[text] != job.key and inputs.get(text) != job.inputs:
+            props = farm.props(job.package.pkgver)
+            preimages[text] = props.preimage if props else ""
+    saw = farm.saw(str(job.package.pkgver) for job in planned.values())
+    return Present(Built(keys, frozenset(lost), inputs, preimages, farm.outcomes(), saw), tuple(unknown))
+
+
+def _sealed(masterdir: Masterdir, farm: Farm, pkgver: PkgVer, key: str) -> tuple[Props, Manifest, str] | None:
+    """A sealed destdir of this key that the database does not know."""
+    try:
+        props, manifest, which = read_build(masterdir.destdir(pkgver))
+    except (OSError, ValueError):
+        return None
+    return (props, manifest, which) if props.key == key and not farm.is_stowed(pkgver) else None
+
+
+def note(farm: Farm, plan: BuildPlan, found: Present) -> None:
+    """Record the builds that a plan found on the disk, and the new keys of builds that stay."""
+    for props, manifest, which in found.unknown:
+        farm.record(props, manifest, build=which)
+    farm.note_keys(keeps(plan, found.built))
+
+
+def again(session: Session, step: Step, rung: Rung, versions: Mapping[str, PkgVer]) -> str | None:
+    """The reason to build a package, now that its needs are built; None if it is up to date. Raises HostError."""
+    with open_farm(session) as farm:
+        built = present(session.masterdir, farm, {step.name: step.job}).built
+        reason = otherwise(step.job, built, rung, versions)
+        if reason is None:
+            farm.note_keys((pkgver, step.job.key) for pkgver in step.job.package.outputs)
+    return reason
+
+
+def refused(tree: Tree, planned: Iterable[Job]) -> dict[str, TemplateError]:
+    """By name, why a package must not be built: its template says so, or no shell can read its scripts.
+
+    Raises HostError if no shell can be started.
+    """
+    found = {job.name: _refusal(tree, job) for job in planned}
+    return {name: error for name, error in found.items() if error is not None}
+
+
+def _refusal(tree: Tree, job: Job) -> TemplateError | None:
+    package = job.package
+    if (error := refusal(package)) is not None:
+        return error
+    problems = []
+    for part in package.subpackages:
+        if tree.template(part.name).is_file():
+            span = package.template.span("subpackages", part.name)
+            problems.append(Diagnostic(span, f"subpackages.{part.name}: there is a template of that name"))
+    for name, text in package.phases.items():
+        if len(text) > _LONGEST:
+            span, message = package.template.span("phases", name), f"want at most {_LONGEST >> 10} KiB, got more"
+            problems.append(Diagnostic(span, f"phases.{name}: {message}", "put it into a script in files/"))
+            continue
+        # the shell only reads; it runs nothing (sh -n)
+        result = capture(Command(("/bin/sh", "-n")), text, bounded(_SECONDS, _MEMORY, 0))
+        if 0 < result.code < 128:  # one that was killed has said nothing of the text
+            words = result.err.strip().splitlines()[0] if result.err.strip() else "no sh text"
+            span = package.template.span("phases", name)
+            message = words.split(": ", 1)[-1]
+            problems.append(Diagnostic(span, f"phases.{name}: no sh text: line {message}"))
+    return TemplateError(problems) if problems else None

@@ -1,0 +1,301 @@
+"""Ends a build: looks at the destdir, seals it, puts it in its place, notes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xsrc.base.acts.choose import chosen_base
+from xsrc.build.acts.layers import Layers
+from xsrc.build.disk.work import WorkState
+from xsrc.build.job import Job
+from xsrc.build.shlibs import run_depends
+from xsrc.build.split import linking, split
+from xsrc.core.arch import Dep
+from xsrc.core.errors import BuildFailed, Diagnostic, TemplateError
+from xsrc.core.globs import escaped
+from xsrc.core.layout import Masterdir
+from xsrc.core.outcome import Outcome
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.session import Session
+from xsrc.core.ui import Ui
+from xsrc.farm.acts.change import bringing, change_of, plan_change, refuse_conflicts
+from xsrc.farm.acts.commit import carry_out, farm_locked
+from xsrc.farm.acts.triggers import fired
+from xsrc.farm.disk import generations
+from xsrc.farm.disk.database import Farm
+from xsrc.farm.place import Change, Member
+from xsrc.farm.stow import StowRequest
+from xsrc.farm.verify import compare_destdir
+from xsrc.store.digest import linked_statically, outcome
+from xsrc.store.disk import scan as scanning
+from xsrc.store.disk import seal, shelf
+from xsrc.store.disk.split import divide
+from xsrc.store.manifest import FILES, PROPS, Manifest, Props
+from xsrc.store.rules import Rules
+from xsrc.tree.package import Package, Subpackage
+from xsrc.unix import files
+from xsrc.unix.trees import close, remove_tree, replace_tree
+
+
+@dataclass(frozen=True)
+class _Output:
+    """One package of a build, with its tree."""
+
+    props: Props
+    manifest: Manifest
+    folder: Path
+
+    @property
+    def pkgver(self) -> PkgVer:
+        return self.props.pkgver
+
+
+def record(session: Session, job: Job, state: WorkState, needs: Layers) -> None:
+    """Scan an unfinished destdir, divide it, seal the parts, put them into place, and record them.
+
+    `needs` is the content of its build root. Raises BuildFailed for a destdir that cannot be a package, TemplateError
+    for empty subpackages, ConflictError if links of a stowed build of the same pkgver cannot follow, and OSError.
+    """
+    package = job.package
+    found = scanning.scan(
+        *(session.masterdir.work(package.pkgver).destdir, session.settings.limits),
+        *(str(package.pkgver), package.open_modes),
+    )
+    _warn_of_modes(session.ui, package, found)
+    if not package.meta and not found.manifest.entries:
+        raise BuildFailed(
+            f"{package.pkgver}: the install phase installed nothing",
+            detail=[f"  log: {session.masterdir.log(package.pkgver, 'install')}"],
+            hint="does it honour DESTDIR? see make_install_args",
+        )
+    outputs = []
+    for part in _divided(session.masterdir, package, found):
+        folder = part.folder
+        props = _props(session, job, state, needs, part)
+        files.create(folder / FILES, part.scan.manifest.render(props.rules.conf_files))
+        # props.plist is written last and by rename: a destdir that has it is whole
+        draft = folder / f".{PROPS}"
+        files.create(draft, props.render())
+        seal.seal(folder, state.epoch)
+        draft.rename(folder / PROPS)
+        outputs.append(_Output(props, part.scan.manifest, folder))
+    _place(session, outputs, state)
+
+
+def _warn_of_modes(ui: Ui, package: Package, found: scanning.Scan) -> None:
+    """Warn of paths of a package that everybody could have written."""
+    for path, mode in [*found.closed.items()][:_NAMED]:
+        words = f"mode {mode:04o} lets others write, recorded as {mode & ~0o022:04o}"
+        ui.warn(f"{package.pkgver}: /{path}: {words}")
+    if more := max(0, len(found.closed) - _NAMED):
+        ui.warn(f"{package.pkgver}: {more} more paths that others could have written")
+    if found.closed:
+        ui.warn(f"{package.pkgver}: to keep such a mode, give it in [install] modes or in make_dirs")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The data of one package of a build that follow from its tree alone."""
+
+    scan: scanning.Scan
+    pkgver: PkgVer
+    folder: Path
+    sub: Subpackage | None = None
+    siblings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The sonames that other packages of the same build provide."""
+    linking: frozenset[str] = frozenset()
+    """The packages into which its links to libraries lead."""
+
+
+def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> list[_Part]:
+    """Divide a build's tree on disk into those of its packages, itself last."""
+    main, place = package.pkgver, masterdir.work(package.pkgver)
+    whole = place.destdir
+    if not package.subpackages:
+        return [_Part(found, main, whole)]
+    parts, problems = split(package, found.manifest.entries, found.elves)
+    if problems:
+        raise TemplateError(Diagnostic(package.template.span(*at), text, hint) for at, text, hint in problems)
+    places = {part.name: place.part(part.name) for part in package.subpackages}
+    divide(whole, parts[main.name], {places[name]: parts[name] for name in places})
+    scans = {name: found.of(entries) for name, entries in parts.items()}
+    leads, subs = linking(parts), {part.name: part for part in package.subpackages}
+    return [
+        _Part(
+            scans[v.name],
+            v,
+            places.get(v.name, whole),
+            subs.get(v.name),
+            {name: scan.provides for name, scan in scans.items() if name != v.name},
+            frozenset(leads[v.name]),
+        )
+        for v in package.outputs
+    ]
+
+
+def _place(session: Session, outputs: Iterable[_Output], state: WorkState) -> None:
+    """Put sealed destdirs into their places; links of stowed ones of the same pkgver follow.
+
+    The package itself comes last: while it is missing, all of it has to be built again.
+    """
+    seconds = dict(state.seconds)
+    *parts, main = outputs
+    with farm_locked(session, f"build {main.pkgver.name}") as farm:
+        for output in (*parts, main):
+            os.utime(output.folder, (state.epoch, state.epoch))
+        others = [o for o in (*parts, main) if not _same(session, farm, o, seconds)]
+        stowed = [o for o in others if farm.is_stowed(o.pkgver)]
+        for output in parts:
+            if output in others and output not in stowed:
+                _put(session.masterdir, farm, output, seconds)
+        if stowed:
+            _replace(session, farm, stowed, seconds)
+        if main in others and main not in stowed:
+            _put(session.masterdir, farm, main, seconds)
+    for output in (*parts, main):
+        try:
+            remove_tree(output.folder)
+        except OSError as error:
+            session.ui.warn(f"{output.folder} could not be removed: {error.strerror}; xsrc clean tries again")
+
+
+def _same(session: Session, farm: Farm, output: _Output, seconds: Mapping[str, float]) -> bool:
+    """Whether the same build is in its place already; if so, record that."""
+    pkgver = output.pkgver
+    if farm.build(pkgver) != shelf.build_of(output.folder):
+        return False
+    _mend(session, farm, output.manifest, pkgver, output.folder)
+    farm.renew(output.props, seconds)
+    return True
+
+
+def _put(masterdir: Masterdir, farm: Farm, output: _Output, seconds: Mapping[str, float]) -> None:
+    """Put a new build of a package that is not stowed into its place."""
+    final, build = masterdir.destdir(output.pkgver), shelf.build_of(output.folder)
+    replace_tree(output.folder, final)
+    close(final)
+    farm.record(output.props, output.manifest, seconds=seconds, build=build)
+    _keep(masterdir, farm, str(output.pkgver), output.folder)
+
+
+def _mend(session: Session, farm: Farm, manifest: Manifest, pkgver: PkgVer, fresh: Path) -> None:
+    """Give the tree in its place the new records; if it was damaged or removed, replace it by the new tree.
+
+    Hard links follow.
+    """
+    final = session.masterdir.destdir(pkgver)
+    same = shelf.build_of(final) == shelf.build_of(fresh)
+    if same and not compare_destdir(str(pkgver), manifest.entries, shelf.entries(final, hashed=True)):
+        shelf.follow(final, fresh)
+        return
+    replace_tree(fresh, final)
+    close(final)
+    own = farm.member(pkgver)
+    if own is not None and farm.is_stowed(pkgver):
+        plan = plan_change(session, farm, StowRequest((own,), (own,), rebuilt=frozenset((str(pkgver),))))
+        if plan.ops:
+            carry_out(session, farm, change_of(plan, f"build {pkgver.name}", Change()))
+
+
+def _replace(session: Session, farm: Farm, outputs: Sequence[_Output], seconds: Mapping[str, float]) -> None:
+    """Put new builds of stowed pkgvers into their places, with their links: in one change, or not at all."""
+    former = {str(o.pkgver): farm.build(o.pkgver) for o in outputs}
+    new = tuple(Member(o.pkgver, o.manifest.entries, o.props.rules) for o in outputs)
+    drop = tuple(old for o in outputs if (old := farm.member(o.pkgver)))
+    plan = plan_change(session, farm, StowRequest(new, drop, rebuilt=frozenset(former)))
+    *others, last = outputs
+    refuse_conflicts(plan, f"stow {last.pkgver} again")
+    laid = {str(o.pkgver): shelf.lay_aside(session.masterdir, str(o.pkgver), o.folder) for o in outputs}
+    brings = tuple(bringing(text, build, former[text]) for text, build in laid.items())
+    base = Change(builds=laid, ops=brings, fire=fired(new, drop), at=session.host.now)
+    change = change_of(plan, f"build {last.pkgver.name}", base)
+    for output in others:
+        farm.record_aside(output.props, output.manifest, laid[str(output.pkgver)])
+    farm.record(last.props, last.manifest, change, seconds, laid[str(last.pkgver)])
+    carry_out(session, farm, change, noted=True)
+    for note in plan.notes:
+        session.ui.warn(note)
+
+
+def _keep(masterdir: Masterdir, farm: Farm, pkgver: str, folder: Path) -> None:
+    """Keep a replaced build if a generation may need it again."""
+    build = shelf.build_of(folder)
+    wanted = any((pkgver, build) in g.builds for g in generations.every(masterdir, farm.generation()))
+    if build and wanted:
+        shelf.lay_aside(masterdir, pkgver, folder)
+    elif build != farm.build(PkgVer.parse(pkgver)):
+        farm.forget([(pkgver, build)])
+
+
+def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _Part) -> Props:
+    """The record of the destdir; it is equal for equal builds, so it has no data of this run."""
+    package, found, sub = job.package, part.scan, part.sub
+    # of what one build makes, none goes with an older one of the others
+    near = [n for n in part.siblings if n in part.linking or not set(part.siblings[n]).isdisjoint(found.requires)]
+    declared = [
+        *(str(pattern) for pattern in (sub.depends if sub else package.depends[Dep.RUN])),
+        *(f"{name}>={package.pkgver.version}" for name in near),
+    ]
+    own = {*found.provides, *(soname for name in near for soname in part.siblings[name])}
+    depends = run_depends(declared, found.requires, own, needs.sonames)
+    rules = rules_of(package, found, sub)
+    manifest, elves = found.manifest.entries, found.elves
+    return Props(
+        pkgver=part.pkgver,
+        arch=package.machine.arch.name,
+        key=job.key,
+        inputs=job.inputs,
+        outcome=outcome(manifest, elves, rules.table(), depends, found.requires, found.provides),
+        saw=weighed(state.saw, needs, found),
+        short_desc=(sub and sub.short_desc) or package.raw.get("short_desc", ""),
+        license=package.raw.get("license", ""),
+        homepage=package.raw.get("homepage", ""),
+        maintainer=package.raw.get("maintainer", ""),
+        size=found.manifest.size,
+        run_depends=depends,
+        shlib_requires=found.requires,
+        shlib_provides=found.provides,
+        rules=rules,
+        source=str(package.pkgver) if sub else "",
+        options=dict(package.options),
+        build={"base": chosen_base(session).name, "source-date-epoch": state.epoch},
+        preimage=job.preimage,
+    )
+
+
+def weighed(saw: Mapping[str, Outcome], needs: Layers, found: scanning.Scan) -> dict[str, Outcome]:
+    """The seen outcomes on the rungs that count: `exact` for tools and for packages whose code may be copied."""
+    links = bool(found.elves) or any(entry.path.endswith(".a") for entry in found.manifest.entries)
+    result = {}
+    for name, seen in saw.items():
+        # a package that is only there for tests is in no root of the install phase
+        whole = name in needs.outcomes and name not in needs.tools
+        static = links and linked_statically(needs.archives.get(name, ()), needs.sonames.get(name, ()), found.requires)
+        result[name] = seen if whole and not static else seen.exactly
+    return result
+
+
+def rules_of(package: Package, found: scanning.Scan, sub: Subpackage | None) -> Rules:
+    """The rules of a package, or of a part of it, for the farm. Raises ValueError for bad ones."""
+    raw, paths = package.raw, {entry.path for entry in found.manifest.entries}
+    table: dict[str, Any] = {
+        "make_dirs": [asdict(one) for one in package.make_dirs if one.path.strip("/") in paths],
+        "hardlink": [*package.stow.hardlink, *(escaped(path) for path in found.placed)],
+        "copy": package.stow.copy,
+        "ignore": package.stow.ignore,
+    }
+    if sub is not None:
+        conf_files = (*package.conf_files, *sub.conf_files)
+        return Rules.of({**table, "provides": sub.provides, "conflicts": sub.conflicts, "conf_files": conf_files})
+    table |= {name: raw[name] for name in _FROM_TEMPLATE if name in raw}
+    accounts = [one if isinstance(one, dict) else {"name": one} for one in raw.get("system_accounts", ())]
+    return Rules.of({**table, "accounts": accounts, "protect": package.stow.protect, "conf_files": package.conf_files})
+
+
+_NAMED = 10
+"""Paths that warnings name one by one."""
+_FROM_TEMPLATE = ("provides", "conflicts", "replaces", "shells", "alternatives", "triggers")

@@ -1,0 +1,20 @@
+"""The outlines of the whole tree as this command sees it: for this machine, with these settings."""
+
+from __future__ import annotations
+
+from xsrc.base.acts.choose import chosen_machine
+from xsrc.build.acts.ground import ground
+from xsrc.core.session import Session
+from xsrc.tree.acts.closure import index_of, package_of
+from xsrc.tree.disk.index import Outlines
+
+
+def outlines(session: Session) -> Outlines:
+    """Every template's leaf, made on demand; new ones are stored with the index.
+
+    Options of the command line do not apply here, because they are for single packages. Looking up a leaf raises
+    TemplateError for a bad template; this raises as `ground` and `index_of` do.
+    """
+    same = ground(session)
+    identity = f"{same.identity()} {chosen_machine(session)}"
+    return index_of(session).leaves(identity, lambda template: package_of(session, template, {}), same.inputs)

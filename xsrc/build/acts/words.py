@@ -1,0 +1,66 @@
+"""A plan of builds in words: packages, reasons, expected time, and the longest way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from xsrc.build.schedule import Schedule, tasks
+from xsrc.build.steps import BuildPlan
+from xsrc.core.session import Session
+from xsrc.core.ui import seconds
+from xsrc.runs.disk.journal import Journal
+
+
+def plan_lines(session: Session, plan: BuildPlan, extra: Mapping[str, str]) -> Iterator[str]:
+    """A line for each package in build order, then a line of expectations; `extra` words by name."""
+    expected = Journal(session.masterdir, session.ui.warn).expected()
+    for step in plan.steps:
+        pkgver = step.job.package.pkgver
+        if step.reason is None:
+            yield f"keep  {pkgver}: up to date"
+            continue
+        known = expected.get(step.name)
+        cost = "" if known is None else f" ({seconds(known.seconds)}, {known.peak >> 20} MiB)"
+        yield f"{'may  ' if step.because else 'build'} {pkgver}: {step.reason}{extra.get(step.name, '')}{cost}"
+    if len(plan.todo) > 1:
+        yield summary(session.jobs, plan, Schedule(tasks(plan.todo, expected, fetch=False), session.jobs))
+
+
+def summary(jobs: int, plan: BuildPlan, schedule: Schedule) -> str:
+    """How much there is to do, how long it may take, and the longest way through it."""
+    sure = sum(not step.because for step in plan.todo)
+    may = len(plan.todo) - sure
+    longest, names = schedule.critical_path()
+    words = f"{sure} to build" + (f", {may} that may be built" if may else "")
+    way = " -> ".join(names if len(names) <= 12 else (*names[:6], "…", *names[-5:]))
+    return f"{words}; with -j {jobs} about {seconds(schedule.remaining())}; longest way {seconds(longest)}: {way}"
+
+
+def plan_table(session: Session, plan: BuildPlan) -> dict[str, Any]:
+    """The same as a table for JSON."""
+    expected = Journal(session.masterdir, session.ui.warn).expected()
+    schedule = Schedule(tasks(plan.todo, expected, fetch=False), session.jobs)
+    longest, names = schedule.critical_path()
+    steps = []
+    for step in plan.steps:
+        known = expected.get(step.name)
+        steps.append(
+            {
+                "name": step.name,
+                "pkgver": str(step.job.package.pkgver),
+                "key": step.job.key,
+                "do": "keep" if step.reason is None else "may build" if step.because else "build",
+                "reason": step.reason,
+                "because": step.because,
+                "seconds": known and known.seconds,
+                "peak": known and known.peak,
+            }
+        )
+    return {
+        "cutoff": plan.rung,
+        "jobs": session.jobs,
+        "seconds": schedule.remaining(),
+        "critical path": {"seconds": longest, "names": names},
+        "steps": steps,
+    }

@@ -1,0 +1,1 @@
+"""Work directories and worker processes."""

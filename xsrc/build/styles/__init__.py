@@ -1,0 +1,1 @@
+"""Build styles as data, and how they become scripts."""

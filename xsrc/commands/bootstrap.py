@@ -1,0 +1,180 @@
+"""`xsrc bootstrap`: makes, lists, removes, exports and imports bases."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from plumbum import cli
+
+from xsrc.base.disk import shelf
+from xsrc.bootstrap import debian
+from xsrc.bootstrap.acts import source
+from xsrc.bootstrap.acts.debian import _distfile, bring_debs, read_mirror, read_wish, unpack_debs
+from xsrc.bootstrap.debian import Wish
+from xsrc.bootstrap.disk.apt import Apt, keyring
+from xsrc.commands.verb import Verb
+from xsrc.core.base import Record
+from xsrc.core.errors import HostError, UsageError
+from xsrc.core.session import Session
+from xsrc.farm.acts.masterdir import make_masterdir
+from xsrc.sources.disk.distdir import present
+from xsrc.unix import machine
+from xsrc.unix.lock import locked
+
+
+class Bootstrap(Verb):
+    """Make a base, of the packages of Debian or from source; list, remove, export and import bases
+
+    After `--from source`, names of further packages: built by both of the last stages, and compared.
+    """
+
+    origin = cli.SwitchAttr(
+        ["--from"], str, argname="debian[:SUITE[/ARCH]]|source", help="make a base of this release, or from source"
+    )
+    jobs = cli.SwitchAttr(
+        ["-j", "--jobs"], cli.Range(1, 4096), argname="N", help="with --from source: packages side by side"
+    )
+    force = cli.Flag(["-f", "--force"], help="make or import it although it is there")
+    plan_only = cli.Flag(["-n", "--plan"], help="print what would be done, and stop")
+    listing = cli.Flag(["--list"], help="list the bases that are there")
+    json = cli.Flag(["--json"], help="with --list: as JSON, with all their packages")
+    drop = cli.SwitchAttr(["--remove"], str, argname="NAME", help="remove a base")
+    export = cli.SwitchAttr(["--export"], str, argname="FILE", help="write the base that --base names to one file")
+    bring = cli.SwitchAttr(["--import"], str, argname="FILE", help="make a base of what --export wrote")
+
+    def go(self, session: Session) -> int:
+        asked = (self.origin, self.listing or None, self.drop, self.export, self.bring)
+        if sum(word is not None for word in asked) != 1 or (self.given and self.origin != source.NAME):
+            raise UsageError(
+                "bootstrap: want one of --from, --list, --remove, --export, --import",
+                hint="xsrc bootstrap --from debian",
+            )
+        if self.listing:
+            return self.show(session)
+        if self.export:
+            return self.write(session, session.host.cwd / self.export)
+        try:
+            if session.bases == session.masterdir.bases:
+                make_masterdir(session)
+            session.bases.mkdir(parents=True, exist_ok=True)
+            with locked(session.bases / ".lock", "xsrc bootstrap", session.ui.note):
+                shelf.sweep(session.bases)
+                try:
+                    return self.change(session)
+                finally:
+                    shelf.sweep(session.bases)
+        except OSError as error:
+            hint = "set basedir to another place, or choose one with -m DIR" if self.bring is None else None
+            raise HostError(f"{error.filename or session.bases}: {error.strerror}", hint=hint) from error
+
+    def change(self, session: Session) -> int:
+        """Remove, import or make a base; the caller holds the lock of their folder.
+
+        Raises UsageError, HostError, ConflictError, ArchiveError as the acts do.
+        """
+        if self.drop:
+            record = shelf.choose(self.drop, session.bases)
+            if self.plan_only:
+                session.ui.output(f"- {record.name}")
+                return 0
+            shelf.remove(session.bases, record.name)
+            if record.name == source.base_name():
+                source.remove_stages(session.bases)
+            session.ui.note(f"{record.name}: removed")
+            return 0
+        if self.bring:
+            file, limits = session.host.cwd / self.bring, session.settings.limits
+            record = shelf.bring_in(file, session.bases, limits, replace=self.force)
+            session.ui.note(told(record))
+            return 0
+        return self.make_source(session) if self.origin == source.NAME else self.make(session)
+
+    def make_source(self, session: Session) -> int:
+        """Make a base from source: stage after stage. Raises as `source.make_source` does."""
+        session = session.over(jobs=self.jobs)
+        if not self.force and not self.given and self.is_there(session, source.base_name()):
+            return 0
+        if self.plan_only:
+            chosen = source.base_set(session)
+            for number in source.STAGES:
+                session.ui.output(f"stage {number}: {' '.join(source.names_of(number, chosen, self.given))}")
+            return 0
+        record = source.make_source(session, self.given)
+        session.ui.note(f"{told(record)}; xsrc build --base source NAME builds on it")
+        return 0
+
+    def show(self, session: Session) -> int:
+        """Print the bases."""
+        found = shelf.every(session.bases)
+        if self.json:
+            session.ui.json([vars(record) for record in found])
+            return 0
+        for record in found:
+            session.ui.output(told(record))
+        return 0
+
+    def write(self, session: Session, file: Path) -> int:
+        """Export the chosen base, else the Debian one.
+
+        Raises HostError if it is missing or the file cannot be written, UsageError for an ambiguous choice,
+        ConflictError for a base in use.
+        """
+        record = shelf.choose(session.flags.base or session.host.env.get("XSRC_BASE") or "debian", session.bases)
+        shelf.hold(session.bases / record.name)
+        try:
+            shelf.export(session.bases / record.name, file)
+        except OSError as error:
+            raise HostError(f"{error.filename or file}: {error.strerror}", hint="choose another file") from error
+        session.ui.note(f"{file}: {told(record)}")
+        return 0
+
+    def make(self, session: Session) -> int:
+        """Make a base of Debian: resolve, fetch, unpack, link, seal.
+
+        Raises UsageError, HostError, FetchFailed, ChecksumError, ArchiveError, ConflictError; ValueError for output of
+        apt that it cannot read.
+        """
+        begun = time.monotonic()
+        wish = read_wish(self.origin or "")
+        if not self.force and self.is_there(session, wish.name):
+            return 0
+        ui, new = session.ui, session.bases / shelf.NEW
+        ui.note(f"{self.origin}: resolve")
+        new.mkdir()
+        apt = Apt(new / ".apt", session.host.env)
+        text = debian.sources(read_mirror(session.settings), wish.suite, str(keyring()))
+        listed = apt.update(text, debian.configuration(str(apt.folder), wish.arch))
+        name, release = debian.release(listed)
+        wish = Wish(name or wish.suite, wish.arch)
+        if not self.force and self.is_there(session, wish.name):  # where stable was asked for
+            return 0
+        found = debian.debs(apt.resolve(debian.PACKAGES))
+        if self.plan_only:
+            for deb in found:
+                what = "keep " if present(_distfile(deb), session.srcdistdir) else "fetch"
+                ui.output(f"{what} {deb.name} {deb.version} {deb.size >> 10} KiB")
+            return 0
+        bring_debs(session, wish, found)
+        ui.note(f"{wish.name}: unpack")
+        shutil.rmtree(apt.folder)
+        unpack_debs(session, new, found)
+        ui.note(f"{wish.name}: seal")
+        packages = {deb.name: deb.version for deb in found}
+        record = shelf.finish(session.bases, wish.name, machine.arch().name, release, packages)
+        ui.note(f"{told(record)}: made in {time.monotonic() - begun:.0f} s; xsrc build --base debian NAME builds on it")
+        return 0
+
+    def is_there(self, session: Session, name: str) -> bool:
+        """Whether a base exists already; if so, tell the user."""
+        record = next((record for record in shelf.every(session.bases) if record.name == name), None)
+        if record is not None:
+            session.ui.note(f"{told(record)}: there already (-f makes it again)")
+        return record is not None
+
+
+def told(record: Record) -> str:
+    """A base in one line."""
+    held = f"{len(record.packages)} packages, {record.size >> 20} MiB"
+    return f"{record.name} {record.release} ({held}, {record.digest[:12]})"

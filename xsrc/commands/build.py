@@ -1,0 +1,111 @@
+"""`xsrc build` and the verbs of single phases: plan, build, stow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from plumbum import cli
+
+from xsrc.build.acts.build import build
+from xsrc.build.request import BuildRequest
+from xsrc.commands.verb import WithCutoff, WithJobs, WithOptions
+from xsrc.commands.words import select
+from xsrc.core.phase import Phase
+from xsrc.core.session import Session
+
+
+class _BuildVerb(WithJobs, WithCutoff, WithOptions):
+    """Switches that building and the single phases share."""
+
+    every = cli.Flag(["--all"], help="all packages of the tree")
+    keep_going = cli.Flag(["-k", "--keep-going"], help="go on with what does not need what failed")
+    force = cli.Flag(["-f", "--force"], help="build again although nothing has changed")
+    plan_only = cli.Flag(["-n", "--plan"], help="print what would be done, and stop")
+    no_check = cli.Flag(["--no-check"], help="leave the check phase out, and what only it needs")
+
+    verb: ClassVar[str] = "build"
+
+    def request(self, session: Session) -> BuildRequest:
+        """The request. Raises UsageError as `select` does."""
+        names, patterns = select(session, self.given, self.verb, every=self.every)
+        return BuildRequest(
+            names=names,
+            patterns=patterns,
+            keep_going=self.keep_going,
+            check=not self.no_check,
+            force=self.force,
+            plan_only=self.plan_only,
+            options=self.words,
+        )
+
+    def go(self, session: Session) -> int:
+        session = session.over(jobs=self.jobs, cutoff=self.rung)
+        return build(session, self.request(session))
+
+
+_REPRODUCE = """build each named package once more and compare: in another directory, on another file system where one \
+has room, with entries of directories in another order, a minute later at least, with MAKEJOBS=1 (all, where it was \
+1), on one processor, in the other mode of isolation where both work, with another umask and other limits, without its \
+checks; nothing is stowed, exit code 1 where something differs"""
+
+
+class Build(_BuildVerb):
+    """Fetch, build and install packages and all that they need, then stow them"""
+
+    keep = cli.Flag(["-K", "--keep"], help="keep the work directory of what succeeds")
+    no_stow = cli.Flag(["--no-stow"], help="stop before stowing")
+    reproduce = cli.Flag(["--check-reproducible"], excludes=["--to"], help=_REPRODUCE)
+    to = cli.SwitchAttr(
+        ["--to"], cli.Set(*(phase.value for phase in Phase)), argname="PHASE", help="stop after this phase"
+    )
+
+    def request(self, session: Session) -> BuildRequest:
+        """The request, with its last phase and what to keep. Raises UsageError as `select` does."""
+        base = super().request(session)
+        to = Phase(str(self.to)) if self.to else Phase.INSTALL
+        stow = not self.no_stow and not self.reproduce
+        return replace(base, keep=self.keep, stow=stow, to=to, reproduce=self.reproduce)
+
+
+class _PhaseVerb(_BuildVerb):
+    phase: ClassVar[Phase]
+
+    def request(self, session: Session) -> BuildRequest:
+        return replace(super().request(session), to=self.phase, keep=True, stow=False)
+
+
+class Fetch(_PhaseVerb):
+    """Fetch the distfiles and verify them"""
+
+    verb, phase = "fetch", Phase.FETCH
+
+
+class Extract(_PhaseVerb):
+    """Go as far as the unpacked sources"""
+
+    verb, phase = "extract", Phase.EXTRACT
+
+
+class Patch(_PhaseVerb):
+    """Go as far as the patched sources"""
+
+    verb, phase = "patch", Phase.PATCH
+
+
+class Configure(_PhaseVerb):
+    """Go as far as the configure phase"""
+
+    verb, phase = "configure", Phase.CONFIGURE
+
+
+class Check(_PhaseVerb):
+    """Go as far as the package's own tests"""
+
+    verb, phase = "check", Phase.CHECK
+
+
+class InstallDestdir(_PhaseVerb):
+    """Go as far as the sealed destdir, without stowing"""
+
+    verb, phase = "install-destdir", Phase.INSTALL

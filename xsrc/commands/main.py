@@ -1,0 +1,160 @@
+"""The command line: reads it, asks the system once for the data that verbs need, and returns an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from xsrc import __version__
+from xsrc.commands.start import begin
+from xsrc.commands.verb import Common, Verb
+from xsrc.core.errors import HostError
+from xsrc.core.session import Host
+from xsrc.core.ui import Ui
+from xsrc.unix.ui import for_streams
+
+VERBS = {
+    "build": "build.Build",
+    "fetch": "build.Fetch",
+    "extract": "build.Extract",
+    "patch": "build.Patch",
+    "configure": "build.Configure",
+    "check": "build.Check",
+    "install-destdir": "build.InstallDestdir",
+    "stow": "stow.Stow",
+    "unstow": "stow.Unstow",
+    "restow": "stow.Restow",
+    "alternatives": "alternatives.Alternatives",
+    "list": "query.ListPackages",
+    "files": "query.Files",
+    "owner": "query.Owner",
+    "verify": "verify.Verify",
+    "history": "history.History",
+    "rollback": "history.Rollback",
+    "gc": "gc.Gc",
+    "plan": "plan.Plan",
+    "why": "plan.Why",
+    "graph": "graph.Graph",
+    "show": "show.Show",
+    "deps": "deps.Deps",
+    "check-deps": "check_deps.CheckDeps",
+    "chroot": "chroot.Chroot",
+    "shell": "chroot.Shell",
+    "test": "test.Test",
+    "log": "log.Log",
+    "report": "report.Report",
+    "clean": "clean.Clean",
+    "doctor": "doctor.Doctor",
+    "bootstrap": "bootstrap.Bootstrap",
+}
+_COMMAND_FOLLOWS = ("chroot", "shell")
+_GIVEN_A_WORD = ("-o", "--options", "--phase", "--base", "-m", "--masterdir")
+"""Switches of these commands, and of all commands, that take the next word."""
+
+
+class Xsrc(Common):
+    """A ports tree in the manner of xbps-src, with a stow-based masterdir."""
+
+    PROGNAME = "xsrc"
+    VERSION = __version__
+    SUBCOMMAND_HELPMSG = False
+
+    def main(self, *words: str) -> int:
+        """Without a verb, print the help."""
+        if words:
+            from xsrc.core.schema import nearest
+
+            hint = nearest(words[0], VERBS)
+            print(f"error: no command {words[0]!r}" + (f"\n  hint: {hint}" if hint else ""))
+            return 2
+        if self.nested_command is None:
+            self.help()
+        return 0
+
+
+for _name, _place in VERBS.items():
+    Xsrc.subcommand(_name, f"xsrc.commands.{_place}")
+
+
+def parse(argv: Sequence[str]) -> tuple[Verb | None, int, str]:
+    """The verb of a command line with its switches; an exit code; and the output of plumbum."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        app, code = Xsrc.run(["xsrc", *_protected(argv)], exit=False)
+    return app if isinstance(app, Verb) else None, code, said.getvalue()
+
+
+def _protected(argv: Sequence[str]) -> list[str]:
+    """The words with `--` before a command for a sandbox: its switches are not ours."""
+    words = list(argv)
+    verb = _after_switches(words, 0)
+    if "--" in words or verb >= len(words) or words[verb] not in _COMMAND_FOLLOWS:
+        return words
+    first = _after_switches(words, verb + 1)
+    return [*words[:first], "--", *words[first:]] if first < len(words) else words
+
+
+def _after_switches(words: Sequence[str], at: int) -> int:
+    """The index of the first word from `at` on that is neither a switch nor the value of one."""
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in _GIVEN_A_WORD else 1
+    return at
+
+
+def can_be_live() -> bool:
+    """Whether standard error can show colours and a line that changes."""
+    return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def read_host(argv: Sequence[str]) -> Host:
+    """Ask the system once for the data of all verbs. Raises HostError if the present folder is gone."""
+    env = dict(os.environ)
+    return Host(
+        env=env,
+        uid=os.getuid(),
+        cpus=len(os.sched_getaffinity(0)),
+        cwd=_cwd(env),
+        argv=tuple(argv),
+        now=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        terminal=sys.stdin.isatty() and sys.stdout.isatty(),
+        live=can_be_live(),
+    )
+
+
+def _cwd(env: dict[str, str]) -> Path:
+    """The present folder by the user's name for it if that is correct, else by the kernel's."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise HostError("the folder that this was started in is gone", hint="cd to another one") from None
+    named = Path(env.get("PWD", "/"))
+    with contextlib.suppress(OSError):
+        if named.is_absolute() and named.samefile(here):
+            return named
+    return here
+
+
+def main(argv: Sequence[str], ui: Ui | None = None) -> int:
+    """Run one command; return its exit code. Raises XsrcError."""
+    os.umask(0o022)
+    verb, code, said = parse(argv)
+    if verb is None or code or said:
+        told = ui or for_streams(False)
+        lines = said.splitlines()
+        if code:
+            told.error(lines)
+        for line in [] if code else lines:
+            told.output(line)
+        told.close()
+        return code
+    host = read_host(argv)
+    ui = ui or for_streams(host.live)
+    try:
+        return verb.go(begin(host, verb.flags, ui))
+    finally:
+        ui.close()

@@ -1,0 +1,94 @@
+"""`xsrc stow`, `unstow`, `restow`: put packages into the stowed root, take them out, make their links again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plumbum import cli
+
+from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
+from xsrc.commands.words import choose_version
+from xsrc.core.errors import UsageError
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.schema import nearest
+from xsrc.core.session import Session
+from xsrc.farm.acts.commit import farm_locked
+from xsrc.farm.acts.requests import StowOptions, needed_by, restow, stow, unstow
+from xsrc.farm.disk.database import Farm
+
+
+def stowed_names(farm: Farm, given: Iterable[str]) -> tuple[str, ...]:
+    """Names of stowed packages. Raises UsageError for one that is not stowed."""
+    stowed = farm.stowed()
+    names = tuple(text.partition("@")[0] for text in given)
+    for name in names:
+        if name not in stowed:
+            raise UsageError(f"{name} is not stowed", hint=nearest(name, stowed) or "xsrc list")
+    return names
+
+
+class Stow(FarmVerb):
+    """Put built packages, and what they need at run time, into the stowed root: NAME or NAME@VERSION"""
+
+    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
+
+    def go(self, session: Session) -> int:
+        given = session.names(self.given, "stow")
+        with farm_locked(session, "stow") as farm:
+            before = stowed_versions(farm)
+            asked = [choose_version(farm, text) for text in given]
+            change, plan = stow(session, farm, asked, StowOptions(plan_only=self.plan_only, adopt=self.adopt))
+        if self.plan_only:
+            show_change(session.ui, change, before)
+            return 0
+        for text in change.add:
+            pkgver = PkgVer.parse(text)
+            if (old := before.get(pkgver.name)) != pkgver:
+                session.ui.note(f"{text}: stowed" + (f" in place of {old}" if old else ""))
+        for name in change.drop:
+            if name not in {PkgVer.parse(text).name for text in change.add}:
+                session.ui.note(f"{name}: unstowed, for another replaces it")
+        for pkgver in asked:
+            if before.get(pkgver.name) == pkgver:
+                session.ui.note(f"{pkgver}: already stowed" + (f", {len(plan.ops)} paths mended" if plan.ops else ""))
+        return 0
+
+
+class Unstow(FarmVerb):
+    """Take packages out of the stowed root; their destdirs stay"""
+
+    force = cli.Flag(["-f", "--force"], help="also what is protected and still needed")
+
+    def go(self, session: Session) -> int:
+        given = session.names(self.given, "unstow")
+        with farm_locked(session, "unstow") as farm:
+            before = stowed_versions(farm)
+            names = stowed_names(farm, given)
+            needed = {} if self.plan_only else needed_by(farm, names)
+            change, _ = unstow(session, farm, names, StowOptions(plan_only=self.plan_only, force=self.force))
+        if self.plan_only:
+            show_change(session.ui, change, before)
+            return 0
+        for name in change.drop:
+            session.ui.note(f"{name}: unstowed")
+            if needed.get(name):
+                session.ui.warn(f"{name} is needed by {', '.join(needed[name])}, still stowed")
+        return 0
+
+
+class Restow(FarmVerb):
+    """Make the links of stowed packages again, whatever became of them; no name: of all"""
+
+    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
+
+    def go(self, session: Session) -> int:
+        with farm_locked(session, "restow") as farm:
+            here = session.here()
+            given = self.given or ((here,) if here else tuple(farm.stowed()))
+            names = stowed_names(farm, given)
+            change, plan = restow(session, farm, names, StowOptions(plan_only=self.plan_only, adopt=self.adopt))
+        if self.plan_only:
+            show_change(session.ui, change, {})
+        else:
+            session.ui.note(f"{len(names)} packages: {len(plan.ops)} paths mended")
+        return 0

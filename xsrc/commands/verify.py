@@ -1,0 +1,77 @@
+"""`xsrc verify`: compares the stowed root and the destdirs with the records, and repairs damage."""
+
+from __future__ import annotations
+
+from plumbum import cli
+
+from xsrc.commands.verb import WithJson
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.session import Session
+from xsrc.farm.acts.change import change_of, plan_change, refuse_conflicts
+from xsrc.farm.acts.commit import carry_out, farm_locked
+from xsrc.farm.acts.masterdir import farm_to_read, is_made
+from xsrc.farm.acts.recover import rebuild_database
+from xsrc.farm.acts.requests import StowOptions, finish
+from xsrc.farm.acts.triggers import known_triggers, with_triggers
+from xsrc.farm.acts.verify import open_directories, unusable, verify, verify_root
+from xsrc.farm.place import Change, made_member
+from xsrc.farm.stow import StowRequest
+from xsrc.farm.verify import Damage
+
+
+class Verify(WithJson):
+    """Compare the stowed root and what is built with the records; exit code 1 when something is to be mended"""
+
+    quick = cli.Flag(["--quick"], help="leave the contents of destdirs unread")
+    repair = cli.Flag(["--repair"], help="make links again, and the database from destdirs and links where it is lost")
+
+    def go(self, session: Session) -> int:
+        if self.repair:
+            self.mend(session)
+        if not is_made(session.masterdir):
+            session.ui.note(f"there is no masterdir at {session.masterdir.root} yet")
+            return 0
+        with farm_to_read(session.masterdir) as farm:
+            farm.check()
+            found = list(verify(session, farm, hashed=not self.quick))
+        if self.json:
+            rows = [{"path": "/" + f.path, "trouble": f.trouble.value, "owner": f.owner, "text": f.text} for f in found]
+            session.ui.json(rows)
+        else:
+            for finding in found:
+                session.ui.output(str(finding))
+        grave = [finding for finding in found if finding.trouble.grave]
+        for owner in sorted({f.owner for f in grave if f.trouble.in_destdir}):
+            session.ui.note(f"hint: only another build mends a destdir: xsrc build -f {PkgVer.parse(owner).name}")
+        if any(not finding.trouble.in_destdir for finding in grave) and not self.repair:
+            session.ui.note("hint: xsrc verify --repair")
+        session.ui.note(f"{len(grave)} to be mended, {len(found) - len(grave)} to be known")
+        return 1 if grave else 0
+
+    def mend(self, session: Session) -> None:
+        """Make a lost database anew, then all links, copies and caches. Raises HostError, ConflictError, OSError.
+
+        Raises TemplateError for a bad skeleton.
+        """
+        if (why := unusable(session.masterdir)) is not None:
+            rebuild_database(session, why)
+        with farm_locked(session, "verify") as farm:
+            names = tuple(farm.stowed())
+            members = tuple(m for v, _ in farm.stowed().values() if (m := farm.member(v)))
+            made = made_member(farm.made())
+            found = tuple(verify_root(session, farm))
+            open_directories(session.masterdir, found)
+            # equal to what was linked and yet another file: only what follows another build is linked again
+            drifted = frozenset(f.owner for f in found if f.trouble is Damage.DRIFT)
+            request = StowRequest((*members, made), (*members, made), repair=True, rebuilt=drifted)
+            plan = plan_change(session, farm, request)
+            refuse_conflicts(plan, "verify --repair", adopt=False)
+            fire = tuple(known_triggers())
+            change = change_of(plan, "verify --repair", Change(fire=fire))
+            if plan.ops:
+                finish(session, farm, change, plan, StowOptions())
+            else:
+                more, change = with_triggers(session, farm, change)
+                if more:
+                    carry_out(session, farm, change)
+            session.ui.note(f"{len(names)} packages: {len(plan.ops)} paths mended")

@@ -1,0 +1,170 @@
+"""The layout of a tree, a masterdir, a work directory and a build root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from xsrc.core.paths import component
+from xsrc.core.pkgver import PkgVer
+
+INSIDE_TEMPLATE = "pkg-template"
+"""Where a build root shows scripts, patches and files of its template."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A ports tree: the folder that holds templates/."""
+
+    root: Path
+
+    @cached_property
+    def templates(self) -> Path:
+        return self.root / "templates"
+
+    @property
+    def settings(self) -> Path:
+        """Settings that the whole tree shares."""
+        return self.root / ".xsrc.toml"
+
+    def template(self, name: str) -> Path:
+        return self.templates / name / "template.toml"
+
+
+@dataclass(frozen=True)
+class WorkDir:
+    """The work directory of one package, 0700; only `wrksrc` and `destdir` are ever seen by its build.
+
+    Files of a build may be setuid until it is sealed. They are all in here, where no other user can reach them.
+    """
+
+    path: Path
+
+    @property
+    def state(self) -> Path:
+        """Key, options and last phase."""
+        return self.path / "state.toml"
+
+    @property
+    def root(self) -> Path:
+        """The top layer of the build root: skeleton, mount points, scripts."""
+        return self.path / "root"
+
+    @property
+    def wrksrc(self) -> Path:
+        return self.path / "wrksrc"
+
+    @property
+    def destdir(self) -> Path:
+        """Where a destdir grows until it is sealed and renamed to its final place."""
+        return self.path / "destdir"
+
+    def part(self, name: str) -> Path:
+        """Where the tree of a subpackage is until it is sealed."""
+        return self.path / f"destdir:{name}"
+
+
+@dataclass(frozen=True)
+class Masterdir:
+    """A masterdir: the stowed root and what stands beside it."""
+
+    root: Path
+
+    tops: ClassVar[tuple[str, ...]] = (
+        "pkg-srcdistdir",
+        "pkg-builddir",
+        "pkg-destdir",
+        "pkg-binpkgs",
+        "pkg-base",
+        "var",
+    )
+    """The directories at its top that xsrc reads and writes itself."""
+
+    @property
+    def srcdistdir(self) -> Path:
+        return self.root / "pkg-srcdistdir"
+
+    @property
+    def builddir(self) -> Path:
+        return self.root / "pkg-builddir"
+
+    @property
+    def destdirs(self) -> Path:
+        return self.root / "pkg-destdir"
+
+    @property
+    def binpkgs(self) -> Path:
+        return self.root / "pkg-binpkgs"
+
+    @property
+    def bases(self) -> Path:
+        """Finished bases, each in a folder of its own."""
+        return self.root / "pkg-base"
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """Places that programs in the stowed root never see, because later commands believe their content."""
+        return self.srcdistdir, self.builddir, self.binpkgs, self.bases, self.db
+
+    @property
+    def db(self) -> Path:
+        return self.root / "var/db/xsrc"
+
+    @property
+    def farm(self) -> Path:
+        """The database of what is built and what is stowed."""
+        return self.db / "farm.sqlite"
+
+    @property
+    def farm_lock(self) -> Path:
+        return self.db / "farm.lock"
+
+    @property
+    def made(self) -> Path:
+        """What triggers made, by checksum."""
+        return self.db / "made"
+
+    @property
+    def triggers(self) -> Path:
+        """A folder, 0700, in which a trigger makes its files."""
+        return self.db / "triggers"
+
+    @property
+    def nothing(self) -> Path:
+        """An empty directory, mounted over what is hidden."""
+        return self.db / "nothing"
+
+    def generation(self, number: int) -> Path:
+        """The record of one generation of the stowed root."""
+        return self.db / "generations" / f"{number}.toml"
+
+    def kept(self, pkgver: str, build: str) -> Path:
+        """Where a build of a pkgver is kept while another one is in its place. Raises Unsound for a bad name."""
+        return self.destdirs / component(f".{pkgver}.{build}")
+
+    def work(self, pkgver: PkgVer) -> WorkDir:
+        return WorkDir(self.builddir / pkgver.work)
+
+    def work_lock(self, pkgver: PkgVer) -> Path:
+        return self.builddir / f".{pkgver.work}.lock"
+
+    def destdir(self, pkgver: PkgVer) -> Path:
+        return self.destdirs / str(pkgver)
+
+    def logs(self, pkgver: PkgVer) -> Path:
+        return self.db / "logs" / str(pkgver)
+
+    def log(self, pkgver: PkgVer, phase: str) -> Path:
+        return self.logs(pkgver) / f"{phase}.log"
+
+
+def inside_wrksrc(pkgver: PkgVer) -> str:
+    """Where a build root shows the work directory's wrksrc."""
+    return f"/pkg-builddir/{pkgver.work}"
+
+
+def inside_destdir(pkgver: PkgVer) -> str:
+    """Where a build root shows the destdir."""
+    return f"/pkg-destdir/{pkgver}"

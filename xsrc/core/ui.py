@@ -1,0 +1,64 @@
+"""The interface through which commands talk to a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any, Protocol
+
+
+@dataclass(frozen=True)
+class Row:
+    """One package that is being built now."""
+
+    package: str
+    phase: str
+    began: float
+    """When the phase began, in seconds since the epoch."""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    rows: tuple[Row, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many packages are in each state."""
+    total: int = 0
+    left: float | None = None
+    """Seconds to its expected end, if known."""
+
+
+class Ui(Protocol):
+    """What a verb may say."""
+
+    def step(self, package: str, phase: str) -> None: ...
+    def detail(self, text: str) -> None: ...
+    def run(self, progress: Progress | None) -> None: ...
+    def note(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
+    def error(self, lines: Iterable[str]) -> None: ...
+    def output(self, text: str) -> None: ...
+    def json(self, value: Any) -> None: ...
+    def contents(self, file: IO[bytes]) -> None: ...
+    def stream(self, data: bytes) -> None: ...
+    def close(self) -> None: ...
+
+
+def seconds(duration: float) -> str:
+    """A duration in words.
+
+    >>> seconds(0.4), seconds(4.26), seconds(125), seconds(7300)
+    ('0.4 s', '4.3 s', '2 min 05 s', '2 h 01 min')
+    """
+    if duration < 60:
+        return f"{duration:.1f} s"
+    minutes, rest = divmod(int(duration), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def dumps(value: Any) -> str:
+    """A value as every --json prints it: exact for programs, and safe on a terminal, for it is plain ASCII."""
+    return json.dumps(value, indent=2, default=str)

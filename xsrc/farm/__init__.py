@@ -1,0 +1,1 @@
+"""The stowed root: the places of its files, and the changes from one state to the next."""

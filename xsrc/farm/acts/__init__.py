@@ -1,0 +1,1 @@
+"""Stows and unstows, each in one change that can be resumed or taken back."""

@@ -1,0 +1,66 @@
+"""Plans a change of the farm: gathers the data for the plan, and refuses a change with conflicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from xsrc.core.errors import ConflictError, HostError
+from xsrc.core.pkgver import PkgVer
+from xsrc.core.session import Session
+from xsrc.farm.disk import links
+from xsrc.farm.disk.database import Farm
+from xsrc.farm.place import Act, Change, Class, Member, Op, Placed, made_member, skeleton_member
+from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, watched
+from xsrc.sandbox.disk.skeleton import skeleton
+
+
+def member(farm: Farm, pkgver: PkgVer) -> Member:
+    """A built package for the planner. Raises HostError if the database does not know it."""
+    found = farm.member(pkgver)
+    if found is None:
+        raise HostError(f"{pkgver}: the farm's database has no record of it", hint=f"xsrc build -f {pkgver.name}")
+    return found
+
+
+def plan_change(
+    session: Session, farm: Farm, request: StowRequest, come: Iterable[Member] = (), gone: Iterable[str] = ()
+) -> StowPlan:
+    """The plan of a request against the stowed packages and the disk; `others` are filled in here.
+
+    `come` and `gone` (by name) are parts of the same change that are done, but not in the database yet.
+    Raises TemplateError for a bad skeleton, and OSError.
+    """
+    records = farm.records()
+    names = {*gone, *(m.name for m in (*request.add, *request.drop, *come))}
+    ruled = tuple(m for m in farm.ruled() if m.name not in names)
+    paths = affected(replace(request, others=ruled), records)
+    others = [*farm.sharers(paths, names), *(made_member(farm.made()),)]
+    shared = (entry for path, entry in skeleton(session.tree).items() if path in paths)
+    others = [m for m in (*others, skeleton_member(shared)) if m.name not in names]
+    others += [replace(m, entries=tuple(e for e in m.entries if e.path in paths)) for m in come]
+    whole = replace(request, others=tuple(others))
+    every, hashed = watched(paths, (*whole.add, *whole.drop, *whole.others), adopt=whole.adopt)
+    return plan_stow(whole, links.survey(session.masterdir.root, every, hashed), records)
+
+
+def refuse_conflicts(plan: StowPlan, what: str, *, adopt: bool = True) -> None:
+    """Raise ConflictError that names every conflict and both owners, if there is any."""
+    if plan.conflicts:
+        lines = [f"  {conflict}" for conflict in plan.conflicts[:50]]
+        lines += [f"  … and {len(plan.conflicts) - 50} more"] if len(plan.conflicts) > 50 else []
+        hint = "xsrc owner PATH says more about one of them"
+        if not adopt and all(conflict.stranger for conflict in plan.conflicts):
+            hint = "move them away, or let them stand aside with --adopt"
+        raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)
+
+
+def change_of(plan: StowPlan, why: str, base: Change) -> Change:
+    """A change with the results of its plan."""
+    return replace(base, why=why, ops=(*base.ops, *plan.ops), conf=plan.conf, aside=plan.aside)
+
+
+def bringing(pkgver: str, build: str, former: str) -> Op:
+    """The operation that moves a build of a pkgver into its place."""
+    new, old = (Placed(pkgver, pkgver, Class.DIR, which) for which in (build, former))
+    return Op(Act.BRING, new, old)

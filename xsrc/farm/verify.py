@@ -1,0 +1,147 @@
+"""Checks a stowed root: its links against the stowed packages, its destdirs against their manifests; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from xsrc.core.paths import OURS, is_ours
+from xsrc.farm.accounts import merged
+from xsrc.farm.alternatives import links_of
+from xsrc.farm.place import ACCOUNTS, MERGED, NEW, ORIG, Class, Found, Member, Placed, Records
+from xsrc.farm.stow import desired, stands
+from xsrc.store.manifest import Entry, Kind
+
+_USERS = ("boot", "dev", "home", "media", "mnt", "proc", "root", "run", "sys", "tmp", "var", "lost+found")
+LEFT_OUT = frozenset((*_USERS, *OURS))
+"""Places of the root that belong to the user, or that xsrc manages by other means."""
+
+
+class Damage(Enum):
+    """The kinds of damage, each with its remedy."""
+
+    MISSING = "missing"
+    DRIFT = "drift"
+    DANGLING = "dangling"
+    MODE = "mode"
+    LINES = "lines"
+    WRITTEN = "written"
+    """A file of a sealed destdir differs from the build."""
+    GONE = "gone"
+    """A file of a sealed destdir, or the whole destdir, is missing."""
+    EXTRA = "extra"
+    """A sealed destdir has a file that was not built."""
+    ALIEN = "alien"
+    CHANGED = "changed"
+    """A copied file that its user changed."""
+
+    @property
+    def grave(self) -> bool:
+        """Whether it needs repair: strangers' files and changed copies are as their users want them."""
+        return self not in (Damage.ALIEN, Damage.CHANGED)
+
+    @property
+    def in_destdir(self) -> bool:
+        """Whether only another build can repair it."""
+        return self in (Damage.WRITTEN, Damage.GONE, Damage.EXTRA)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One damage that was found."""
+
+    path: str
+    trouble: Damage
+    owner: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.trouble.value:8} /{self.path}"
+            + f": {self.owner}" * bool(self.owner)
+            + f": {self.text}" * bool(self.text)
+        )
+
+
+def expected(members: Iterable[Member], records: Records) -> dict[str, Placed]:
+    """The wanted state of every path of the root: of all stowed packages, the skeleton and files of triggers."""
+    stowed = tuple(members)
+    places = desired(stowed, links_of(stowed, records.choices))
+    for path, placed in records.aside.items():
+        places[path + ORIG] = placed
+    for path, conf in records.conf.items():
+        if conf.beside is not None:
+            places[path + NEW] = conf.beside
+    return places
+
+
+def compare_root(
+    members: Iterable[Member], records: Records, disk: Mapping[str, Found], sources: Mapping[str, tuple[int, int]]
+) -> list[Finding]:
+    """The damage of the root.
+
+    `disk` is its whole state. `sources` has device and inode of the files in destdirs that links and hard links of the
+    root lead to, by their path below the masterdir.
+    """
+    stowed = tuple(members)
+    places = expected(stowed, records)
+    looked_at = [path for path in places if path not in LEFT_OUT and path not in MERGED and not is_ours(path)]
+    found = [one for path in sorted(looked_at) if (one := _place(places[path], records, disk.get(path), sources))]
+    for path, lines in merged(stowed).items():
+        there = disk[path].text.splitlines() if path in disk else []
+        found += [
+            Finding(path, Damage.LINES, ACCOUNTS, line)
+            for line in lines.splitlines()
+            if line.partition(":")[0] not in {other.partition(":")[0] for other in there}
+        ]
+    known = {*places, *merged(stowed), *records.conf}
+    found += [Finding(path, Damage.ALIEN, "", disk[path].kind) for path in disk.keys() - known if path not in LEFT_OUT]
+    return sorted(found, key=lambda one: (one.path, one.trouble.value))
+
+
+def _place(
+    placed: Placed, records: Records, found: Found | None, sources: Mapping[str, tuple[int, int]]
+) -> Finding | None:
+    path, owner = placed.path, placed.owner
+    if placed.how is Class.THEIRS:
+        return None if found else Finding(path + ORIG, Damage.MISSING, "", "a file that was adopted")
+    if path in records.conf:
+        return Finding(path, Damage.CHANGED, owner, "by its user")
+    if found is None:
+        return Finding(path, Damage.MISSING, owner)
+    if placed.how is Class.COPY and found.kind in ("file", "link") and not stands(placed, found):
+        return Finding(path, Damage.CHANGED, owner, "by its user")
+    if placed.how is Class.LINK and stands(placed, found) and placed.text.rpartition("../")[2] not in sources:
+        return Finding(path, Damage.DANGLING, owner, placed.text)
+    if not stands(placed, found):
+        now = f"is a {found.kind}" + (f" to {found.text}" if found.kind == "link" else "")
+        return Finding(path, Damage.DRIFT, owner, f"{now}, is to be a {placed.how.value}")
+    if placed.how is Class.HARD and (inode := sources.get(placed.source)) not in (None, found.inode):
+        same = inode is not None and inode[0] == found.inode[0]
+        return Finding(path, Damage.DRIFT, owner, "is another file than its destdir's") if same else None
+    if placed.how is Class.DIR and found.mode & 0o700 != 0o700:
+        return Finding(path, Damage.MODE, owner, f"is {found.mode:04o}: the farm cannot get in")
+    if placed.how is Class.COPY and found.mode != (placed.mode & 0o777 | 0o200):
+        return Finding(path, Damage.CHANGED, owner, f"its mode, to {found.mode:04o}")
+    return None
+
+
+def compare_destdir(pkgver: str, wanted: Iterable[Entry], there: Iterable[Entry]) -> list[Finding]:
+    """The damage of a sealed destdir; an empty checksum is not compared."""
+    found = []
+    want, have = {e.path: e for e in wanted}, {e.path: e for e in there}
+    for path in sorted(want.keys() | have.keys()):
+        one, other = want.get(path), have.get(path)
+        where = f"pkg-destdir/{pkgver}/{path}"
+        if one is None or other is None:
+            found.append(Finding(where, Damage.EXTRA if one is None else Damage.GONE, pkgver))
+        elif one.kind is not other.kind or one.target != other.target:
+            found.append(Finding(where, Damage.WRITTEN, pkgver, f"is a {other.kind.value} {other.target}".rstrip()))
+        elif one.kind is Kind.FILE and other.sha256 and one.sha256 != other.sha256:
+            found.append(Finding(where, Damage.WRITTEN, pkgver, "its content was changed"))
+        elif one.kind is not Kind.LINK and other.mode != one.mode & 0o555:
+            found.append(
+                Finding(where, Damage.MODE, pkgver, f"is {other.mode:04o}, was sealed as {one.mode & 0o555:04o}")
+            )
+    return found

@@ -1,1 +1,0 @@
-"""Decisions: model in, model out; pure."""

@@ -1,0 +1,1 @@
+"""Runs of builds, and the pages about them."""

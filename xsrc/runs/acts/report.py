@@ -1,0 +1,93 @@
+"""Writes the report: the newest run, those before it, and each package."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from xsrc.core.layout import Masterdir
+from xsrc.core.phase import ORDER
+from xsrc.runs.disk.journal import Journal
+from xsrc.runs.disk.pages import copy_assets, files, write_page
+from xsrc.runs.package_page import package_page
+from xsrc.runs.run import Expected, Run
+from xsrc.runs.run_page import run_file, run_page
+
+RUNS = 20
+"""Runs that have a page and a line in the list."""
+
+
+def write_report(
+    masterdir: Masterdir,
+    journal: Journal,
+    run: Run,
+    now: float,
+    *,
+    expected: Mapping[str, Expected] | None = None,
+    since: Run | None = None,
+) -> Path:
+    """Write the page of a run, also while it goes on; return the path of the site's first page. Raises OSError.
+
+    `now` is in seconds since the epoch. `since` is the run as it was written last: also write the pages of packages
+    whose records have changed since. Without it, write the pages of all packages of the journal; this may take seconds.
+    """
+    site = Site(masterdir, journal)
+    site.prepare()
+    pages = site.pages | {run.number}
+    before = {job.name: job for job in since.jobs} if since else {}
+    site.write_packages([job.name for job in run.jobs if before.get(job.name) != job] if since else None, pages)
+    site.write_run(run, now, expected or {}, pages)
+    return site.make_first(run.number)
+
+
+class Site:
+    """The report on disk, as it is at construction; methods raise OSError."""
+
+    def __init__(self, masterdir: Masterdir, journal: Journal, folder: Path | None = None) -> None:
+        self.journal = journal
+        self.folder = folder or masterdir.db / "report"
+        self.log_folder = masterdir.db / "logs"
+        self.tallies = journal.tallies(RUNS)
+        self.runs = [tally.number for tally in self.tallies]
+
+    @cached_property
+    def logs(self) -> dict[str, tuple[str, ...]]:
+        """The phases that left a log, by pkgver."""
+        found = {pkgver: files(self.log_folder / pkgver, ".log") for pkgver in files(self.log_folder, "")}
+        return {pkgver: tuple(p.value for p in ORDER if p.value in phases) for pkgver, phases in found.items()}
+
+    @property
+    def to_logs(self) -> str:
+        """The relative path from the site to the logs."""
+        return os.path.relpath(self.log_folder.resolve(), self.folder.resolve())
+
+    @property
+    def pages(self) -> set[int]:
+        """The numbers of runs that have a page."""
+        return {number for number in self.runs if (self.folder / run_file(number)).exists()}
+
+    def prepare(self) -> None:
+        """Make the folders and the shared files of all pages. Raises OSError."""
+        (self.folder / "package").mkdir(parents=True, exist_ok=True)
+        copy_assets(self.folder)
+
+    def write_packages(self, names: Iterable[str] | None, pages: set[int]) -> None:
+        """Write the pages of packages, or of all if none are named. Raises OSError."""
+        for name, builds in self.journal.history(names).items():
+            text = package_page(name, builds, logs=self.logs, to_logs=self.to_logs, pages=pages)
+            write_page(self.folder / "package" / f"{name}.html", text)
+
+    def write_run(self, run: Run, now: float, expected: Mapping[str, Expected], pages: set[int]) -> None:
+        """Write the page of a run. Raises OSError."""
+        others = [tally for tally in self.tallies if tally.number != run.number]
+        known = files(self.folder / "package", ".html")
+        text = run_page(*(run, others, expected, now), logs=self.logs, to_logs=self.to_logs, known=known, pages=pages)
+        write_page(self.folder / run_file(run.number), text)
+
+    def make_first(self, number: int) -> Path:
+        """Make the page of a run the first page of the site; return its path. Raises OSError."""
+        first = self.folder / "index.html"
+        write_page(first, (self.folder / run_file(number)).read_text())
+        return first

@@ -1,0 +1,1 @@
+"""Finds the helpers of a session."""

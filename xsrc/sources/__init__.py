@@ -1,0 +1,1 @@
+"""Distfiles: their addresses, and which members of an archive may pass."""

@@ -1,0 +1,1 @@
+"""Fetches distfiles, and reads archives and git repositories."""

@@ -1,0 +1,1 @@
+"""Packages as trees of files: the content, needs and outcome of a sealed destdir."""

@@ -1,0 +1,1 @@
+"""Scans, seals and splits destdirs."""

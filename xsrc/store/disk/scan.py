@@ -1,0 +1,274 @@
+"""Reads the destdir of a build; never follows a link, whatever a build planted.
+
+Every step goes by `walk`; names are never joined to paths that the kernel would resolve again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xsrc.core.errors import BuildFailed
+from xsrc.core.paths import CONTROLS, is_ours
+from xsrc.core.settings import Limits
+from xsrc.store import elf
+from xsrc.store.digest import libraries
+from xsrc.store.disk.seal import BEYOND, _Links
+from xsrc.store.manifest import FILES, PROPS, Entry, Kind, Manifest, kept_mode
+from xsrc.unix.walk import Item, Walk, changed, held
+
+_LEAKS = (b"/pkg-destdir/",)
+_LISTS = (FILES, PROPS, f".{PROPS}")
+"""Files at the top of a destdir that are written next; a link there would lead the writer away."""
+_CHUNK = 1 << 20
+_ZEROS = bytes(_CHUNK)
+_USUAL = Limits()
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_LINKED = re.compile(r"usr/lib/(lib[^/]+\.so(?:\.[^/]*)?)")
+"""Where the linker looks, and what it takes for a library."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A destdir as it was found."""
+
+    manifest: Manifest
+    requires: tuple[str, ...]
+    """Sonames that its files need and no library of its own has."""
+    provides: tuple[str, ...]
+    """Sonames of its own libraries; where one has none, the names that it is found by."""
+    placed: tuple[str, ...] = ()
+    """Programs that ask for their own place: through a link they would find their destdir, without neighbours."""
+    elves: Mapping[str, elf.Elf] = field(default_factory=dict)
+    """Its ELF files, by path."""
+    closed: Mapping[str, int] = field(default_factory=dict)
+    """Paths that others than their owner could write, with this mode; the manifest has them without this right."""
+
+    def of(self, entries: Iterable[Entry]) -> Scan:
+        """The same of some of its paths."""
+        manifest = Manifest.of(entries)
+        elves = {e.path: self.elves[e.path] for e in manifest.entries if e.path in self.elves}
+        placed = tuple(path for path in self.placed if path in elves)
+        return Scan(manifest, *_sonames(manifest.entries, elves), placed, elves)
+
+
+def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Iterable[tuple[str, int]] = ()) -> Scan:
+    """The manifest of a destdir and the libraries that it needs and provides; messages call it `what`.
+
+    Only the owner may write a file of a package, except with the modes of `open_modes`, each for a glob.
+
+    Raises BuildFailed that names every path which no package may have: devices, FIFOs, sockets, names that are not
+    UTF-8, links and strings that lead into a build's own directories. Raises BuildFailed for the first path that is too
+    long, changes meanwhile, or exceeds `limits`. Raises OSError.
+    """
+    entries: list[Entry] = []
+    files = _Files(what or destdir.name, limits)
+    placed: list[str] = []
+    elves: dict[str, elf.Elf] = {}
+    bad: list[str] = []
+    closed: dict[str, int] = {}
+    links = _Links()
+    with Walk(destdir) as at:
+        for item in at.items():
+            if item.name == ".":
+                continue
+            mode = stat.S_IMODE(item.status.st_mode)
+            links.see(item)
+            files.see(item)
+            if problem := _unwritable(item.path, "name"):
+                bad.append(f"  /{item.path!a}: {problem}")
+                continue
+            if is_ours(item.path) or item.path.partition("/")[0] in _LISTS:
+                bad.append(f"  /{item.path}: a place of xsrc itself")
+            if not stat.S_ISLNK(item.status.st_mode) and (kept := kept_mode(item.path, mode, open_modes)) != mode:
+                closed[item.path], mode = mode, kept
+            if stat.S_ISDIR(item.status.st_mode):
+                entries.append(Entry(item.path, Kind.DIR, mode))
+            elif stat.S_ISLNK(item.status.st_mode):
+                target = os.readlink(item.name, dir_fd=item.parent)
+                if problem := _unwritable(target, "text"):
+                    bad.append(f"  /{item.path}: a link to {target!a}: {problem}")
+                elif target.startswith(("/pkg-destdir/", "/pkg-builddir/")):
+                    bad.append(f"  /{item.path}: a link to {target}, which is nowhere but in its own build")
+                entries.append(Entry(item.path, Kind.LINK, 0o777, target=target))
+            elif stat.S_ISREG(item.status.st_mode):
+                digest, leak, found, asks = files.read(item)
+                if leak:
+                    bad.append(f"  /{item.path}: holds the string {leak}…, a path of its own build")
+                if found and any(_unwritable(name, "name") for name in (found.soname, *found.needed)):
+                    bad.append(f"  /{item.path}: it names a library in characters that no property list can hold")
+                elif found:
+                    elves[item.path] = found
+                    placed += [item.path] if found.interpreter and (asks or found.from_origin) else []
+                inode = item.status.st_ino if item.status.st_nlink > 1 else 0
+                entries.append(Entry(item.path, Kind.FILE, mode, item.status.st_size, digest, inode=inode))
+            else:
+                bad.append(f"  /{item.path}: neither a file, a link nor a directory")
+    bad += [f"  /{path!a}: {BEYOND}" for path in links.beyond()]
+    if bad:
+        raise _refused(what or destdir.name, bad)
+    manifest = Manifest.of(_numbered(entries))
+    return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves, closed)
+
+
+def _refused(what: str, bad: Iterable[str]) -> BuildFailed:
+    """The error that names every path which no package may have."""
+    hint = "mend it in [phases] post_install, or leave it out by [install] remove"
+    return BuildFailed(f"{what}: what it installed cannot be a package", detail=bad, hint=hint)
+
+
+def _sonames(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a package needs and what it provides.
+
+    If a library has no soname, the linker records the name by which it found the library (ld(1), -soname).
+    """
+    provides = {found.soname for found in elves.values()} - {""}
+    bare = [at for at, found in libraries(entries, elves) if found.role is elf.Role.LIBRARY and not found.soname]
+    provides.update(name[1] for name in map(_LINKED.fullmatch, bare) if name)
+    requires = {soname for found in elves.values() for soname in found.needed} - provides
+    return tuple(sorted(requires)), tuple(sorted(provides))
+
+
+def _unwritable(text: str, what: str) -> str:
+    """Why a text cannot stand in a manifest; empty when it can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"its {what} is not UTF-8"
+    return f"a character in its {what} that no property list can hold" if CONTROLS.search(text) else ""
+
+
+def _numbered(entries: list[Entry]) -> Iterator[Entry]:
+    """Inodes as small numbers in order of appearance, so that equal trees have equal manifests."""
+    numbers: dict[int, int] = {}
+    for entry in sorted(entries):
+        yield entry._replace(inode=numbers.setdefault(entry.inode, len(numbers) + 1)) if entry.inode else entry
+
+
+_Read = tuple[str, str, elf.Elf | None, bool]
+"""A file's sha256, a path of its build that it contains, its ELF data, and whether it asks for its own place."""
+
+
+class _Files:
+    """Reads the files of one destdir, each once however many names it has, as far as the limits go."""
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.name, self.limits = name, limits
+        self.count = self.bytes = 0
+        self.known: dict[tuple[int, int], _Read] = {}
+
+    def see(self, item: Item) -> None:
+        """Count one path; raises BuildFailed for the first that is beyond a limit, before it is read."""
+        status, limits = item.status, self.limits
+        self.count += 1
+        if limits.installed_members and self.count > limits.installed_members:
+            raise self.beyond(item, f"{limits.installed_members} paths (limits.installed_members)")
+        if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) not in self.known:
+            self.bytes += status.st_size
+            if limits.installed_mib and self.bytes > limits.installed_mib << 20:
+                raise self.beyond(item, f"{limits.installed_mib} MiB, with holes (limits.installed_mib)")
+
+    def beyond(self, item: Item, most: str) -> BuildFailed:
+        size = f", a file of {item.status.st_size >> 20} MiB" if stat.S_ISREG(item.status.st_mode) else ""
+        return BuildFailed(
+            f"{self.name}: with /{item.path}{size}, it has more than {most}",
+            hint="leave it out by [install] remove, or raise the limit in ~/.config/xsrc/config.toml: [limits]",
+        )
+
+    def read(self, item: Item) -> _Read:
+        """What one file is; raises BuildFailed when it changes meanwhile."""
+        inode = item.status.st_dev, item.status.st_ino
+        if item.status.st_nlink == 1:
+            return _file(item)
+        if inode not in self.known:
+            self.known[inode] = _file(item)
+        return self.known[inode]
+
+
+def _file(item: Item) -> _Read:
+    with _opened(item) as file:
+        status = os.fstat(file.fileno())
+        digest = hashlib.sha256()
+        leak, tail, head, size, asks = "", b"", b"", 0, False
+        for data in _pieces(file.fileno(), item.status.st_size):
+            head = head or data[:4]
+            size += len(data)
+            digest.update(data)
+            window = tail + data
+            leak = leak or next((text.decode() for text in _LEAKS if text in window), "")
+            asks = asks or (head == elf.MAGIC and b"/proc/self/exe" in window)
+            tail = data[-32:]
+        found = None
+        if head == elf.MAGIC:
+            file.seek(0)
+            reader = io.BufferedReader(file)
+            found = elf.read(reader)
+            reader.detach()  # else it closes the file
+        now = os.fstat(file.fileno())
+        if not size == item.status.st_size == now.st_size or _times(now) != _times(status):
+            raise changed(f"/{item.path}")
+        return digest.hexdigest(), leak, found, asks
+
+
+def _pieces(descriptor: int, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of a file, piece by piece; the holes of a sparse file are not read (lseek(2))."""
+    at = 0
+    while at < size:
+        data = min(size, _next(descriptor, at, os.SEEK_DATA, size))
+        for start in range(at, data, _CHUNK):
+            yield _ZEROS[: data - start]
+        at = data
+        end = min(size, _next(descriptor, data, os.SEEK_HOLE, size))
+        while at < end:
+            piece = os.pread(descriptor, min(_CHUNK, end - at), at)
+            if not piece:  # it was cut meanwhile
+                return
+            yield piece
+            at += len(piece)
+
+
+def _next(descriptor: int, at: int, kind: int, size: int) -> int:
+    """Where the next data, or the next hole, of a file begin; `size` where there is none."""
+    try:
+        return os.lseek(descriptor, at, kind) if at < size else size
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size
+        if error.errno == errno.EINVAL:  # a file system that knows no holes
+            return at if kind == os.SEEK_DATA else size
+        raise
+
+
+def _times(status: os.stat_result) -> tuple[int, int]:
+    return status.st_mtime_ns, status.st_ctime_ns
+
+
+def _opened(item: Item) -> io.FileIO:
+    """The very file that was looked at, to be read."""
+    try:
+        descriptor = os.open(item.name, _READ | os.O_NOFOLLOW, dir_fd=item.parent)
+    except PermissionError:
+        descriptor = _unlocked(item)
+    if not os.path.samestat(os.fstat(descriptor), item.status):
+        os.close(descriptor)
+        raise changed(f"/{item.path}")
+    return io.FileIO(descriptor)
+
+
+def _unlocked(item: Item) -> int:
+    """Open a file whose owner may not read it; its mode is what it was when this returns."""
+    with held(item.name, item.parent) as (thing, status):
+        if not os.path.samestat(status, item.status):
+            raise changed(f"/{item.path}")
+        os.chmod(thing, 0o600)
+        try:
+            return os.open(thing, _READ)
+        finally:
+            os.chmod(thing, stat.S_IMODE(item.status.st_mode))

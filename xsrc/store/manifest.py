@@ -1,0 +1,281 @@
+"""The files of a destdir as a value, and the two property lists beside them.
+
+Both lists have the shape of the xbps formats: xbps can read them and ignores our own keys.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import plistlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from xml.parsers.expat import ExpatError
+
+from xsrc.core.globs import matches
+from xsrc.core.outcome import UNKNOWN, Outcome
+from xsrc.core.paths import CONTROLS, Unsound, inside
+from xsrc.core.pkgver import RESERVED, PkgVer
+from xsrc.store.rules import NO_RULES, Rules
+
+FILES, PROPS = "files.plist", "props.plist"
+METADATA = frozenset({FILES, PROPS})
+"""Names at the top of a destdir that are about the package, not of it."""
+
+
+_UNREADABLE = (
+    plistlib.InvalidFileException,
+    ExpatError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
+
+
+def _loads(data: bytes) -> Any:
+    """Read a property list, only as XML: in the binary form, a few bytes can expand beyond all memory.
+
+    Raises the errors of _UNREADABLE, also for numbers that no property list can hold.
+    """
+    found = plistlib.loads(data, fmt=plistlib.FMT_XML)
+    queue: list[Any] = [found]
+    for value in queue:  # which grows meanwhile
+        if isinstance(value, dict):
+            queue += value.values()
+        elif isinstance(value, list):
+            queue += value
+        elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            raise ValueError("a number of more than 64 bits")
+    return found
+
+
+class Kind(enum.StrEnum):
+    """What a path is."""
+
+    FILE = "file"
+    LINK = "link"
+    DIR = "dir"
+
+
+class Entry(NamedTuple):
+    """One path of a destdir, relative to its root."""
+
+    path: str
+    kind: Kind
+    mode: int = 0o755
+    """Permission bits as they were installed, setuid and setgid included."""
+    size: int = 0
+    """Bytes."""
+    sha256: str = ""
+    target: str = ""
+    """The text of a link."""
+    inode: int = 0
+    """Equal and not 0 for the names of one hard-linked file."""
+
+
+def kept_mode(path: str, mode: int, open_modes: Iterable[tuple[str, int]]) -> int:
+    """The mode that a manifest has for a path: nobody but its owner can write it, except where a template says so.
+
+    `open_modes` are globs, each with the mode that a template gives to what it means.
+
+    >>> oct(kept_mode("usr/lib/x", 0o777, [])), oct(kept_mode("var/tmp", 0o1777, [("var/tmp", 0o1777)]))
+    ('0o755', '0o1777')
+    """
+    said = mode & 0o022 and any(mode == given and matches(path, (glob,)) for glob, given in open_modes)
+    return mode if said else mode & ~0o022
+
+
+def entry_of(path: str, kind: Kind, mode: int, size: int, sha256: str, target: str, inode: int) -> Entry:
+    """Return the entry that a record holds. Raises Unsound for an impossible one."""
+    if not (isinstance(mode, int) and 0 <= mode <= 0o7777 and isinstance(size, int) and size >= 0):
+        raise Unsound(f"{path!a}: want a mode and a size, got {mode!a} and {size!a}")
+    if not (isinstance(sha256, str) and isinstance(inode, int)):
+        raise Unsound(f"{path!a}: want a checksum and a number, got {sha256!a} and {inode!a}")
+    if not isinstance(target, str) or (target and not target.isprintable() and CONTROLS.search(target)):
+        raise Unsound(f"{path!a}: {target!a} is no text of a link")
+    return Entry(inside(path), kind, mode, size, sha256, target, inode)
+
+
+def _rooted(path: str) -> str:
+    if path[:1] != "/":
+        raise Unsound(f"{path!a} does not begin with /")
+    return path[1:]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Every path of a destdir, in order."""
+
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Manifest:
+        return cls(tuple(sorted(entries)))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, each inode once."""
+        seen: set[int] = set()
+        total = 0
+        for entry in self.entries:
+            if entry.kind is Kind.FILE and not (entry.inode and entry.inode in seen):
+                seen.add(entry.inode)
+                total += entry.size
+        return total
+
+    def render(self, conf_files: Iterable[str] = ()) -> bytes:
+        """The text of files.plist."""
+        conf = {path.lstrip("/") for path in conf_files}
+        lists: dict[str, list[dict[str, Any]]] = {"files": [], "conf_files": [], "links": [], "dirs": []}
+        for entry in self.entries:
+            item: dict[str, Any] = {"file": "/" + entry.path}
+            match entry.kind:
+                case Kind.FILE:
+                    item |= {"sha256": entry.sha256, "size": entry.size, "mode": f"{entry.mode:04o}"}
+                    if entry.inode:
+                        item["inode"] = entry.inode
+                    lists["conf_files" if entry.path in conf else "files"].append(item)
+                case Kind.LINK:
+                    lists["links"].append(item | {"target": entry.target})
+                case Kind.DIR:
+                    lists["dirs"].append(item | {"mode": f"{entry.mode:04o}"})
+        return plistlib.dumps({key: value for key, value in lists.items() if value})
+
+    @classmethod
+    def parse(cls, data: bytes) -> Manifest:
+        """Read files.plist. Raises ValueError for a bad one, and Unsound for a path that leaves the root."""
+        try:
+            lists = _loads(data)
+            entries = [
+                entry_of(
+                    _rooted(item["file"]),
+                    kind,
+                    int(item.get("mode", "0777"), 8),
+                    item.get("size", 0) if kind is Kind.FILE else 0,
+                    item.get("sha256", "") if kind is Kind.FILE else "",
+                    item.get("target", "") if kind is Kind.LINK else "",
+                    item.get("inode", 0) if kind is Kind.FILE else 0,
+                )
+                for key, kind in (
+                    ("files", Kind.FILE),
+                    ("conf_files", Kind.FILE),
+                    ("links", Kind.LINK),
+                    ("dirs", Kind.DIR),
+                )
+                for item in lists.get(key, [])
+            ]
+        except _UNREADABLE as error:
+            raise ValueError(f"not a files.plist: {error}") from error
+        return cls.of(entries)
+
+
+@dataclass(frozen=True)
+class Props:
+    """The record of one sealed destdir."""
+
+    pkgver: PkgVer
+    arch: str
+    key: str
+    """The build key; its pre-image stands in the farm's database and below `preimage`."""
+    inputs: str = ""
+    """The digest of the package's own inputs, without its dependencies."""
+    outcome: Outcome = UNKNOWN
+    """The outcome of the build."""
+    saw: Mapping[str, Outcome] = field(default_factory=dict)
+    """The outcome of each package in its build roots, by name, on the rungs that count for this package."""
+    short_desc: str = ""
+    license: str = ""
+    homepage: str = ""
+    maintainer: str = ""
+    size: int = 0
+    """Bytes installed."""
+    run_depends: tuple[str, ...] = ()
+    """Patterns: the declared ones and the packages whose libraries are needed."""
+    shlib_requires: tuple[str, ...] = ()
+    shlib_provides: tuple[str, ...] = ()
+    rules: Rules = NO_RULES
+    source: str = ""
+    """For a subpackage, the pkgver that it belongs to."""
+    options: Mapping[str, bool] = field(default_factory=dict)
+    build: Mapping[str, Any] = field(default_factory=dict)
+    """How it was built: base, mode, seconds a phase, SOURCE_DATE_EPOCH."""
+    preimage: str = field(default="", repr=False)
+
+    _LISTS = ("run_depends", "shlib_requires", "shlib_provides")
+    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "inputs", "preimage")
+
+    def render(self) -> bytes:
+        """The text of props.plist."""
+        props: dict[str, Any] = {
+            "pkgver": str(self.pkgver),
+            "pkgname": self.pkgver.name,
+            "version": f"{self.pkgver.version}_{self.pkgver.revision}",
+            "architecture": self.arch,
+            "installed_size": self.size,
+            "build-key": self.key,
+            "outcome": str(self.outcome),
+            "saw": {name: str(saw) for name, saw in sorted(self.saw.items())},
+            "build-options": dict(self.options),
+            "build": dict(self.build),
+        }
+        rules = self.rules.table()
+        props |= {name: rules.pop(name) for name in _XBPS if name in rules}
+        props |= {"rules": rules} if rules else {}
+        for name in (*self._LISTS, *self._TEXTS):
+            if value := getattr(self, name):
+                props[_PLIST.get(name, name)] = list(value) if isinstance(value, tuple) else value
+        return plistlib.dumps(props)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Props:
+        """Read props.plist. Raises ValueError for a bad one, and for a rule that leaves the root."""
+        try:
+            props = _loads(data)
+            rest: dict[str, Any] = {name: tuple(props.get(_PLIST.get(name, name), ())) for name in cls._LISTS}
+            rest |= {name: props.get(_PLIST.get(name, name), "") for name in cls._TEXTS}
+            pkgver = PkgVer.parse(props["pkgver"])
+            if pkgver.name in RESERVED:
+                raise Unsound(f"no package is named {pkgver.name}")
+            return cls(
+                pkgver=pkgver,
+                arch=props["architecture"],
+                key=props["build-key"],
+                outcome=Outcome.parse(props.get("outcome", "  ")),
+                saw={name: Outcome.parse(saw) for name, saw in props.get("saw", {}).items()},
+                size=props["installed_size"],
+                rules=Rules.of({**props.get("rules", {}), **{n: props[n] for n in _XBPS if n in props}}),
+                options=props.get("build-options", {}),
+                build=props.get("build", {}),
+                **rest,
+            )
+        except _UNREADABLE as error:
+            raise ValueError(f"not a props.plist: {error}") from error
+
+
+_XBPS = ("conf_files", "provides", "conflicts", "replaces")
+"""Rules that xbps knows by the same names."""
+_PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides", "inputs": "build-inputs"}
+
+
+def identity(props: Props, files: bytes) -> str:
+    """The id of a build among those of a pkgver: a digest of both its property lists without its history.
+
+    A second build from other inputs has the same id if its files, their times and its rules are the same.
+    """
+    told = Props(
+        props.pkgver,
+        props.arch,
+        "",
+        size=props.size,
+        run_depends=props.run_depends,
+        shlib_requires=props.shlib_requires,
+        shlib_provides=props.shlib_provides,
+        rules=props.rules,
+        source=props.source,
+        build=props.build,
+    )
+    return hashlib.sha256(hashlib.sha256(told.render()).digest() + hashlib.sha256(files).digest()).hexdigest()[:20]

@@ -1,1 +1,0 @@
-"""Build styles as data (the TOML files here) and how they become scripts; pure."""

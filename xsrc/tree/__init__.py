@@ -1,0 +1,1 @@
+"""Templates: their format, what they mean on one machine, and how they depend on each other."""

@@ -1,0 +1,1 @@
+"""Reads the templates that a command is about, and what they need."""

@@ -1,0 +1,211 @@
+"""What a person sees: steps, notes and errors on stderr, answers on stdout. No other module decides how they look.
+
+All output goes through here. It may come from a build, an archive, a template or another user, so this module makes
+all text visible (xsrc/core/visible.py), and no caller has to remember that.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import IO, TYPE_CHECKING, Any, TextIO
+
+from xsrc.core.ui import Progress, Ui, dumps, seconds
+from xsrc.core.visible import visible, visible_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+
+class PlainUi:
+    """One line for each thing said; no colour."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self.out, self.err = out, err
+
+    def _line(self, text: str) -> None:
+        self.out.flush()  # in one log, what was said before stands before
+        print(visible(text), file=self.err, flush=True)
+
+    def step(self, package: str, phase: str) -> None:
+        """A phase of a package begins; print it unless a table shows it."""
+        self._line(f"{package}: {phase}")
+
+    def detail(self, text: str) -> None:
+        """The progress of the phase; only a table shows it."""
+
+    def run(self, progress: Progress | None) -> None:
+        """The progress of a run (None: it is over); only a table shows it."""
+
+    def note(self, text: str) -> None:
+        """Something worth knowing."""
+        self._line(text)
+
+    def warn(self, text: str) -> None:
+        """Something that may be wrong."""
+        self._line(f"warning: {text}")
+
+    def error(self, lines: Iterable[str]) -> None:
+        """What went wrong."""
+        for line in lines:
+            self._line(line)
+
+    def output(self, text: str) -> None:
+        """A line of the answer."""
+        print(visible(text), file=self.out)
+
+    def json(self, value: Any) -> None:
+        """The answer, for a program."""
+        print(dumps(value), file=self.out)
+
+    def contents(self, file: IO[bytes]) -> None:
+        """A file as the answer: safe on a terminal, byte for byte in a pipe or a file. Raises OSError."""
+        if self.out.isatty():
+            for line in io.TextIOWrapper(file, encoding="utf-8", errors="replace"):
+                self.output(line.rstrip("\n"))
+        else:
+            self.out.flush()
+            shutil.copyfileobj(file, self.out.buffer)
+
+    def stream(self, data: bytes) -> None:
+        """The output of a build, as it comes."""
+        self.err.write(visible_text(data.decode(errors="replace")))
+        self.err.flush()
+
+    def close(self) -> None:
+        """Nothing more will be said."""
+        self.out.flush()
+
+
+_STYLES = {"error:": "bold red", "warning:": "bold yellow", "  hint:": "bold"}
+"""How the first word of a line is shown where there is colour."""
+
+
+class LiveUi(PlainUi):
+    """On a terminal: colour, and a live table of the running packages and of the progress of the run."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        super().__init__(out, err)
+        from rich.console import Console
+
+        self.console = Console(file=err, highlight=False, soft_wrap=True, emoji=False)
+        self.live: Live | None = None
+
+    def _line(self, text: str) -> None:
+        from rich.text import Text
+
+        line = visible(text)
+        styled = Text(line)  # not markup: whatever the text says, only the word below is styled
+        for word, style in _STYLES.items():
+            if line.startswith(word) or (word == "error:" and ": error:" in line):
+                start = line.index(word)
+                styled.stylize(style, start + len(word) - len(word.lstrip()), start + len(word))
+                break
+        self.console.print(styled)
+
+    def step(self, package: str, phase: str) -> None:
+        """Nothing: it is in the table."""
+
+    def run(self, progress: Progress | None) -> None:
+        if progress is None:
+            if self.live is not None:
+                self.live.update("")
+                self.live.stop()
+                self.live = None
+            return
+        if self.live is None:
+            from rich.live import Live
+
+            # it is drawn when it is told to be: a thread of its own would not outlive a fork
+            self.live = Live(console=self.console, auto_refresh=False, transient=True)
+            self.live.start()
+        self.live.update(table(progress, self.console), refresh=True)
+
+    def output(self, text: str) -> None:
+        self.run(None)
+        super().output(text)
+
+    def json(self, value: Any) -> None:
+        self.run(None)
+        super().json(value)
+
+    def contents(self, file: IO[bytes]) -> None:
+        self.run(None)
+        super().contents(file)
+
+    def stream(self, data: bytes) -> None:
+        self.console.out(visible_text(data.decode(errors="replace")), end="")
+
+    def close(self) -> None:
+        self.run(None)
+        self.out.flush()
+
+
+def table(progress: Progress, console: Console) -> RenderableType:
+    """The running packages, a line each, as many as fit; below them the counts and the expected end."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 2))
+    shown = progress.rows[: max(1, console.height - 3)]
+    for row in shown:
+        took = seconds(max(0.0, time.time() - row.began))
+        package, phase, detail = visible(row.package), visible(row.phase), visible(row.detail)
+        rows.add_row(Text(package, style="bold cyan"), Text(phase), Text(took, justify="right"), Text(detail))
+    words = [f"and {len(progress.rows) - len(shown)} more"] * (len(progress.rows) > len(shown))
+    if progress.total > 1:
+        words += [f"{count} {state}" for state, count in progress.counts.items() if count]
+        words += [f"about {seconds(progress.left)} left"] if progress.left is not None else []
+    return Group(rows, Text(", ".join(words), style="dim")) if words else rows
+
+
+class WorkerUi:
+    """The user interface of a worker: the parent process shows its messages."""
+
+    def __init__(self, say: Callable[[str, Any], None]) -> None:
+        self.say = say
+
+    def step(self, package: str, phase: str) -> None:
+        self.say("phase", phase)
+
+    def detail(self, text: str) -> None:
+        self.say("detail", text)
+
+    def run(self, progress: Progress | None) -> None:
+        """Nothing: a worker runs one package."""
+
+    def note(self, text: str) -> None:
+        self.say("note", text)
+
+    def warn(self, text: str) -> None:
+        self.say("warn", text)
+
+    def error(self, lines: Iterable[str]) -> None:
+        self.say("error", list(lines))
+
+    def output(self, text: str) -> None:
+        self.say("output", text)
+
+    def json(self, value: Any) -> None:
+        for line in dumps(value).split("\n"):
+            self.output(line)
+
+    def contents(self, file: IO[bytes]) -> None:
+        for line in io.TextIOWrapper(file, encoding="utf-8", errors="replace"):
+            self.output(line.rstrip("\n"))
+
+    def stream(self, data: bytes) -> None:
+        self.say("stream", data.decode(errors="replace"))
+
+    def close(self) -> None:
+        """Nothing: the worker's end says it."""
+
+
+def for_streams(live: bool) -> Ui:
+    """The user interface of this process's own streams."""
+    return LiveUi(sys.stdout, sys.stderr) if live else PlainUi(sys.stdout, sys.stderr)
