@@ -363,6 +363,56 @@ def test_the_test_of_the_door_leaves_the_rest_alone() -> None:
     assert not list(writes_past_the_door(ast.parse(text)))
 
 
+PAGES = sorted((TREE / "xsrc").rglob("*.j2"))
+ESCAPES_NOTHING = re.compile(
+    r"\|\s*safe\b|\bautoescape\b|\bMarkup\b"  # what switches escaping off
+    r"|=\s*\{[{%]"  # an attribute without quotes, that a space would end
+    r"|\bon\w+\s*=|\bstyle\s*="  # a language of its own, that escaping does not know
+    r"|<(?:script|style)\b[^>]*>[^<]"
+)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=[path.name for path in PAGES])
+def test_pages_are_escaped_by_their_templates(path: Path) -> None:
+    markup = re.sub(r"\{#.*?#\}|\{% set .*?%\}", "", path.read_text(), flags=re.S)
+    assert (hit := ESCAPES_NOTHING.search(markup)) is None, hit
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ x|safe }}",
+        "{{ x | safe }}",
+        "{% autoescape false %}",
+        "<a href={{ x }}>",
+        "<p onclick='{{ x }}'>",
+        '<p style="{{ x }}">',
+        "<script>{{ x }}</script>",
+    ],
+)
+def test_the_test_of_pages_sees_what_it_looks_for(text: str) -> None:
+    assert ESCAPES_NOTHING.search(text)
+
+
+def test_only_pictures_call_text_markup() -> None:
+    rows = []
+    for source in SOURCES:
+        for node in nodes(source, ast.Call):
+            assert isinstance(node, ast.Call)
+            if ast.unparse(node.func).endswith("Markup") and any(not isinstance(a, ast.Constant) for a in node.args):
+                rows.append(source)
+    assert PAGES
+    assert rows == ["xsrc/runs/svg.py"]
+
+
+def test_only_the_report_pays_for_templates_of_pages() -> None:
+    """Commands that write no page start without Jinja, which takes as long to import as they take to start."""
+    commands = {module(source) for source in SOURCES if source.startswith("xsrc/commands/")} - {"xsrc.commands.report"}
+    words = ("import importlib, sys", *(f"importlib.import_module({name!r})" for name in sorted(commands)))
+    code, said = run(sys.executable, "-c", "; ".join((*words, "sys.exit('jinja2' in sys.modules)")))
+    assert code == 0, said
+
+
 STARTS_PROCESSES = re.compile(
     r"os\.(?:fork|forkpty|system|popen|exec\w+|spawn\w+|posix_spawn\w*)$|pty\.(?:fork|spawn)$"
 )

@@ -1,12 +1,19 @@
-"""Pictures of runs as inline SVG; every mark has its words, and a class for its colour."""
+"""Pictures of runs as inline SVG; every mark has its words, and a class for its colour.
+
+A picture has thousands of marks and little text, so Python puts it together. What comes from outside passes `_safe`; no
+other module may call text markup.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 
+from markupsafe import Markup, escape
+
+from xsrc.core.visible import visible
 from xsrc.runs.run import JobRecord, State
-from xsrc.runs.text import ORDER, anchor, duration, escape, style
+from xsrc.runs.text import ORDER, anchor, duration, style
 
 WIDTH = 1200.0
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -16,7 +23,16 @@ _ROOM = 16
 """The height of the axis."""
 
 
-def progress(counts: Mapping[State, int]) -> str:
+def _safe(text: str) -> str:
+    """Any text as the text of an element or of an attribute, with what it hides made visible."""
+    return str(escape(visible(text)))
+
+
+def _drawn(text: str) -> Markup:
+    return Markup(text)  # noqa: S704 # a picture of this module, in which all that is foreign is safe already
+
+
+def progress(counts: Mapping[State, int]) -> Markup:
     """One bar, parted by state."""
     total = sum(counts.values()) or 1
     words = ", ".join(f"{counts[state]} {state}" for state in ORDER if counts.get(state))
@@ -37,9 +53,9 @@ def progress(counts: Mapping[State, int]) -> str:
                 f"<title>{count} {state}</title></rect>"
             )
             x += width
-    return (
+    return _drawn(
         f'<svg class="progress" viewBox="0 0 {WIDTH:.0f} 12" preserveAspectRatio="none" role="img" '
-        f'aria-label="{words}">{"".join(parts)}</svg>\n'
+        f'aria-label="{words}">{"".join(parts)}</svg>'
     )
 
 
@@ -85,11 +101,11 @@ def _axis(span: float, height: float) -> str:
     return "".join(marks)
 
 
-def gantt(jobs: Sequence[JobRecord], began: float, last: float) -> str:
+def gantt(jobs: Sequence[JobRecord], began: float, last: float) -> Markup:
     """What each worker did when; "" where nothing ran. `last` is when the run ended, or now."""
     rows = lanes(jobs, last)
     if not rows:
-        return ""
+        return Markup("")
     span = max(last - began, *(ended - began for row in rows for _, _, ended in row), 0.1)
     height = 20.0 if len(rows) <= 16 else 12.0 if len(rows) <= 64 else 4.0
     total = height * len(rows)
@@ -104,23 +120,22 @@ def gantt(jobs: Sequence[JobRecord], began: float, last: float) -> str:
                 continue
             label = ""
             if height > 8 and len(job.name) * _LETTER + 6 <= width:
-                label = f'<text x="{x + 4:.1f}" y="{y + height / 2 + 4:.1f}">{escape(job.name)}</text>'
+                label = f'<text x="{x + 4:.1f}" y="{y + height / 2 + 4:.1f}">{_safe(job.name)}</text>'
             parts.append(
-                f'<a href="{anchor(job.name)}"><rect class="{style(job.state)}" x="{x:.1f}" y="{y + 1:.1f}" '
+                f'<a href="{_safe(anchor(job.name))}"><rect class="{style(job.state)}" x="{x:.1f}" y="{y + 1:.1f}" '
                 f'width="{max(width - 0.6, 0.6):.1f}" height="{height - 2:.0f}">'
-                f"<title>{escape(job.name)}: {job.state}, {duration(end - start)}</title></rect>{label}</a>"
+                f"<title>{_safe(job.name)}: {job.state}, {duration(end - start)}</title></rect>{label}</a>"
             )
         for state, paths in thin.items():
             parts.append(f'<path class="{style(state)}" stroke-width="{height - 2:.0f}" d="{"".join(paths)}"/>')
-    return (
-        f'<div class="wide" tabindex="0" role="group" aria-label="Jobs by worker over time">'
+    return _drawn(
         f'<svg class="gantt" viewBox="0 0 {WIDTH:.0f} {total + _ROOM:.0f}" role="img" '
         f'aria-label="{sum(map(len, rows))} jobs in {len(rows)} lanes over {duration(span)}">'
-        f"{_axis(span, total)}{''.join(parts)}</svg></div>\n"
+        f"{_axis(span, total)}{''.join(parts)}</svg>"
     )
 
 
-def plot(builds: Sequence[tuple[int, JobRecord]]) -> str:
+def plot(builds: Sequence[tuple[int, JobRecord]]) -> Markup:
     """Seconds of each build of a package, oldest first, as bars."""
     high, top = 160.0, max([job.took for _, job in builds] + [0.1])
     step = min((WIDTH - 60) / max(len(builds), 1), 60.0)
@@ -142,8 +157,7 @@ def plot(builds: Sequence[tuple[int, JobRecord]]) -> str:
         if step >= 18:
             mark = " ✗" if job.state is State.FAILED else ""
             bars.append(f'<text x="{x + step / 2:.1f}" y="{high + 12:.0f}" text-anchor="middle">{run}{mark}</text>')
-    return (
-        f'<div class="wide" tabindex="0" role="group" aria-label="Build times">'
+    return _drawn(
         f'<svg class="plot" viewBox="0 0 {WIDTH:.0f} {high + _ROOM:.0f}" role="img" '
-        f'aria-label="Seconds of {len(builds)} builds, by run">{"".join(lines)}{"".join(bars)}</svg></div>\n'
+        f'aria-label="Seconds of {len(builds)} builds, by run">{"".join(lines)}{"".join(bars)}</svg>'
     )

@@ -1,12 +1,10 @@
-"""Words of the report: times, sizes, states; and makes any text safe to show."""
+"""Words of the report: times, sizes, states, addresses. None of them is markup."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from html import escape as escape_markup
 from urllib.parse import quote
 
-from xsrc.core.visible import visible
 from xsrc.runs.run import State
 
 ORDER = (
@@ -44,10 +42,9 @@ def size(count: int) -> str:
     return f"{mib / 1024:.1f} GiB" if mib >= 1000 else f"{mib:.0f} MiB" if mib >= 10 else f"{mib:.1f} MiB"
 
 
-def moment(at: float) -> str:
-    """A point in time as an element that programs can read, in UTC."""
-    when = datetime.fromtimestamp(at, UTC)
-    return f'<time datetime="{when:%Y-%m-%dT%H:%M:%SZ}">{when:%Y-%m-%d %H:%M:%S} UTC</time>'
+def moment(at: float) -> datetime:
+    """A point in time in UTC."""
+    return datetime.fromtimestamp(at, UTC)
 
 
 def style(state: State) -> str:
@@ -59,18 +56,13 @@ def style(state: State) -> str:
     return f"s-{state.value.replace(' ', '-')}"
 
 
-def escape(text: str) -> str:
-    """Any text as the text of an element or of an attribute, with what it hides made visible.
-
-    >>> escape("<a> \\x1b \\u202e")
-    '&lt;a&gt; \\\\x1b \\\\u202e'
-    """
-    return escape_markup(visible(text))
-
-
 def reference(path: str) -> str:
-    """A relative path as an attribute's text."""
-    return escape(quote(path, errors="replace"))
+    """A relative path as an address.
+
+    >>> reference("a+b/c d")
+    'a%2Bb/c%20d'
+    """
+    return quote(path, errors="replace")
 
 
 def anchor(name: str) -> str:
@@ -78,14 +70,6 @@ def anchor(name: str) -> str:
     return f"#p-{reference(name)}"
 
 
-def document(title: str, body: str, *, top: str = "", head: str = "") -> str:
-    """A whole page; `top` leads from it to the folder of the site."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>{escape(title)}</title>\n"
-        '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; script-src 'self' file:; style-src 'self' file:\">\n"
-        f'<link rel="stylesheet" href="{top}report.css">\n<script src="{top}report.js"></script>\n{head}'
-        f"</head>\n<body>\n{body}</body>\n</html>\n"
-    )
+def run_file(number: int) -> str:
+    """The name of a run's page."""
+    return f"run-{number}.html"

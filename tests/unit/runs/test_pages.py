@@ -7,11 +7,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from jinja2 import UndefinedError
 
 from tests.unit.records import EVIL, large, small
+from xsrc.core.visible import visible, visible_text
+from xsrc.runs.disk.pages import render
 from xsrc.runs.package_page import package_page
 from xsrc.runs.run import Expected, JobRecord, Run, State, Tally
 from xsrc.runs.run_page import run_page
@@ -45,7 +49,8 @@ class Parsed(HTMLParser):
 def page_of(run: Run, now: float | None = None, **more: object) -> str:
     given = {"logs": LOGS, "to_logs": "../logs", "known": ["zlib"], "pages": [6, run.number]} | more
     when = now if now is not None else run.began + 97
-    return run_page(run, [Tally.of(small(6)), Tally.of(small(5))], {"curl": Expected(30.0, 0)}, when, **given)  # type: ignore[arg-type]
+    earlier, expected = [Tally.of(small(6)), Tally.of(small(5))], {"curl": Expected(30.0, 0)}
+    return render(run_page(run, earlier, expected, when, **given))  # type: ignore[arg-type]
 
 
 def evil_run() -> Run:
@@ -56,8 +61,8 @@ def evil_run() -> Run:
 def pages() -> Iterator[str]:
     run = evil_run()
     logs = {run.jobs[0].pkgver: (EVIL,)}
-    yield run_page(run, [Tally.of(run)], {}, 4.0, logs=logs, to_logs="../logs", known=[EVIL], pages=[1])
-    yield package_page(EVIL, [(1, run.jobs[0])], logs=logs, to_logs="../logs", pages=[1])
+    yield render(run_page(run, [Tally.of(run)], {}, 4.0, logs=logs, to_logs="../logs", known=[EVIL], pages=[1]))
+    yield render(package_page(EVIL, [(1, run.jobs[0])], logs=logs, to_logs="../logs", pages=[1]))
 
 
 @pytest.mark.parametrize("page", list(pages()), ids=["run", "package"])
@@ -68,6 +73,56 @@ def test_all_text_is_escaped(page: str) -> None:
     for tag, attrs in parsed.elements:
         assert not [name for name in attrs if name.startswith("on") or name == "style"], tag
         assert "'" not in "".join(attrs), "a quote ended a value"
+
+
+HIDDEN = "\x1b]0;x\x07\u202e\udcff\n"
+
+
+def with_one_odd(field: str, text: str) -> Iterator[str]:
+    """The pages that show a field, of a run in which nothing but that field is odd."""
+    given: dict[str, Any] = {field: text} if field not in ("command", "phase of a log") else {}
+    job = JobRecord("a", "a-1_1", State.FAILED, "build", 1.0, 2.0, {"build": 1.0}, 1 << 20, "why", "what", "b")
+    job = replace(job, **given)
+    if field == "phase of a log":
+        job = replace(job, seconds={text: 1.0})
+    run = Run(1, 1.0, 3.0, text if field == "command" else "build a", 1, State.FAILED, (job,))
+    logs = {job.pkgver: tuple(job.seconds)}
+    yield render(run_page(run, [Tally.of(run)], {}, 4.0, logs=logs, to_logs="../logs", known=["a"], pages=[1]))
+    if field not in ("command", "because", "phase"):
+        yield render(package_page(job.name, [(1, job)], logs=logs, to_logs="../logs", pages=[1]))
+
+
+@pytest.mark.parametrize("text", [EVIL, HIDDEN], ids=["markup", "hidden"])
+@pytest.mark.parametrize(
+    "field", ["command", "name", "pkgver", "phase", "error", "because", "reason", "phase of a log"]
+)
+def test_each_text_is_escaped(field: str, text: str) -> None:
+    for page in with_one_odd(field, text):
+        parsed = Parsed(page)
+        assert visible(text) in parsed.text
+        assert len(parsed.all("script")) == 1
+        assert visible_text(page) == page
+        assert not [name for _, attrs in parsed.elements for name in attrs if not re.fullmatch(r"[a-zA-Z0-9-]+", name)]
+
+
+def test_a_way_to_the_logs_is_an_address() -> None:
+    """Their folder is named by whoever made the masterdir."""
+    run = evil_run()
+    logs = {run.jobs[0].pkgver: (EVIL,)}
+    for page in (
+        run_page(run, [], {}, 4.0, logs=logs, to_logs='../a"b#c', known=[EVIL]),
+        package_page(EVIL, [(1, run.jobs[0])], logs=logs, to_logs='../a"b#c'),
+    ):
+        links = [link for link in Parsed(render(page)).links() if link.endswith(".log")]
+        assert links
+        assert all("../a%22b%23c/" in link for link in links)
+
+
+def test_a_page_that_says_less_than_its_template_wants_is_an_error() -> None:
+    page = package_page("zlib", [(7, small().jobs[0])], logs=LOGS, to_logs="../logs")
+    del page.__dict__["phases"]
+    with pytest.raises(UndefinedError, match="phases"):
+        render(page)
 
 
 def test_links_of_a_run_have_targets() -> None:
@@ -92,7 +147,7 @@ def test_what_the_table_says() -> None:
     assert '<td class="n" data-v="65.00" title="1:05">65.0' in rows["cmake"]
     assert f'data-v="{2200 << 20}">2.1 GiB' in rows["cmake"]
     assert 'because of <a href="#p-gtk%2B3">gtk+3</a>' in rows["gimp"]
-    assert "&#x27;gdk/&lt;x11&gt;.c&#x27;" in rows["gtk+3"]
+    assert "&#39;gdk/&lt;x11&gt;.c&#39;" in rows["gtk+3"]
     assert next(iter(rows)) == "gtk+3", "what failed comes first"
     heads = re.findall(r'<th scope="col">([^<]*)', page.split("</thead>")[0])
     assert heads == ["package", "version", "state", "phase", "seconds", "peak memory", "reason", "log"]
@@ -128,7 +183,7 @@ def test_a_running_job_took_until_now() -> None:
 
 def test_nothing_says_when_it_will_end() -> None:
     run = replace(small(over=False), jobs=(JobRecord("new", "new-1_1", State.WAITING),))
-    assert "not known yet" in run_page(run, [], {}, run.began + 1, logs={}, to_logs="../logs")
+    assert "not known yet" in render(run_page(run, [], {}, run.began + 1, logs={}, to_logs="../logs"))
 
 
 def test_a_job_takes_the_lane_that_was_free_first() -> None:
@@ -165,7 +220,7 @@ def test_pictures_stay_within_their_bounds() -> None:
 
 def test_history_of_a_package() -> None:
     builds = [(number, small(number).jobs[0]) for number in (7, 6, 5)]
-    parsed = Parsed(package_page("zlib", builds, logs=LOGS, to_logs="../logs", pages=[7, 5]))
+    parsed = Parsed(render(package_page("zlib", builds, logs=LOGS, to_logs="../logs", pages=[7, 5])))
     assert parsed.links() == [
         "../index.html",
         *(f"../../logs/zlib-1.4_1/{phase}.log" for phase in LOGS["zlib-1.4_1"]),
@@ -182,7 +237,7 @@ def test_a_whole_tree_is_rendered_quickly() -> None:
     best = 9.0
     for _ in range(4):
         start = time.process_time()
-        run_page(run, [], {}, run.began, logs=logs, to_logs="../logs", known=names)
+        render(run_page(run, [], {}, run.began, logs=logs, to_logs="../logs", known=names))
         best = min(best, time.process_time() - start)
     assert best < 0.5
     print(f"\nreport of {len(run.jobs)} jobs rendered in {best:.2f} s")

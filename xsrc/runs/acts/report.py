@@ -10,10 +10,11 @@ from pathlib import Path
 from xsrc.core.layout import Masterdir
 from xsrc.core.phase import ORDER
 from xsrc.runs.disk.journal import Journal
-from xsrc.runs.disk.pages import copy_assets, files, write_page
+from xsrc.runs.disk.pages import copy_assets, files, render, write_page
 from xsrc.runs.package_page import package_page
 from xsrc.runs.run import Expected, Run
-from xsrc.runs.run_page import run_file, run_page
+from xsrc.runs.run_page import run_page
+from xsrc.runs.text import run_file
 
 RUNS = 20
 """Runs that have a page and a line in the list."""
@@ -76,15 +77,15 @@ class Site:
     def write_packages(self, names: Iterable[str] | None, pages: set[int]) -> None:
         """Write the pages of packages, or of all if none are named. Raises OSError."""
         for name, builds in self.journal.history(names).items():
-            text = package_page(name, builds, logs=self.logs, to_logs=self.to_logs, pages=pages)
-            write_page(self.folder / "package" / f"{name}.html", text)
+            page = package_page(name, builds, logs=self.logs, to_logs=self.to_logs, pages=pages)
+            write_page(self.folder / "package" / f"{name}.html", render(page))
 
     def write_run(self, run: Run, now: float, expected: Mapping[str, Expected], pages: set[int]) -> None:
         """Write the page of a run. Raises OSError."""
         others = [tally for tally in self.tallies if tally.number != run.number]
         known = files(self.folder / "package", ".html")
-        text = run_page(*(run, others, expected, now), logs=self.logs, to_logs=self.to_logs, known=known, pages=pages)
-        write_page(self.folder / run_file(run.number), text)
+        page = run_page(*(run, others, expected, now), logs=self.logs, to_logs=self.to_logs, known=known, pages=pages)
+        write_page(self.folder / run_file(run.number), render(page))
 
     def make_first(self, number: int) -> Path:
         """Make the page of a run the first page of the site; return its path. Raises OSError."""

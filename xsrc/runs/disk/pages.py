@@ -1,14 +1,53 @@
-"""Pages of a site on disk: each is written under another name and renamed, so that a reader finds it whole."""
+"""Pages of a site: as HTML, and on disk.
+
+Templates beside report.css hold all markup but the pictures. Jinja escapes what they show, so that no caller can forget
+it. A page is written under another name and renamed, so that a reader finds it whole.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import IO
 
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from xsrc.core.visible import visible
+from xsrc.runs.package_page import PackagePage
+from xsrc.runs.run_page import RunPage
+from xsrc.runs.text import anchor, duration, moment, reference, run_file, size, style
 from xsrc.unix.files import replacing
 from xsrc.unix.program import asset
+
+
+def render(page: RunPage | PackagePage) -> str:
+    """A page as HTML; raises OSError where its template cannot be read."""
+    name = "run.html.j2" if isinstance(page, RunPage) else "package.html.j2"
+    return _environment().get_template(name).render(page=page)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        loader=FunctionLoader(lambda name: asset(name).decode()),
+        auto_reload=False,  # a run goes on with the templates that it began with
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {word.__name__: word for word in (anchor, duration, moment, reference, run_file, size, style)}
+    return made
+
+
+def _shown(value: object) -> object:
+    """What stands in a page for a value: Jinja asks for each, before it escapes it."""
+    if type(value) is str:  # as most are, and a page has thousands
+        return value if value.isascii() and value.isprintable() else visible(value)
+    return value if hasattr(value, "__html__") else visible(str(value))
 
 
 def write_page(path: Path, text: str) -> None:
