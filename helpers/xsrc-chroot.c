@@ -8,12 +8,20 @@
  * harmless: no_new_privs before everything, the caller's own directory only, no descriptors. Order: SECURITY.md.
  */
 #define _GNU_SOURCE
-#define SELF "xsrc-chroot"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-#include "priv.h"
 #include "filter.h"
+#include "priv.h"
+
+const char self[] = "xsrc-chroot";
 
 struct options {
 	bool fake_root, no_setid;
@@ -141,7 +149,7 @@ int main(int argc, char **argv)
 	execve(o.command[0], o.command, o.env);
 	const int err = errno;
 	char line[PATH_MAX + 128];
-	const int n = snprintf(line, sizeof line, SELF ": exec: %s: %s\n", o.command[0], strerror(err));
+	const int n = snprintf(line, sizeof line, "%s: exec: %s: %s\n", self, o.command[0], strerror(err));
 	if (n > 0 && write(2, line, (size_t)n) < 0)
 		return EXIT_NOEXEC;
 	return err == ENOENT ? EXIT_NOTFOUND : EXIT_NOEXEC;

@@ -8,19 +8,28 @@
  * SECURITY.md has the facts, the requirements (R) and the order of calls, which main follows by number.
  */
 #define _GNU_SOURCE
-#define SELF "xsrc-mount"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "args.h"
 #include "cell.h"
+#include "overlay.h"
 #include "priv.h"
 #include "table.h"
 #include "tree.h"
@@ -28,6 +37,8 @@
 #define USERNS_HINT "setcap cap_sys_admin,cap_net_admin=ep xsrc-mount; or allow user namespaces: " \
 	"kernel.apparmor_restrict_unprivileged_userns=0, kernel.unprivileged_userns_clone=1, user.max_user_namespaces>0; " \
 	"they are also refused inside a chroot"
+
+const char self[] = "xsrc-mount";
 
 static char helper_name[] = "xsrc-chroot";
 

@@ -96,10 +96,10 @@ def test_builds_without_a_warning(tmp_path: Path, compiler: str) -> None:
     assert {path.name for path in tmp_path.iterdir()} == set(builds.PROGRAMS)
 
 
-@pytest.mark.parametrize("program", sorted(builds.PROGRAMS))
+@pytest.mark.parametrize("name", builds.SOURCES)
 @pytest.mark.parametrize("analyzer", ["gcc", "clang"])
-def test_analyzer_is_silent(tmp_path: Path, program: str, analyzer: str) -> None:
-    source, out = builds.HELPERS / f"{program}.c", tmp_path / "object.o"
+def test_analyzer_is_silent(tmp_path: Path, name: str, analyzer: str) -> None:
+    source, out = builds.HELPERS / name, tmp_path / "object.o"
     words: list[str | Path] = [*WARN.split(), '-DLIBEXECDIR="/x"', "-o", out, source]
     if analyzer == "gcc":
         done = run("gcc", "-fanalyzer", "-c", *words)

@@ -59,11 +59,11 @@ def acl(uid: int) -> bytes:
 
 
 def _link(tree: Path, e: User) -> None:
-    theirs = tree.parent.parent / "theirs.h"
+    theirs = tree.parent.parent / "theirs.c"
     theirs.touch()
     os.chown(theirs, e.uid, e.gid)
-    (tree / "helpers/args.h").unlink()
-    (tree / "helpers/args.h").symlink_to(theirs)
+    (tree / "helpers/args.c").unlink()
+    (tree / "helpers/args.c").symlink_to(theirs)
 
 
 def _venv(tree: Path, e: User) -> None:
@@ -89,7 +89,7 @@ BREAKS: dict[str, tuple[Callable[[Path, User], None], str]] = {
     "pyproject": (lambda tree, e: (tree / "pyproject.toml").chmod(0o646), "everybody can write to {tree}/pyproject"),
     "above": (lambda tree, e: tree.parent.chmod(0o777), "everybody can write to {tree.parent}"),
     "owner above": (lambda tree, e: os.chown(tree.parent, e.uid, e.gid), "{tree.parent} belongs to {e}"),
-    "link": (_link, "args.h belongs to {e}"),
+    "link": (_link, "args.c belongs to {e}"),
     "venv": (_venv, ".venv/bin/python belongs to {e}"),
     "acl": (
         lambda tree, e: os.setxattr(tree / "helpers/Makefile", "system.posix_acl_access", acl(e.uid)),

@@ -156,7 +156,7 @@ def test_helpers_of_another_version(machine: Double) -> None:
     """As they were before they were told who calls them."""
     older = f"""
     cp -r "{machine.site.land.clone}/helpers" /tmp/older
-    sed -i 's/"-P"/"-Q"/' /tmp/older/args.h
+    sed -i 's/"-P"/"-Q"/' /tmp/older/args.c
     make -s -C /tmp/older OUT=/tmp/older/out
     install -g xbuild -m 750 /tmp/older/out/xsrc-mount {MOUNT}
     setcap cap_sys_admin,cap_net_admin=ep {MOUNT}

@@ -4,7 +4,8 @@
  *   clang:  -fsanitize=fuzzer,address,undefined       then: parse [corpus]
  *   others: -DSTANDALONE -fsanitize=address,undefined then: parse SECONDS [corpus]   random changes of the corpus
  *
- * -DPROGRAM=1: xsrc-mount (args.h), 2: xsrc-chroot. The programs end by _exit; here that is a jump back.
+ * -DPROGRAM=1: xsrc-mount (args.c), 2: xsrc-chroot. The programs end by _exit; here that is a jump back. So the
+ * sources are read into this one, where _exit means that.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -35,9 +36,10 @@ static ssize_t say_nothing(int fd, const void *text, size_t length)
 
 #define _exit(code) end_here(code)
 #define write(fd, text, length) say_nothing(fd, text, length)
+#include "priv.c"
 #if PROGRAM == 1
-#define SELF "xsrc-mount"
-#include "args.h"
+#include "args.c"
+const char self[] = "xsrc-mount";
 static void once(char **argv, size_t words)
 {
 	memset(&opt, 0, sizeof opt);
@@ -72,6 +74,7 @@ static void once(char **argv, size_t words)
 }
 #else
 #define main chroot_main
+#include "filter.c"
 #include "xsrc-chroot.c"
 #undef main
 static void once(char **argv, size_t words)
@@ -93,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t words = 1;
-	char name[] = SELF;
+	char name[] = "helper";
 
 	if (size > 1 << 16)
 		return 0;

@@ -17,6 +17,7 @@ NET_ADMIN, NET_RAW, SYS_CHROOT, SYS_ADMIN = 12, 13, 18, 21
 MOUNT_CAPS = (SYS_ADMIN, NET_ADMIN)
 CHROOT_CAPS = (SYS_CHROOT,)
 PROGRAMS = {"xsrc-mount": MOUNT_CAPS, "xsrc-chroot": CHROOT_CAPS}
+SOURCES = tuple(sorted(path.name for path in HELPERS.glob("*.c")))
 
 SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 

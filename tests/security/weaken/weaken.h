@@ -1,7 +1,8 @@
 /*
  * weaken.h - one hole in a helper, to see whether the tests find it. It is laid between the program and the kernel by
  * "-include weaken.h -DWEAKEN_NAME": the sources in helpers/ know nothing of it, so no build of theirs can have a hole.
- * Only test_weakened.py uses it. Numbers are written out as in priv.h.
+ * Only test_weakened.py uses it. Numbers are written out as in priv.h. Each source file of a program gets a copy: what a
+ * hole must remember from one call to the next is weak, so that the linker makes one variable of it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -55,8 +56,8 @@ struct w_how { uint64_t flags, mode, resolve; };
 struct w_attr { uint64_t set, clear, propagation, userns; };
 struct w_caps { uint32_t effective, permitted, inheritable; };
 
-static pid_t w_child;
-static int w_proc = -1, w_overlay = -1;
+__attribute__((weak)) pid_t w_child;
+__attribute__((weak)) int w_proc = -1, w_overlay = -1;
 
 /* The filter as it would be with a row forgotten or a comparison done wrong. */
 static void w_filter(struct w_program *p)
