@@ -14,6 +14,7 @@ import pytest
 from tests.security.kit.box import Box, Done
 from tests.security.kit.people import LIMIT, as_person, as_root, become
 from xsrc.sandbox.disk import enter
+from xsrc.sandbox.disk.helpers import Helpers
 from xsrc.sandbox.sandbox import Bind, Sandbox
 
 
@@ -101,7 +102,7 @@ print(json.dumps({
 def test_r09_xsrc_gives_pipes(box: Box) -> None:
     """Through xsrc's own door, from a process that has a terminal."""
     main, slave = os.openpty()
-    helpers = enter.Helpers(box.helper.mount, box.helper.userns)
+    helpers = Helpers(box.helper.mount, box.helper.userns)
     binds = tuple(Bind(Path("/", top), top) for top in ("usr", "bin", "lib", "lib64") if _real(top))
     sandbox = Sandbox(box.root, binds, {"PATH": "/usr/bin"})
 

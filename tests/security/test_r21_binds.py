@@ -11,6 +11,7 @@ from tests.security.kit.box import Box
 from tests.security.kit.people import as_person
 from tests.security.kit.plans import sandboxes
 from xsrc.sandbox.disk import enter
+from xsrc.sandbox.disk.helpers import Helpers
 from xsrc.sandbox.sandbox import Bind, Overlay, Sandbox
 
 
@@ -47,7 +48,7 @@ def test_r21_no_socket_and_no_fifo_in_sight(box: Box) -> None:
     shown = sandboxes(box)
     bait = box.place / "home"
     os.mkfifo(bait / "fifo")
-    helpers = enter.Helpers(box.helper.mount, box.helper.userns)
+    helpers = Helpers(box.helper.mount, box.helper.userns)
     walk = (box.stage.kit / "life.py").read_text()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(bait / "socket"))

@@ -12,6 +12,7 @@ from tests.security.kit.people import as_person, popen
 from xsrc.core.command import Command
 from xsrc.core.errors import HostError
 from xsrc.sandbox.disk import enter
+from xsrc.sandbox.disk.helpers import Helpers
 from xsrc.sandbox.sandbox import Bind, Sandbox
 from xsrc.unix import process as proc
 
@@ -142,7 +143,7 @@ def as_xsrc(box: Box, script: str, root: Path | None = None, mounts: tuple[Bind,
     usr = tuple(Bind(Path(source), inside) for source, inside in usr_pairs(box))
     sandbox = Sandbox(root or box.root, (*usr, *mounts), {"PATH": "/usr/bin:/bin"}, tmp_mib=16)
     said: list[bytes] = []
-    helpers = enter.Helpers(box.helper.mount, userns=box.helper.userns)
+    helpers = Helpers(box.helper.mount, userns=box.helper.userns)
 
     def run() -> tuple[int, bytes]:
         code = enter.run(helpers, sandbox, ("/bin/sh", "-c", script), said.append)
@@ -187,7 +188,7 @@ def test_r51_true_refusal(box: Box) -> None:
 
 
 def as_xsrc_in(box: Box, directory: str) -> None:
-    helpers = enter.Helpers(box.helper.mount, userns=box.helper.userns)
+    helpers = Helpers(box.helper.mount, userns=box.helper.userns)
     sandbox = Sandbox(box.root, tuple(Bind(Path(a), b) for a, b in usr_pairs(box)), directory=directory, tmp_mib=16)
     as_person(box.person, lambda: enter.run(helpers, sandbox, ("/bin/true",), lambda data: None))
 
@@ -199,14 +200,14 @@ def test_r51_a_build_that_was_told_nothing(box: Box) -> None:
     old.chmod(0o755)
     sandbox = Sandbox(box.root)
     with pytest.raises(HostError, match="helpers are of another version: xsrc-mount: bad option: -E") as told:
-        as_person(box.person, lambda: enter.run(enter.Helpers(old, userns=True), sandbox, ("/x",), lambda data: None))
+        as_person(box.person, lambda: enter.run(Helpers(old, userns=True), sandbox, ("/x",), lambda data: None))
     assert told.value.hint == "run helpers/setup in the tree"
 
 
 def test_r51_the_pipe_is_given_to_the_helper_alone(box: Box) -> None:
     """While it is open, another program that xsrc starts has no more than its own three descriptors."""
     sandbox = Sandbox(box.root)
-    helpers = enter.Helpers(box.helper.mount, userns=box.helper.userns)
+    helpers = Helpers(box.helper.mount, userns=box.helper.userns)
 
     def listed() -> tuple[str, int]:
         with enter.entry(helpers, sandbox, ("/x",)) as entering:
@@ -218,7 +219,7 @@ def test_r51_the_pipe_is_given_to_the_helper_alone(box: Box) -> None:
 
 def test_r51_no_descriptor_is_left(box: Box) -> None:
     def count() -> list[int]:
-        helpers = enter.Helpers(box.helper.mount, userns=box.helper.userns)
+        helpers = Helpers(box.helper.mount, userns=box.helper.userns)
         sandbox = Sandbox(box.root, tuple(Bind(Path(a), b) for a, b in usr_pairs(box)), tmp_mib=16)
         numbers = []
         for _ in range(3):

@@ -28,7 +28,7 @@ from xsrc.build.job import Job, jobs
 from xsrc.core.errors import HostError
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import make_masterdir
-from xsrc.sandbox.disk.enter import find_helpers
+from xsrc.sandbox.disk.helpers import find_helpers
 from xsrc.sources.disk.distdir import path_of
 from xsrc.tree.acts.closure import read_closure
 from xsrc.unix.trees import remove_tree

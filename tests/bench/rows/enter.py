@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.bench.measure import Broken, Figure, Missing, Side, column, compared, interleaved, timed
 from tests.bench.world import World, find
 from xsrc.core.errors import HostError
-from xsrc.sandbox.disk.enter import Helpers, command, find_helpers
+from xsrc.sandbox.disk.enter import command
+from xsrc.sandbox.disk.helpers import Helpers, find_helpers
 from xsrc.sandbox.sandbox import Bind, Overlay, Sandbox
 from xsrc.unix.machine import arch, host_base
 

@@ -17,7 +17,7 @@ from tests.e2e.kit.land import Land
 from tests.e2e.kit.people import Result, Running, ended
 from tests.e2e.kit.site import Site
 from xsrc.sandbox.disk.cgroup import CONTROLLERS, remove
-from xsrc.sandbox.disk.checks import mount_table
+from xsrc.unix.mounts import mount_table
 
 FORK_BOMB = "f() { f | f & }; f; wait; sleep 60\n"
 HOG = """hold() { head -c 60000000 /dev/zero | tail -c 60000000 | { sleep 60; cat; } >/dev/null; }

@@ -20,7 +20,6 @@ from xsrc.core.pkgver import PkgVer
 from xsrc.core.settings import Settings
 from xsrc.farm.generation import Generation, Stowed
 from xsrc.farm.place import Act, Change, Class, Conf, Op, Placed
-from xsrc.sandbox.disk.checks import mounts
 from xsrc.sources.disk import git
 from xsrc.sources.disk.web import Bounds, Unanswered
 from xsrc.store import elf
@@ -28,6 +27,7 @@ from xsrc.store.manifest import Entry, Kind, Manifest, Props
 from xsrc.store.rules import Account, Alternative, Directory, Rules
 from xsrc.tree.resolve import resolve
 from xsrc.tree.template import parse
+from xsrc.unix.mounts import mounts
 
 DASH = PkgVer("dash", "0.5.12", 1)
 SHA = "0" * 64

@@ -14,7 +14,7 @@ import pytest
 from xsrc.core.settings import Limits
 from xsrc.sandbox.disk import cgroup
 from xsrc.sandbox.disk.cgroup import Group
-from xsrc.sandbox.disk.checks import mount_table, mounts
+from xsrc.unix.mounts import mount_table, mounts
 
 PURE_V2 = "30 20 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 HYBRID = (

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from xsrc.sandbox.disk import checks
-from xsrc.sandbox.disk.checks import Mount, Trouble
+from xsrc.sandbox.disk.helpers import Trouble
+from xsrc.unix.mounts import mounts
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ BINFMT = "26 22 0:40 / /proc/sys/fs/binfmt_misc rw shared:9 - binfmt_misc binfmt
 
 
 def test_proc_of_a_container() -> None:
-    found = checks.masked_proc(checks.mounts(ROOT + PROC + DOCKER))
+    found = checks.masked_proc(mounts(ROOT + PROC + DOCKER))
     assert found is not None
     assert found.found.startswith("/proc/acpi, /proc/bus, /proc/kcore is mounted over")
     assert found.mend.startswith("umount /proc/kcore /proc/bus /proc/acpi  # as root")
@@ -95,29 +96,12 @@ def test_proc_of_a_container() -> None:
     ids=["bare", "what is mounted on a directory that is always empty", "another one that is whole"],
 )
 def test_proc_that_is_whole(more: str) -> None:
-    assert checks.masked_proc(checks.mounts(ROOT + more)) is None
+    assert checks.masked_proc(mounts(ROOT + more)) is None
 
 
 def test_no_proc_at_all() -> None:
-    found = checks.masked_proc(checks.mounts(ROOT + "23 22 0:21 /bus /proc/bus ro - proc proc rw\n"))
+    found = checks.masked_proc(mounts(ROOT + "23 22 0:21 /bus /proc/bus ro - proc proc rw\n"))
     assert found is not None and found.found == "no /proc is mounted"
-
-
-def test_mount_tables() -> None:
-    text = ROOT + "30 21 8:1 /a /srv/a\\040b\\134c rw,noexec master:1 propagate_from:2 - xfs /dev/sdb rw\n"
-    root, other = checks.mounts(text)
-    assert other == Mount("/srv/a b\\c", "xfs", ("rw", "noexec"), "/a")
-    table = (root, other)
-    assert checks.mount_of(Path("/srv/a b\\c/d"), table) == other
-    assert checks.mount_of(Path("/srv/a b\\cd"), table) == root
-    assert checks.below((Path("/srv"),), table) == [other]
-    assert checks.below((Path("/srv/a b\\c"), Path("/sr")), table) == []
-
-
-def test_this_machine_has_a_mount_table() -> None:
-    table = checks.mount_table()
-    found = checks.mount_of(Path("/proc/self"), table)
-    assert found is not None and found.kind == "proc"
 
 
 def test_what_is_nearest(tmp_path: Path) -> None:

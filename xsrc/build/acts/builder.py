@@ -26,7 +26,8 @@ from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import open_farm
 from xsrc.sandbox.acts.helpers import cgroups, helpers_of
 from xsrc.sandbox.disk.cgroup import Group, limited_group
-from xsrc.sandbox.disk.enter import Helpers, ended, run
+from xsrc.sandbox.disk.enter import ended, run
+from xsrc.sandbox.disk.helpers import Helpers
 from xsrc.sandbox.disk.libraries import cache_libraries, forget_libraries
 from xsrc.sandbox.roots import limited
 from xsrc.sandbox.sandbox import Sandbox

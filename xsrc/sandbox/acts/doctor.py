@@ -17,11 +17,12 @@ from xsrc.core.errors import XsrcError
 from xsrc.core.layout import Masterdir
 from xsrc.core.session import Host, Session
 from xsrc.sandbox.acts.helpers import helpers_of
-from xsrc.sandbox.disk import cgroup, checks, enter
-from xsrc.sandbox.disk.checks import Trouble
+from xsrc.sandbox.disk import cgroup, checks, enter, helpers
+from xsrc.sandbox.disk.helpers import Trouble
 from xsrc.sandbox.disk.skeleton import copy_skeleton
 from xsrc.sandbox.roots import layers
 from xsrc.sandbox.sandbox import Sandbox
+from xsrc.unix import mounts
 from xsrc.unix.machine import free_bytes, known_sites
 from xsrc.unix.privilege import USER
 from xsrc.unix.program import PROGRAM
@@ -75,14 +76,14 @@ def findings(session: Session) -> Iterator[Diagnosis]:
 class _Modes:
     """The mode that builds use here, or would use if it had helpers."""
 
-    caps: str | None
+    caps: Trouble | None
     """Why the helpers with capabilities cannot be used, or None."""
     userns: bool
 
     @classmethod
     def of(cls, host: Host) -> _Modes:
         asked = host.env.get("XSRC_ISOLATION")
-        trouble = enter.capability_trouble(enter.SYSTEM)
+        trouble = helpers.capability_trouble(helpers.SYSTEM)
         return cls(trouble, asked == "userns" or (trouble is not None and asked != "caps"))
 
 
@@ -96,25 +97,25 @@ def _capabilities(modes: _Modes) -> Iterator[Diagnosis]:
     A problem is grave only if these helpers cannot be used and no other mode is allowed.
     """
     grave = modes.caps is not None and not modes.userns
-    for name in enter.WANTED:
-        path = enter.SYSTEM / name
-        found = f"root:{USER} 0750 {enter.WANTED[name]}"
-        yield finding(name, checks.helper_file(path, USER, _setup()), found, grave=grave)
-    folder = checks.nearest(enter.SYSTEM)
-    yield finding("helpers' folder", checks.way_to(folder), f"{folder}: only root can write", grave=grave)
-    nosuid = checks.remount(folder, os.ST_NOSUID, "suid", checks.mount_table())
+    for name in helpers.WANTED:
+        path = helpers.SYSTEM / name
+        found = f"root:{USER} 0750 {helpers.WANTED[name]}"
+        yield finding(name, helpers.helper_file(path, _setup(), USER), found, grave=grave)
+    folder = checks.nearest(helpers.SYSTEM)
+    yield finding("helpers' folder", helpers.way_to(folder), f"{folder}: only root can write", grave=grave)
+    nosuid = helpers.remount(folder, os.ST_NOSUID, "suid", mounts.mount_table())
     yield finding("suid", nosuid, "capabilities of files are honoured there", grave=grave)
     user = user_name()
     yield finding("group", checks.membership(user, USER, _setup()), f"{user} is in {USER}", grave=grave)
-    yield finding("capabilities", checks.process_powers(), "this process may gain them", grave=grave)
+    yield finding("capabilities", helpers.process_powers(), "this process may gain them", grave=grave)
 
 
 def _user_namespaces(host: Host, modes: _Modes) -> Iterator[Diagnosis]:
     """Check each condition of the plain helpers in a user namespace; a problem is grave if there is no better mode."""
-    plain = checks.plain_helper(enter.plain_folders(host.env), _setup())
+    plain = checks.plain_helper(helpers.plain_folders(host.env), _setup())
     trouble = plain if isinstance(plain, Trouble) else None
     yield finding("plain helpers", trouble, str(plain), grave=modes.userns)
-    masked = checks.masked_proc(checks.mount_table())
+    masked = checks.masked_proc(mounts.mount_table())
     yield finding("/proc", masked, "nothing of it is covered", grave=modes.userns)
     for name, value, trouble in checks.switches(checks.PROC_SYS):
         both = re.fullmatch(r"user\.max_(?!user)\w+", name) is not None
@@ -132,7 +133,7 @@ def _kernel(session: Session) -> Iterator[Diagnosis]:
         yield finding("base", Trouble(error.message, error.hint or "xsrc bootstrap --list"), "")
         return
     tops = {path for paths in base.layers.values() for path in paths}
-    over = sorted({mount.point for mount in checks.below(tops, checks.mount_table())}, reverse=True)
+    over = sorted({mount.point for mount in mounts.below(tops, mounts.mount_table())}, reverse=True)
     found = f"{', '.join(over)} is mounted below a layer of every build root"
     trouble = Trouble(found, f"umount {' '.join(map(shlex.quote, over))}  # as root") if over else None
     yield finding("base", trouble, f"{base.name}: {', '.join(sorted(map(str, tops)))}")
@@ -160,7 +161,7 @@ def _masterdir(masterdir: Masterdir) -> Iterator[Diagnosis]:
     root = masterdir.root
     here = checks.nearest(root)
     yield finding("masterdir", checks.writable(here, user_name()), f"{root}")
-    trouble = checks.remount(here, os.ST_NOEXEC, "exec", checks.mount_table())
+    trouble = helpers.remount(here, os.ST_NOEXEC, "exec", mounts.mount_table())
     yield finding("exec", trouble, "allowed")
     clean = f"xsrc -m {shlex.quote(str(root))} clean  # or choose another with -m DIR"
     free, status = free_bytes(here), os.statvfs(here)
@@ -175,19 +176,19 @@ def _masterdir(masterdir: Masterdir) -> Iterator[Diagnosis]:
 def _sandboxes(session: Session, modes: _Modes) -> Iterator[Diagnosis]:
     """Prove all of it: enter a sandbox over the base in each mode that has helpers."""
     try:
-        helpers, _ = helpers_of(session), chosen_base(session)
+        ours, _ = helpers_of(session), chosen_base(session)
     except XsrcError as error:
         yield Diagnosis("sandbox", False, error.message, error.hint or _setup())
         return
-    tried = {"sandbox": helpers}
-    plain = checks.plain_helper(enter.plain_folders(session.host.env), _setup())
-    if not helpers.userns and isinstance(plain, Path):
-        tried["other sandbox"] = enter.Helpers(plain / "xsrc-mount", userns=True)
-    if helpers.userns and modes.caps is None:
-        tried["other sandbox"] = enter.Helpers(enter.SYSTEM / "xsrc-mount", userns=False)
+    tried = {"sandbox": ours}
+    plain = checks.plain_helper(helpers.plain_folders(session.host.env), _setup())
+    if not ours.userns and isinstance(plain, Path):
+        tried["other sandbox"] = helpers.Helpers(plain / "xsrc-mount", userns=True)
+    if ours.userns and modes.caps is None:
+        tried["other sandbox"] = helpers.Helpers(helpers.SYSTEM / "xsrc-mount", userns=False)
     with _root(session) as root:
         for what, these in tried.items():
-            yield from _sandbox(session, root, what, these, grave=these is helpers)
+            yield from _sandbox(session, root, what, these, grave=these is ours)
 
 
 @contextlib.contextmanager
@@ -202,11 +203,11 @@ def _root(session: Session) -> Iterator[Path]:
         yield top
 
 
-def _sandbox(session: Session, root: Path, what: str, helpers: enter.Helpers, *, grave: bool) -> Iterator[Diagnosis]:
+def _sandbox(session: Session, root: Path, what: str, entered: helpers.Helpers, *, grave: bool) -> Iterator[Diagnosis]:
     said: list[bytes] = []
     sandbox = Sandbox(root, layers(root, (), chosen_base(session)), {"PATH": "/usr/bin:/bin"})
     try:
-        code = enter.run(helpers, sandbox, ("/bin/sh", "-euc", PROBE), said.append)
+        code = enter.run(entered, sandbox, ("/bin/sh", "-euc", PROBE), said.append)
     except XsrcError as error:
         hint = error.hint or "xsrc doctor"
         mend = f"{_setup()}  # as root" if "helpers/setup" in hint or hint == "xsrc doctor" else hint
@@ -214,11 +215,11 @@ def _sandbox(session: Session, root: Path, what: str, helpers: enter.Helpers, *,
         return
     words = b"".join(said).decode(errors="replace").strip()
     if code:
-        yield Diagnosis(what, False, f"entered by {helpers.mode}, but: {words}", f"{_setup()}  # as root", grave)
+        yield Diagnosis(what, False, f"entered by {entered.mode}, but: {words}", f"{_setup()}  # as root", grave)
         return
-    yield Diagnosis(what, True, f"entered by {helpers.mode}", grave=grave)
+    yield Diagnosis(what, True, f"entered by {entered.mode}", grave=grave)
     if grave:
-        name = helpers.mount
-        mend = f"setcap {enter.WANTED[name.name]} {shlex.quote(str(name))}  # as root"
+        name = entered.mount
+        mend = f"setcap {helpers.WANTED[name.name]} {shlex.quote(str(name))}  # as root"
         down = Trouble("down in a build: the helper could not raise it", mend)
         yield finding("lo", None if int(words or "0", 16) & 1 else down, "up in a build", grave=False)

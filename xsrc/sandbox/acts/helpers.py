@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xsrc.core.session import Session
 
 if TYPE_CHECKING:
-    from xsrc.sandbox.disk.enter import Helpers
+    from xsrc.sandbox.disk.helpers import Helpers
 
 
 def helpers_of(session: Session) -> Helpers:
@@ -25,7 +25,7 @@ def helpers_of(session: Session) -> Helpers:
 @cache
 def _found(env: tuple[tuple[str, str], ...]) -> tuple[Helpers, list[bool]]:
     """The helpers, and whether this is the first call."""
-    from xsrc.sandbox.disk.enter import find_helpers
+    from xsrc.sandbox.disk.helpers import find_helpers
 
     return find_helpers(dict(env)), [True]
 

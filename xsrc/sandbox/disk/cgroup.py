@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xsrc.core.settings import Limits
-from xsrc.sandbox.disk.checks import Mount, mount_table
+from xsrc.unix.mounts import Mount, mount_table
 
 CONTROLLERS = frozenset({"memory", "pids"})
 _PREFIX = "xsrc-"

@@ -1,131 +1,22 @@
-"""Enters sandboxes: finds usable helpers, runs a command in a sandbox, and recognises a refusal of a helper."""
+"""Enters sandboxes: runs a command in a sandbox, and recognises a refusal of a helper."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import signal
-import stat
-import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType
-
-import prctl
-import xattr
 
 from xsrc.core.command import Command
 from xsrc.core.errors import HostError
+from xsrc.sandbox.disk.helpers import Helpers
 from xsrc.sandbox.sandbox import Sandbox
 from xsrc.unix import process
 from xsrc.unix.terminal import run_joined
 
-SYSTEM = Path("/usr/local/libexec/xsrc")
-"""Where helpers/setup puts the helpers with capabilities; compiled into xsrc-mount too."""
-
-WANTED: Mapping[str, str] = MappingProxyType(
-    {"xsrc-mount": "cap_net_admin,cap_sys_admin=ep", "xsrc-chroot": "cap_sys_chroot=ep"}
-)
-"""The capabilities that helpers/setup gives to the files of the helpers, as setcap(8) writes them."""
-
 REFUSED = 125
 """Exit code of a helper's own refusal (SECURITY: R33)."""
-
-
-@dataclass(frozen=True)
-class Helpers:
-    """The helper to start with, its mode, and why the better mode is not possible."""
-
-    mount: Path
-    userns: bool
-    note: str | None = None
-
-    @property
-    def mode(self) -> str:
-        return "user namespace" if self.userns else "capabilities"
-
-
-def plain_folders(env: Mapping[str, str]) -> tuple[Path, ...]:
-    """Where helpers without capabilities may be."""
-    home = Path(env.get("HOME", "/nonexistent"))
-    data = Path(env.get("XDG_DATA_HOME") or home / ".local/share")
-    return SYSTEM / "plain", data / "xsrc/libexec"
-
-
-def find_helpers(env: Mapping[str, str]) -> Helpers:
-    """The helpers to use: those with capabilities if they are sound and this user may run them.
-
-    XSRC_ISOLATION=caps or =userns in `env` chooses one mode. Raises HostError if no helper can be used.
-    """
-    asked = env.get("XSRC_ISOLATION", "")
-    if asked not in ("", "caps", "userns"):
-        raise HostError(f"XSRC_ISOLATION: want caps or userns, got {asked!r}", hint="unset XSRC_ISOLATION")
-    trouble = capability_trouble(SYSTEM)
-    if trouble is None and asked != "userns":
-        return Helpers(SYSTEM / "xsrc-mount", userns=False)
-    if asked == "caps":
-        raise HostError(f"the helpers with capabilities cannot be used: {trouble}", hint="xsrc doctor")
-    for folder in plain_folders(env):
-        if os.access(folder / "xsrc-mount", os.X_OK) and os.access(folder / "xsrc-chroot", os.X_OK):
-            return Helpers(folder / "xsrc-mount", userns=True, note=None if asked else trouble)
-    raise HostError(f"no helper to enter a sandbox with: {trouble}", hint="run helpers/setup in the tree")
-
-
-def capability_trouble(folder: Path) -> str | None:
-    """Why the helpers with capabilities in `folder` cannot be used by this user, or None (SECURITY: R38)."""
-    for name in ("xsrc-mount", "xsrc-chroot"):
-        path = folder / name
-        try:
-            status = path.lstat()
-        except FileNotFoundError:
-            return f"{path} is not installed"
-        except PermissionError:
-            return f"{path} cannot be reached"
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
-            return f"{path} is not a file of root that only root can write"
-        if not os.access(path, os.X_OK):
-            return f"this user is not in group {_group(status.st_gid)} (or was added to it after this login)"
-        if (has := file_capabilities(path)) not in (WANTED[name], WANTED[name].replace("cap_net_admin,", "")):
-            return f"{path} carries {has or 'no capabilities'}"  # without cap_net_admin a build has no lo, and works
-    if prctl.get_no_new_privs():
-        return "no_new_privs is set for this process, so capabilities of files mean nothing"
-    if not (prctl.capbset.sys_admin and prctl.capbset.sys_chroot and prctl.capbset.net_admin):
-        return "this process may never have CAP_SYS_ADMIN, CAP_NET_ADMIN or CAP_SYS_CHROOT (its bounding set)"
-    if os.statvfs(folder).f_flag & os.ST_NOSUID:
-        return f"{folder} is on a mount with nosuid"
-    for parent in (folder, *folder.parents):
-        status = parent.stat()
-        if status.st_uid != 0 or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
-            return f"{parent} can be written by others than root"
-    return None
-
-
-def file_capabilities(path: Path) -> str:
-    """The capabilities of a file, by number and as setcap(8) takes them; nothing if there are none."""
-    try:
-        # struct vfs_cap_data: a word of version and flags, then two words each of permitted and inheritable bits
-        data = xattr.get(os.fspath(path), "security.capability", nofollow=True)
-        words: tuple[int, ...] = struct.unpack_from("<5I", data)
-    except (OSError, struct.error):
-        return ""
-    permitted, inherited = words[1] | words[3] << 32, words[2] | words[4] << 32
-    names = [_CAPABILITIES.get(n, f"cap_{n}") for n in range(64) if (permitted | inherited) >> n & 1]
-    return ",".join(names) + "=" + "e" * (words[0] & 1) + "i" * bool(inherited) + "p" * bool(permitted)
-
-
-_CAPABILITIES: Mapping[int, str] = MappingProxyType(
-    {number: f"cap_{name}" for number, name in zip(prctl.ALL_CAPS, prctl.ALL_CAP_NAMES, strict=True)}
-)
-
-
-def _group(gid: int) -> str:
-    import grp
-
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def command(helpers: Helpers, sandbox: Sandbox, argv: tuple[str, ...], report: int = 0) -> Command:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from xsrc.core.layout import INSIDE_TEMPLATE, WorkDir
-from xsrc.sandbox.disk.enter import Helpers, run
+from xsrc.sandbox.disk.enter import run
+from xsrc.sandbox.disk.helpers import Helpers
 from xsrc.sandbox.sandbox import Bind, Sandbox
 from xsrc.unix import files
 from xsrc.unix.files import Below
