@@ -454,6 +454,39 @@ def test_the_environment_and_the_clock_are_read_at_the_edge() -> None:
     none(rows)
 
 
+CLOCKS = {
+    "xsrc/commands/main.py": "the time of a command",
+    "xsrc/build/acts/runner.py": "when a run, and each build of it, begins and ends",
+    "xsrc/build/disk/workers.py": "when a worker reports",
+    "xsrc/build/disk/conditions.py": "which of two clocks of a second build differs",
+    "xsrc/tree/disk/index.py": "whether a template may have changed while it was read",
+    "xsrc/unix/ui.py": "how long a line of the table has been running",
+}
+"""The files that read the time of day, and for what."""
+
+
+def test_the_time_of_day_is_read_in_few_places() -> None:
+    """All else gets it as an argument; time.monotonic measures durations, and pure files read no clock at all."""
+    clock = re.compile(
+        r"time\.(?:time|time_ns|gmtime|localtime|strftime|ctime)|(?:datetime|date)\.(?:utc)?(?:now|today)"
+    )
+    found = {s for s in SOURCES for node in nodes(s, ast.Attribute) if clock.fullmatch(ast.unparse(node))}
+    assert found == CLOCKS.keys()
+
+
+def test_the_places_of_a_masterdir_have_one_text() -> None:
+    """The names of its folders are in core/layout.py and core/paths.py."""
+    rows = []
+    for source in set(SOURCES) - {"xsrc/core/layout.py", "xsrc/core/paths.py"}:
+        prose = {id(node.value) for node in nodes(source, ast.Expr) if isinstance(node, ast.Expr)}
+        for node in nodes(source, ast.Constant):
+            assert isinstance(node, ast.Constant)
+            text = node.value if isinstance(node.value, str) else ""
+            if id(node) not in prose and re.match(r"/?pkg-(?:destdir|builddir|srcdistdir|binpkgs|base)\b", text):
+                rows.append(f"{source}:{node.lineno}: {text!r}")
+    none(rows)
+
+
 # ---- sizes, names, words
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.builders import SKELETON, Disk, a_file, a_link, a_member
-from xsrc.farm.place import Change, Found, Member
+from xsrc.farm.place import Change, FileType, Found, Member
 from xsrc.farm.stow import inverse, stands
 from xsrc.store.manifest import Entry
 from xsrc.store.merge import conflicts
@@ -70,9 +70,9 @@ def read_disk(data: bytes) -> Disk:
     for byte in data:
         path = STRANGERS[byte % len(STRANGERS)]
         parent = path.rpartition("/")[0]
-        if disk.nodes.get(path) is None and disk.nodes.get(parent, Found("dir")).kind == "dir":
-            disk.nodes.setdefault(parent, Found("dir"))
-            disk.nodes[path] = Found("file", "theirs") if byte & 128 else Found("link", "/theirs")
+        if disk.nodes.get(path) is None and disk.nodes.get(parent, Found(FileType.DIR)).kind is FileType.DIR:
+            disk.nodes.setdefault(parent, Found(FileType.DIR))
+            disk.nodes[path] = Found(FileType.FILE, "theirs") if byte & 128 else Found(FileType.LINK, "/theirs")
     return disk
 
 
@@ -164,7 +164,9 @@ def test_twice_is_once(disk: Disk, story: list[Step]) -> None:
 @settings(max_examples=200)
 @given(disks, steps)
 def test_plan_and_disk_agree(disk: Disk, story: list[Step]) -> None:
-    strangers = {path: found for path, found in disk.nodes.items() if path not in SKELETON and found.kind != "dir"}
+    strangers = {
+        path: found for path, found in disk.nodes.items() if path not in SKELETON and found.kind is not FileType.DIR
+    }
     go(disk, story)
     wanted = set(strangers) | set(SKELETON) | {path.rpartition("/")[0] for path in strangers}
     for name in sorted(disk.stowed, reverse=True):
@@ -236,8 +238,8 @@ def test_a_conflict_is_one_from_both_sides(one: Member, two: Member) -> None:
 def test_what_the_user_wrote_into_a_conf_file_is_never_lost(story: list[Step], at: int) -> None:
     disk = Disk.fresh()
     go(disk, story[:at])
-    if disk.nodes.get("etc/c", Found("none")).kind != "file":
+    if disk.nodes.get("etc/c", Found(FileType.OTHER)).kind is not FileType.FILE:
         return
-    disk.nodes["etc/c"] = Found("file", "mine")
+    disk.nodes["etc/c"] = Found(FileType.FILE, "mine")
     go(disk, story[at:])
-    assert disk.nodes["etc/c"] == Found("file", "mine")
+    assert disk.nodes["etc/c"] == Found(FileType.FILE, "mine")

@@ -25,14 +25,14 @@ from tests.fuzz.test_stow import (
 )
 from tests.unit.builders import SKELETON, Disk, a_member
 from xsrc.core.pkgver import PkgVer
-from xsrc.farm.place import Change, Class, Found, Member
+from xsrc.farm.place import Change, Class, FileType, Found, Member
 from xsrc.farm.stow import inverse, resumed
 from xsrc.store.manifest import Kind
 from xsrc.store.rules import Account, Alternative, Rules
 
 LINKS = ("usr/bin/g", "usr/share/h", "usr/bin/i")
 PEOPLE = ("_a", "_b", "_c")
-PASSWD = Found("file", "root:x:0:0:root:/root:/bin/sh\n")
+PASSWD = Found(FileType.FILE, "root:x:0:0:root:/root:/bin/sh\n")
 
 
 def ruled(member: Member, byte: int) -> Member:
@@ -128,8 +128,8 @@ class Story:
 
     def edit(self, path: str) -> None:
         """Let the user change a file, where it is one."""
-        if self.disk.nodes.get(path, Found("none")).kind == "file":
-            self.disk.nodes[path] = Found("file", f"mine, {len(self.states)}")
+        if self.disk.nodes.get(path, Found(FileType.OTHER)).kind is FileType.FILE:
+            self.disk.nodes[path] = Found(FileType.FILE, f"mine, {len(self.states)}")
             self.edits[path] = len(self.states)
 
     def step(self, data: bytes) -> None:
@@ -211,7 +211,7 @@ def owners(disk: Disk, path: str) -> list[Member]:
 
 # ---- cut off
 
-MINE = Found("file", "put there meanwhile")
+MINE = Found(FileType.FILE, "put there meanwhile")
 
 
 def finish(disk: Disk, ops: Sequence[object]) -> None:
@@ -252,16 +252,16 @@ def can_put(disk: Disk, path: str) -> bool:
     merged = path in ("etc/passwd", "etc/group", "etc/shells")
     return (
         not merged
-        and disk.nodes.get(parent, Found("none")).kind == "dir"
+        and disk.nodes.get(parent, Found(FileType.OTHER)).kind is FileType.DIR
         and bool(disk.survey([parent]))
-        and disk.nodes.get(path, Found("none")).kind != "dir"
+        and disk.nodes.get(path, Found(FileType.OTHER)).kind is not FileType.DIR
     )
 
 
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_file_put_in_the_way_of_a_cut_off_adoption_is_never_lost(at: int) -> None:
     disk = Disk.fresh()
-    disk.nodes["usr/bin/x"] = Found("file", "theirs")
+    disk.nodes["usr/bin/x"] = Found(FileType.FILE, "theirs")
     plan = disk.plan([a_member("a-1_1", "usr/bin/x")], adopt=True)
     disk.apply(plan.ops[:at])
     disk.nodes["usr/bin/x"] = MINE

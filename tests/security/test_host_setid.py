@@ -179,7 +179,7 @@ def test_no_acl_and_no_attribute_stays(site: Site, stranger: User) -> None:
     locked.chmod(0o6400)
     tree.chmod(0o7777)
     site.land.own(tree)
-    as_p = f"import pathlib\nfrom xsrc.store.disk import scan\nscan.seal(pathlib.Path({str(tree)!r}), 1)"
+    as_p = f"import pathlib\nfrom xsrc.store.disk import seal\nseal.seal(pathlib.Path({str(tree)!r}), 1)"
     site.land.run(site.land.python, "-c", as_p, cwd=site.land.clone).ok()
     for path, bits in ((tree, 0o755), (folder, 0o555), (file, 0o555 & 0o474), (locked, 0o400)):
         assert os.listxattr(path) == [], path

@@ -110,7 +110,7 @@ def test_r38_nosuid_mount(stage: Stage, place: Path) -> None:
     parent.mkdir()
     found = trouble(stage, parent / "inner", remount)
     assert found is not None
-    assert "mount with nosuid" in found, found
+    assert "mounted with nosuid" in found, found
 
 
 def test_r38_no_new_privs(stage: Stage, sound: Path) -> None:

@@ -17,7 +17,7 @@ from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.settings import Settings
 from xsrc.farm.place import SKELETON as SKEL
-from xsrc.farm.place import Act, Class, Conf, Found, Member, Op, Placed, Records, merge_lines
+from xsrc.farm.place import Act, Class, Conf, FileType, Found, Member, Op, Placed, Records, merge_lines
 from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, watched
 from xsrc.store.manifest import Entry, Kind, Manifest
 from xsrc.store.rules import Rules
@@ -188,7 +188,7 @@ class Disk:
 
     def _reached(self, path: str) -> bool:
         while path := path.rpartition("/")[0]:
-            if self.nodes.get(path, Found("none")).kind != "dir":
+            if self.nodes.get(path, Found(FileType.OTHER)).kind is not FileType.DIR:
                 return False
         return True
 
@@ -201,10 +201,12 @@ class Disk:
                 continue
             match op.act:
                 case Act.MKDIR:
-                    assert self.nodes.setdefault(path, Found("dir")).kind == "dir", f"mkdir {path}: something else"
+                    assert self.nodes.setdefault(path, Found(FileType.DIR)).kind is FileType.DIR, (
+                        f"mkdir {path}: something else"
+                    )
                 case Act.PUT:
                     if op.before is not None and op.before.how is Class.THEIRS:
-                        self.nodes.setdefault(path + ".orig", self.nodes.get(path, Found("none")))
+                        self.nodes.setdefault(path + ".orig", self.nodes.get(path, Found(FileType.OTHER)))
                     if op.placed.how is not Class.THEIRS:
                         self._put(path, op.placed)
                     elif path + ".orig" in self.nodes:
@@ -213,24 +215,26 @@ class Disk:
                 case Act.MERGE:
                     old = self.nodes[path].text if path in self.nodes else ""
                     new = merge_lines(old, op.before.text if op.before else "", op.placed.text)
-                    self.nodes[path] = Found("file", new)
+                    self.nodes[path] = Found(FileType.FILE, new)
                     if not new:
                         del self.nodes[path]
                 case Act.BRING:
                     pass
                 case Act.REMOVE:
-                    assert self.nodes.get(path, Found("none")).kind != "dir", f"unlink {path}: a directory"
+                    assert self.nodes.get(path, Found(FileType.OTHER)).kind is not FileType.DIR, (
+                        f"unlink {path}: a directory"
+                    )
                     self.nodes.pop(path, None)
                     self.modes.pop(path, None)
                 case Act.RMDIR:
                     below = any(other.startswith(path + "/") for other in self.nodes)
-                    if not below and self.nodes.get(path, Found("none")).kind == "dir":
+                    if not below and self.nodes.get(path, Found(FileType.OTHER)).kind is FileType.DIR:
                         del self.nodes[path]
 
     def _put(self, path: str, placed: Placed) -> None:
-        assert self.nodes.get(path, Found("none")).kind != "dir", f"rename onto {path}: a directory"
+        assert self.nodes.get(path, Found(FileType.OTHER)).kind is not FileType.DIR, f"rename onto {path}: a directory"
         linked = placed.linked
-        self.nodes[path] = Found("link" if linked else "file", placed.text)
+        self.nodes[path] = Found(FileType.LINK if linked else FileType.FILE, placed.text)
         self.modes.pop(path, None)
         if not linked:
             self.modes[path] = placed.mode
@@ -299,12 +303,12 @@ class Disk:
 
 def found_of(entry: Entry) -> Found:
     """What an entry of the skeleton looks like on disk."""
-    return Found(entry.kind.value, entry.target or entry.sha256)
+    return Found(FileType(entry.kind.value), entry.target or entry.sha256)
 
 
 def stranger(text: str = "theirs") -> Found:
     """A file that somebody else made."""
-    return Found("file", text)
+    return Found(FileType.FILE, text)
 
 
 def changed(member: Member, **rules: Any) -> Member:

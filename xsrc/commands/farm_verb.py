@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from plumbum import cli
 
 from xsrc.commands.verb import Verb
+from xsrc.core.layout import DESTDIRS
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.ui import Ui
 from xsrc.farm.disk.database import Farm
@@ -33,7 +34,7 @@ def show_change(ui: Ui, change: Change, before: dict[str, PkgVer]) -> None:
 def _lines(op: Op) -> Iterable[str]:
     placed, before = op.placed, op.before
     if op.act is Act.BRING:
-        return (f"~ pkg-destdir/{placed.path}: another build of it",)
+        return (f"~ {DESTDIRS}/{placed.path}: another build of it",)
     if op.act is Act.MERGE:
         old = before.text.splitlines() if before else []
         new = placed.text.splitlines()

@@ -9,7 +9,7 @@ from pathlib import Path
 from xsrc.commands.verb import WithJson
 from xsrc.commands.words import choose_version
 from xsrc.core.errors import UsageError
-from xsrc.core.layout import Tree
+from xsrc.core.layout import DESTDIRS, Tree
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.accounts import merged
@@ -141,7 +141,7 @@ def in_root(session: Session, word: str) -> str:
             path = named[len(root) :]
             break
     path = os.path.normpath("/" + path).lstrip("/")
-    if path.startswith("pkg-destdir/"):
+    if path.startswith(f"{DESTDIRS}/"):
         path = path.split("/", 2)[2] if path.count("/") > 1 else ""
     top, slash, rest = path.partition("/")
     if slash and top in ("bin", "sbin", "lib", "lib64") and Path(session.masterdir.root, top).is_symlink():

@@ -66,6 +66,12 @@ class WorkDir:
         return self.path / f"destdir:{name}"
 
 
+DESTDIRS = "pkg-destdir"
+"""The folder of the sealed destdirs, below the root."""
+BUILDDIR = "pkg-builddir"
+"""The folder of the work directories, below the root."""
+
+
 @dataclass(frozen=True)
 class Masterdir:
     """A masterdir: the stowed root and what stands beside it."""
@@ -74,8 +80,8 @@ class Masterdir:
 
     tops: ClassVar[tuple[str, ...]] = (
         "pkg-srcdistdir",
-        "pkg-builddir",
-        "pkg-destdir",
+        BUILDDIR,
+        DESTDIRS,
         "pkg-binpkgs",
         "pkg-base",
         "var",
@@ -88,11 +94,11 @@ class Masterdir:
 
     @property
     def builddir(self) -> Path:
-        return self.root / "pkg-builddir"
+        return self.root / BUILDDIR
 
     @property
     def destdirs(self) -> Path:
-        return self.root / "pkg-destdir"
+        return self.root / DESTDIRS
 
     @property
     def binpkgs(self) -> Path:
@@ -162,9 +168,9 @@ class Masterdir:
 
 def inside_wrksrc(pkgver: PkgVer) -> str:
     """Where a build root shows the work directory's wrksrc."""
-    return f"/pkg-builddir/{pkgver.work}"
+    return f"/{BUILDDIR}/{pkgver.work}"
 
 
 def inside_destdir(pkgver: PkgVer) -> str:
     """Where a build root shows the destdir."""
-    return f"/pkg-destdir/{pkgver}"
+    return f"/{DESTDIRS}/{pkgver}"

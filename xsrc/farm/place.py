@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from xsrc.core.globs import matches
+from xsrc.core.layout import DESTDIRS
 from xsrc.core.paths import Unsound, build_id, covers_ours, inside, is_ours
 from xsrc.core.pkgver import RESERVED, PkgVer
 from xsrc.store.manifest import Entry, Kind
@@ -64,11 +65,19 @@ class Placed(NamedTuple):
         return self.how in (Class.LINK, Class.SHIPPED)
 
 
+class FileType(enum.StrEnum):
+    """What stands at a path of the root; `other` is a device, a socket or a pipe."""
+
+    FILE = "file"
+    LINK = "link"
+    DIR = "dir"
+    OTHER = "other"
+
+
 class Found(NamedTuple):
     """The state of a path of the root on disk; a missing path has no Found."""
 
-    kind: str
-    """`dir`, `link`, `file` or `other`."""
+    kind: FileType
     text: str = ""
     """The text of a link, the sha256 of a file where it was asked for, the lines of a file that is merged."""
     inode: tuple[int, int] = (0, 0)
@@ -141,7 +150,7 @@ class Member:
         """The wanted state of each path of the package."""
         made = self.name == TRIGGERS
         rules, owner, folder = self.rules, self.owner, str(self.pkgver)
-        destdir = f"pkg-destdir/{folder}/"
+        destdir = f"{DESTDIRS}/{folder}/"
         conf = {path.lstrip("/") for path in rules.conf_files}
         ignore, copy, hardlink = rules.ignore, rules.copy, rules.hardlink
         found = {}
@@ -186,7 +195,7 @@ def link_text(pkgver: PkgVer | str, path: str) -> str:
     >>> link_text(PkgVer("dash", "0.5.12", 1), "usr/bin/dash")
     '../../pkg-destdir/dash-0.5.12_1/usr/bin/dash'
     """
-    return "../" * path.count("/") + f"pkg-destdir/{pkgver}/{path}"
+    return "../" * path.count("/") + f"{DESTDIRS}/{pkgver}/{path}"
 
 
 def merge_lines(text: str, old: str, new: str) -> str:
@@ -281,7 +290,7 @@ def _op_of(act: str, row: Iterable[Any], former: Iterable[Any] | None) -> Op:
     return op
 
 
-_SOURCES = ("pkg-destdir/", f"{MADE}/")
+_SOURCES = (f"{DESTDIRS}/", f"{MADE}/")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

@@ -11,7 +11,22 @@ from dataclasses import dataclass, field
 
 from xsrc.farm.accounts import merged
 from xsrc.farm.alternatives import links_of
-from xsrc.farm.place import ACCOUNTS, MERGED, NEW, ORIG, SKELETON, Act, Class, Conf, Found, Member, Op, Placed, Records
+from xsrc.farm.place import (
+    ACCOUNTS,
+    MERGED,
+    NEW,
+    ORIG,
+    SKELETON,
+    Act,
+    Class,
+    Conf,
+    FileType,
+    Found,
+    Member,
+    Op,
+    Placed,
+    Records,
+)
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.merge import Conflict, agree, disagreement
 
@@ -139,13 +154,13 @@ class _Planner:
                 return
             self.ops.append(Op(act, placed, was))
             self.unchanged(placed, row)
-        elif placed.how is Class.DIR or found.kind not in ("file", "link"):
+        elif placed.how is Class.DIR or found.kind not in (FileType.FILE, FileType.LINK):
             self.refuse(placed, was, found)
         elif placed.how is Class.MADE:
             self.ops.append(Op(act, placed, was))
         elif placed.how is Class.COPY and (row or (was and was.how is Class.COPY)):
             self.keep(placed, row.base if row else was.text if was else "", row)
-        elif was is not None and self.request.repair and found.kind == "link":
+        elif was is not None and self.request.repair and found.kind is FileType.LINK:
             self.ops.append(Op(act, placed, Placed(placed.path, "", Class.SHIPPED, found.text)))
         elif was is None and self.request.adopt:
             self.adopt(placed, found)
@@ -154,7 +169,7 @@ class _Planner:
 
     def refuse(self, placed: Placed, was: Placed | None, found: Found) -> None:
         other = STRANGER if was is None else was.owner
-        adoptable = was is None and placed.how is not Class.DIR and found.kind in ("file", "link")
+        adoptable = was is None and placed.how is not Class.DIR and found.kind in (FileType.FILE, FileType.LINK)
         self.bad.append(Conflict(placed.path, placed.owner, other, _in_the_way(placed, was, found), adoptable))
 
     def keep(self, placed: Placed, base: str, row: Conf | None) -> None:
@@ -201,7 +216,7 @@ class _Planner:
 
     def adopt(self, placed: Placed, found: Found) -> None:
         """Take over a path from a stranger. The file stays: as the user's own, or aside until the package goes."""
-        if placed.how is Class.COPY and found.kind == "file":
+        if placed.how is Class.COPY and found.kind is FileType.FILE:
             self.keep(placed, "", None)
             return
         if not _has_room(placed.path):
@@ -230,7 +245,7 @@ class _Planner:
             if theirs is not None:
                 self.aside[was.path] = None
             self.unchanged(was, row)
-        elif was.how is Class.MADE and found.kind in ("file", "link"):
+        elif was.how is Class.MADE and found.kind in (FileType.FILE, FileType.LINK):
             self.ops.append(Op(Act.REMOVE, was))
         else:
             self.notes.append(f"/{was.path}: not as it was stowed, left alone")
@@ -308,7 +323,7 @@ def _in_the_way(placed: Placed, before: Placed | None, found: Found) -> str:
     if placed.how is Class.DIR:
         return f"a {found.kind} is in the way of a directory"
     if before is None:
-        return "a directory is in the way" if found.kind == "dir" else STRANGER
+        return "a directory is in the way" if found.kind is FileType.DIR else STRANGER
     return f"{before.how.value} of {before.owner} was replaced by a {found.kind}"
 
 
@@ -326,15 +341,15 @@ def stands(placed: Placed, found: Found) -> bool:
     """Whether the state on disk is the former or wanted one that is given."""
     match placed.how:
         case Class.DIR:
-            return found.kind == "dir"
+            return found.kind is FileType.DIR
         case Class.LINK | Class.SHIPPED:
-            return found.kind == "link" and found.text == placed.text
+            return found.kind is FileType.LINK and found.text == placed.text
         case Class.MERGED:
             there = found.text.splitlines()
-            return found.kind == "file" and all(line in there for line in placed.text.splitlines())
+            return found.kind is FileType.FILE and all(line in there for line in placed.text.splitlines())
         case Class.THEIRS:
-            return found.kind in ("file", "link") and found.text == placed.text
-    return found.kind == "file" and found.text == placed.text
+            return found.kind in (FileType.FILE, FileType.LINK) and found.text == placed.text
+    return found.kind is FileType.FILE and found.text == placed.text
 
 
 def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:
@@ -368,7 +383,7 @@ def resumed(ops: Iterable[Op], disk: Mapping[str, Found]) -> tuple[tuple[Op, ...
         found = disk.get(op.placed.path)
         match op.act:
             case Act.MKDIR:
-                blocked += [op.placed.path] if found is not None and found.kind != "dir" else []
+                blocked += [op.placed.path] if found is not None and found.kind is not FileType.DIR else []
                 left.append(op)
             case Act.PUT if op.placed.how is not Class.MADE:
                 done = found is not None and stands(op.placed, found)

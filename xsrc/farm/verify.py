@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from xsrc.core.layout import DESTDIRS
 from xsrc.core.paths import OURS, is_ours
 from xsrc.farm.accounts import merged
 from xsrc.farm.alternatives import links_of
-from xsrc.farm.place import ACCOUNTS, MERGED, NEW, ORIG, Class, Found, Member, Placed, Records
+from xsrc.farm.place import ACCOUNTS, MERGED, NEW, ORIG, Class, FileType, Found, Member, Placed, Records
 from xsrc.farm.stow import desired, stands
 from xsrc.store.manifest import Entry, Kind
 
@@ -110,12 +111,12 @@ def _place(
         return Finding(path, Damage.CHANGED, owner, "by its user")
     if found is None:
         return Finding(path, Damage.MISSING, owner)
-    if placed.how is Class.COPY and found.kind in ("file", "link") and not stands(placed, found):
+    if placed.how is Class.COPY and found.kind in (FileType.FILE, FileType.LINK) and not stands(placed, found):
         return Finding(path, Damage.CHANGED, owner, "by its user")
     if placed.how is Class.LINK and stands(placed, found) and placed.text.rpartition("../")[2] not in sources:
         return Finding(path, Damage.DANGLING, owner, placed.text)
     if not stands(placed, found):
-        now = f"is a {found.kind}" + (f" to {found.text}" if found.kind == "link" else "")
+        now = f"is a {found.kind}" + (f" to {found.text}" if found.kind is FileType.LINK else "")
         return Finding(path, Damage.DRIFT, owner, f"{now}, is to be a {placed.how.value}")
     if placed.how is Class.HARD and (inode := sources.get(placed.source)) not in (None, found.inode):
         same = inode is not None and inode[0] == found.inode[0]
@@ -133,7 +134,7 @@ def compare_destdir(pkgver: str, wanted: Iterable[Entry], there: Iterable[Entry]
     want, have = {e.path: e for e in wanted}, {e.path: e for e in there}
     for path in sorted(want.keys() | have.keys()):
         one, other = want.get(path), have.get(path)
-        where = f"pkg-destdir/{pkgver}/{path}"
+        where = f"{DESTDIRS}/{pkgver}/{path}"
         if one is None or other is None:
             found.append(Finding(where, Damage.EXTRA if one is None else Damage.GONE, pkgver))
         elif one.kind is not other.kind or one.target != other.target:

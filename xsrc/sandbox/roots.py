@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
 from xsrc.core.base import Base
-from xsrc.core.layout import Masterdir
+from xsrc.core.layout import BUILDDIR, Masterdir
 from xsrc.core.settings import Limits
 from xsrc.sandbox.sandbox import Bind, Overlay, Sandbox
 
@@ -86,7 +86,7 @@ def limited(argv: tuple[str, ...], limits: Limits) -> tuple[str, ...]:
 USERS = ("boot", "etc", "home", "media", "mnt", "opt", "root", "run", "srv", "var")
 """The directories at the top of the stowed root that belong to its user."""
 
-OUT = "pkg-builddir"
+OUT = BUILDDIR
 """Where a trigger finds the one directory that it may write to."""
 
 

@@ -287,7 +287,7 @@ def test_git_finds_its_helpers_and_those_of_other_packages(site: Site) -> None:
     site.build("vcs", "helper")
     control = inside(site, f"git init -q x; find x -lname '*{LEAK}*'; rm -r x").ok().out
     assert "x/.git/hooks/" in control
-    rule = ("usr/share/git-core/templates/*",)
+    rule = ("usr/share/git-core/templates/**",)
     unpack.package(site, "vcs", "git", keep=keep, leave=leave, more=more, hardlink=rule, revision=2)
     site.build("vcs")
     unpack.runs(site, "vcs", "/usr/bin/git")

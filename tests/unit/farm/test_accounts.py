@@ -7,7 +7,7 @@ import pytest
 from tests.unit.builders import Disk, a_member
 from xsrc.farm import accounts
 from xsrc.farm.accounts import merged, numbers
-from xsrc.farm.place import Act, Class, Found, Op, Placed
+from xsrc.farm.place import Act, Class, FileType, Found, Op, Placed
 from xsrc.store.rules import Account
 
 
@@ -78,7 +78,7 @@ USER = "root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000:me:/home/me:/bin/sh\n"
 
 def with_passwd(text: str = USER) -> Disk:
     disk = Disk.fresh()
-    disk.nodes["etc/passwd"] = Found("file", text)
+    disk.nodes["etc/passwd"] = Found(FileType.FILE, text)
     return disk
 
 
@@ -120,7 +120,9 @@ def test_a_second_package_changes_the_group_of_the_first() -> None:
 def test_lines_of_a_user_stay_where_they_are() -> None:
     disk = with_passwd()
     disk.stow(WWW)
-    disk.nodes["etc/passwd"] = Found("file", disk.nodes["etc/passwd"].text + "you:x:1001:1001::/home/you:/bin/sh\n")
+    disk.nodes["etc/passwd"] = Found(
+        FileType.FILE, disk.nodes["etc/passwd"].text + "you:x:1001:1001::/home/you:/bin/sh\n"
+    )
     disk.stow(LOG)
     assert sorted(lines(disk)) == ["_log", "_www", "me", "root", "you"]
     disk.unstow("www", "log")
@@ -131,7 +133,7 @@ def test_a_line_that_its_user_changed_stays_his() -> None:
     disk = with_passwd()
     disk.stow(WWW)
     mine = disk.nodes["etc/passwd"].text.replace("/usr/sbin/nologin", "/bin/sh")
-    disk.nodes["etc/passwd"] = Found("file", mine)
+    disk.nodes["etc/passwd"] = Found(FileType.FILE, mine)
     disk.stow(LOG)
     assert lines(disk) == ["root", "me", "_www", "_log"]
     disk.unstow("log")
@@ -153,7 +155,7 @@ def test_lost_lines_are_put_back_by_a_repair_only() -> None:
     disk = with_passwd()
     disk.stow(WWW)
     good = disk.nodes["etc/passwd"]
-    disk.nodes["etc/passwd"] = Found("file", USER)
+    disk.nodes["etc/passwd"] = Found(FileType.FILE, USER)
     assert disk.stow(a_member("x-1_1", "usr/bin/x")).ops[-1].act is Act.PUT, "somebody else's stow leaves them"
     assert disk.nodes["etc/passwd"].text == USER
     disk.do(disk.restow("www"))

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.builders import Disk, a_file, a_link, a_member, stranger
 from xsrc.farm.alternatives import default_entries, offers, providers
 from xsrc.farm.alternatives import links_of as places_of
-from xsrc.farm.place import Act, Class, Found, Member, Op, Placed
+from xsrc.farm.place import Act, Class, FileType, Found, Member, Op, Placed
 from xsrc.farm.stow import STRANGER
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.rules import Alternative
@@ -194,7 +194,7 @@ def test_an_offer_that_is_not_taken_is_in_nobodys_way() -> None:
     ]
 
 
-@pytest.mark.parametrize("found", [stranger(), Found("link", "/opt/sh")], ids=["file", "link"])
+@pytest.mark.parametrize("found", [stranger(), Found(FileType.LINK, "/opt/sh")], ids=["file", "link"])
 def test_a_strangers_file_in_place_of_the_link(found: Found) -> None:
     disk = Disk.fresh()
     disk.nodes["usr/bin/sh"] = found

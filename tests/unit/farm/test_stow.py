@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.builders import SKELETON, Disk, a_file, a_link, a_member, changed, stranger
 from xsrc.core.pkgver import PkgVer
-from xsrc.farm.place import Act, Class, Found, Op, Placed, link_text
+from xsrc.farm.place import Act, Class, FileType, Found, Op, Placed, link_text
 from xsrc.farm.stow import STRANGER, StowPlan, StowRequest, inverse, plan_stow, stands
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.merge import Conflict
@@ -83,17 +83,17 @@ def test_the_text_of_a_link(path: str, want: str) -> None:
 @pytest.mark.parametrize(
     ("how", "found", "want"),
     [
-        (Class.DIR, Found("dir"), True),
-        (Class.DIR, Found("link", "t"), False),
-        (Class.LINK, Found("link", "t"), True),
-        (Class.LINK, Found("link", "other"), False),
-        (Class.LINK, Found("file", "t"), False),
-        (Class.SHIPPED, Found("link", "t"), True),
-        (Class.HARD, Found("file", "t"), True),
-        (Class.HARD, Found("link", "t"), False),
-        (Class.COPY, Found("file", "t"), True),
-        (Class.COPY, Found("file", "other"), False),
-        (Class.COPY, Found("other", "t"), False),
+        (Class.DIR, Found(FileType.DIR), True),
+        (Class.DIR, Found(FileType.LINK, "t"), False),
+        (Class.LINK, Found(FileType.LINK, "t"), True),
+        (Class.LINK, Found(FileType.LINK, "other"), False),
+        (Class.LINK, Found(FileType.FILE, "t"), False),
+        (Class.SHIPPED, Found(FileType.LINK, "t"), True),
+        (Class.HARD, Found(FileType.FILE, "t"), True),
+        (Class.HARD, Found(FileType.LINK, "t"), False),
+        (Class.COPY, Found(FileType.FILE, "t"), True),
+        (Class.COPY, Found(FileType.FILE, "other"), False),
+        (Class.COPY, Found(FileType.OTHER, "t"), False),
     ],
 )
 def test_stands(how: Class, found: Found, want: bool) -> None:
@@ -151,7 +151,11 @@ def test_a_directory_with_something_of_the_users_in_it_stays() -> None:
     disk.stow(DASH)
     disk.nodes["usr/share/dash/mine"] = stranger()
     disk.unstow("dash")
-    assert disk.nodes == {**Disk.fresh().nodes, "usr/share/dash": Found("dir"), "usr/share/dash/mine": stranger()}
+    assert disk.nodes == {
+        **Disk.fresh().nodes,
+        "usr/share/dash": Found(FileType.DIR),
+        "usr/share/dash/mine": stranger(),
+    }
 
 
 def test_what_is_missing_needs_no_removal() -> None:
@@ -284,7 +288,7 @@ def test_an_unchanged_conf_file_is_replaced() -> None:
 def test_a_changed_conf_file_is_kept_with_the_new_one_beside_it() -> None:
     disk = Disk.fresh()
     disk.stow(CONF)
-    disk.nodes["etc/a.conf"] = Found("file", "mine")
+    disk.nodes["etc/a.conf"] = Found(FileType.FILE, "mine")
     plan = disk.stow(CONF2)
     assert acts(plan) == [("put", "etc/a.conf.new")]
     assert plan.notes == ("/etc/a.conf: changed by you, kept; the package's own is etc/a.conf.new",)
@@ -294,7 +298,7 @@ def test_a_changed_conf_file_is_kept_with_the_new_one_beside_it() -> None:
 def test_a_conf_file_that_was_changed_into_the_new_one_is_as_it_should_be() -> None:
     disk = Disk.fresh()
     disk.stow(CONF)
-    disk.nodes["etc/a.conf"] = Found("file", "two")
+    disk.nodes["etc/a.conf"] = Found(FileType.FILE, "two")
     assert disk.plan([CONF2]).ops == ()
 
 
@@ -302,7 +306,7 @@ def test_a_conf_file_that_was_changed_into_the_new_one_is_as_it_should_be() -> N
 def test_a_changed_conf_file_whose_own_did_not_change_is_just_kept() -> None:
     disk = Disk.fresh()
     disk.stow(CONF)
-    disk.nodes["etc/a.conf"] = Found("file", "mine")
+    disk.nodes["etc/a.conf"] = Found(FileType.FILE, "mine")
     same = a_member("a-3_1", a_file("etc/a.conf", "one"))
     assert acts(disk.plan([same])) == []
     assert acts(disk.restow("a")) == []
@@ -311,7 +315,7 @@ def test_a_changed_conf_file_whose_own_did_not_change_is_just_kept() -> None:
 def test_a_changed_conf_file_stays_when_its_package_goes() -> None:
     disk = Disk.fresh()
     disk.stow(CONF)
-    disk.nodes["etc/a.conf"] = Found("file", "mine")
+    disk.nodes["etc/a.conf"] = Found(FileType.FILE, "mine")
     plan = disk.unstow("a")
     assert plan.notes == ("/etc/a.conf: not as it was stowed, left alone",)
     assert text(disk, "etc/a.conf") == "mine"
@@ -407,13 +411,13 @@ def test_a_shared_file_can_be_repaired() -> None:
     disk = Disk.fresh()
     disk.stow(A, B)
     good = dict(disk.nodes)
-    disk.nodes["usr/share/LICENSE"] = Found("link", "/nowhere")
+    disk.nodes["usr/share/LICENSE"] = Found(FileType.LINK, "/nowhere")
     disk.apply(disk.restow("a", "b").ops)
     assert disk.nodes == good
-    disk.nodes["usr/share/LICENSE"] = Found("link", "/nowhere")
+    disk.nodes["usr/share/LICENSE"] = Found(FileType.LINK, "/nowhere")
     disk.apply(disk.restow("a").ops)
     assert disk.nodes == good
-    disk.nodes["usr/share/LICENSE"] = Found("link", "/nowhere")
+    disk.nodes["usr/share/LICENSE"] = Found(FileType.LINK, "/nowhere")
     disk.apply(disk.restow("b").ops)
     assert disk.nodes == good, "and by a repair of the other one"
 
@@ -485,14 +489,14 @@ def test_a_conflict_is_told_once(mine: Entry, its: Entry) -> None:
 @pytest.mark.parametrize(
     ("entry", "found", "why"),
     [
-        (a_file("usr/bin/x"), Found("file", "theirs"), STRANGER),
-        (a_file("usr/bin/x"), Found("link", "/opt/x"), STRANGER),
-        (a_file("usr/bin/x"), Found("other"), STRANGER),
-        (a_file("usr/bin/x"), Found("dir"), "a directory is in the way"),
-        (a_link("usr/bin/x", "y"), Found("link", "z"), STRANGER),
-        (a_file("usr/bin/x/y"), Found("file", "theirs"), "a file is in the way of a directory"),
-        (a_file("usr/bin/x/y"), Found("link", "/opt"), "a link is in the way of a directory"),
-        (a_file("etc/x"), Found("dir"), "a directory is in the way"),
+        (a_file("usr/bin/x"), Found(FileType.FILE, "theirs"), STRANGER),
+        (a_file("usr/bin/x"), Found(FileType.LINK, "/opt/x"), STRANGER),
+        (a_file("usr/bin/x"), Found(FileType.OTHER), STRANGER),
+        (a_file("usr/bin/x"), Found(FileType.DIR), "a directory is in the way"),
+        (a_link("usr/bin/x", "y"), Found(FileType.LINK, "z"), STRANGER),
+        (a_file("usr/bin/x/y"), Found(FileType.FILE, "theirs"), "a file is in the way of a directory"),
+        (a_file("usr/bin/x/y"), Found(FileType.LINK, "/opt"), "a link is in the way of a directory"),
+        (a_file("etc/x"), Found(FileType.DIR), "a directory is in the way"),
     ],
 )
 def test_what_a_stranger_put_there(entry: Entry, found: Found, why: str) -> None:
@@ -543,7 +547,7 @@ def test_what_is_left_out_conflicts_with_nothing() -> None:
 
 def test_an_equal_file_that_stands_there_already_is_taken_over() -> None:
     disk = Disk.fresh()
-    disk.nodes["etc/a.conf"] = Found("file", "one")
+    disk.nodes["etc/a.conf"] = Found(FileType.FILE, "one")
     assert disk.plan([CONF]) == StowPlan()
 
 
@@ -579,7 +583,7 @@ def test_missing_links_are_made_again() -> None:
 
 
 def test_links_that_lead_elsewhere_are_replaced_in_a_repair_only() -> None:
-    disk = damaged("usr/bin/dash", into=Found("link", "/opt/dash"))
+    disk = damaged("usr/bin/dash", into=Found(FileType.LINK, "/opt/dash"))
     assert disk.plan([DASH2]).conflicts
     assert repaired(disk) == [("put", "usr/bin/dash")]
 
@@ -592,7 +596,7 @@ def test_files_are_nobodys_to_replace_even_in_a_repair() -> None:
 # Once: "was a dir, is to be a dir".
 def test_a_link_in_place_of_a_directory_is_told_as_such() -> None:
     disk = damaged("usr/share/dash/doc", "usr/share/dash", into=None)
-    disk.nodes["usr/share/dash"] = Found("link", "/opt/dash")
+    disk.nodes["usr/share/dash"] = Found(FileType.LINK, "/opt/dash")
     (trouble,) = troubles(disk.restow("dash"))
     assert trouble == "/usr/share/dash: dash-1_1 and dash-1_1: a link is in the way of a directory"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.builders import Disk, a_file, a_link, a_member, changed, stranger
-from xsrc.farm.place import Act, Class, Conf, Found, Member, Op, Placed
+from xsrc.farm.place import Act, Class, Conf, FileType, Found, Member, Op, Placed
 from xsrc.farm.stow import STRANGER, StowPlan, resumed
 
 PATH, NEW = "etc/a.conf", "etc/a.conf.new"
@@ -33,7 +33,7 @@ def edited(member: Member = ONE, text: str = "mine") -> Disk:
     """A disk on which somebody changed the conf file of a stowed package."""
     disk = Disk.fresh()
     disk.stow(member)
-    disk.nodes[PATH] = Found("file", text)
+    disk.nodes[PATH] = Found(FileType.FILE, text)
     return disk
 
 
@@ -69,7 +69,7 @@ def test_a_changed_conf_file(story: tuple[Member, ...], want: tuple[str, str | N
 def test_a_conf_file_that_its_user_made_the_packages_own_is_forgotten(member: Member) -> None:
     disk = edited()
     disk.stow(TWO)
-    disk.nodes[PATH] = Found("file", member.places[PATH].text)
+    disk.nodes[PATH] = Found(FileType.FILE, member.places[PATH].text)
     disk.stow(member) if member is THREE else disk.do(disk.restow("a"))
     assert texts(disk) == (member.places[PATH].text, None)
     assert disk.conf == {}
@@ -97,7 +97,7 @@ def test_a_new_one_that_its_user_removed_is_put_again_by_a_repair() -> None:
 def test_a_new_one_that_its_user_changed_is_left_alone() -> None:
     disk = edited()
     disk.stow(TWO)
-    disk.nodes[NEW] = Found("file", "mine too")
+    disk.nodes[NEW] = Found(FileType.FILE, "mine too")
     plan = disk.stow(ONE)
     assert texts(disk) == ("mine", "mine too")
     assert plan.notes == (f"/{NEW}: not as it was put there, left alone",)
@@ -108,18 +108,18 @@ def test_a_strangers_file_where_the_new_one_goes_is_a_conflict() -> None:
     disk.nodes[NEW] = stranger()
     (conflict,) = disk.plan([TWO]).conflicts
     assert str(conflict) == f"/{NEW}: a-2_1 and {STRANGER}: {STRANGER}"
-    disk.nodes[NEW] = Found("file", "two")
+    disk.nodes[NEW] = Found(FileType.FILE, "two")
     assert acts(disk.stow(TWO)) == [], "unless it is what would be put there"
 
 
 # xbps takes a link for a file that nobody changed (its issue 276).
 def test_a_conf_file_that_became_a_link_is_kept() -> None:
     disk = edited()
-    disk.nodes[PATH] = Found("link", "/etc/mine")
+    disk.nodes[PATH] = Found(FileType.LINK, "/etc/mine")
     disk.stow(TWO)
-    assert (disk.nodes[PATH], disk.nodes[NEW].text) == (Found("link", "/etc/mine"), "two")
+    assert (disk.nodes[PATH], disk.nodes[NEW].text) == (Found(FileType.LINK, "/etc/mine"), "two")
     disk.unstow("a")
-    assert disk.nodes[PATH] == Found("link", "/etc/mine")
+    assert disk.nodes[PATH] == Found(FileType.LINK, "/etc/mine")
     assert NEW not in disk.nodes
 
 
@@ -160,7 +160,7 @@ def test_the_same_change_in_copies_outside_of_etc() -> None:
     old, new = (a_member(f"a-{n}_1", a_file("var/a", str(n)), conf_files=("/var/a",)) for n in (1, 2))
     disk = Disk.fresh()
     disk.stow(old)
-    disk.nodes["var/a"] = Found("file", "mine")
+    disk.nodes["var/a"] = Found(FileType.FILE, "mine")
     disk.stow(new)
     assert (disk.nodes["var/a"].text, disk.nodes["var/a.new"].text) == ("mine", "2")
 
@@ -174,7 +174,7 @@ def test_a_conf_file_with_a_long_name(length: int, room: bool) -> None:
     one, two = (a_member(f"a-{n}_1", a_file(path, str(n))) for n in (1, 2))
     disk = Disk.fresh()
     disk.stow(one)
-    disk.nodes[path] = Found("file", "mine")
+    disk.nodes[path] = Found(FileType.FILE, "mine")
     plan = disk.stow(two)
     where = f"{path}.new" if room else f"pkg-destdir/a-2_1/{path}"
     assert plan.notes == (f"/{path}: changed by you, kept; the package's own is {where}",)
@@ -199,7 +199,7 @@ def test_names_are_counted_in_bytes() -> None:
 BIN = a_member("a-1_1", "usr/bin/x")
 
 
-@pytest.mark.parametrize("found", [stranger(), Found("link", "/opt/x")], ids=["file", "link"])
+@pytest.mark.parametrize("found", [stranger(), Found(FileType.LINK, "/opt/x")], ids=["file", "link"])
 @pytest.mark.parametrize(
     "member", [BIN, changed(BIN, hardlink=("usr/bin/*",)), a_member("a-1_1", a_link("usr/bin/x", "y"))]
 )
@@ -249,7 +249,7 @@ def test_an_adopting_link_that_was_removed_gives_its_path_back() -> None:
 
 def test_an_adopted_conf_file_is_its_users_own() -> None:
     disk = Disk.fresh()
-    disk.nodes[PATH] = Found("file", "mine")
+    disk.nodes[PATH] = Found(FileType.FILE, "mine")
     plan = disk.stow(ONE, adopt=True)
     assert acts(plan) == [("put", NEW)]
     assert texts(disk) == ("mine", "one")
@@ -264,11 +264,11 @@ def test_an_adopted_conf_file_is_its_users_own() -> None:
 @pytest.mark.parametrize(
     ("path", "found", "why"),
     [
-        ("usr/bin/x", Found("dir"), "a directory is in the way"),
-        ("usr/bin/x", Found("other"), STRANGER),
+        ("usr/bin/x", Found(FileType.DIR), "a directory is in the way"),
+        ("usr/bin/x", Found(FileType.OTHER), STRANGER),
         ("usr/bin/x/y", stranger(), "a file is in the way of a directory"),
-        ("usr/bin/x/y", Found("link", "/opt"), "a link is in the way of a directory"),
-        (PATH, Found("dir"), "a directory is in the way"),
+        ("usr/bin/x/y", Found(FileType.LINK, "/opt"), "a link is in the way of a directory"),
+        (PATH, Found(FileType.DIR), "a directory is in the way"),
     ],
 )
 def test_what_is_never_adopted(path: str, found: Found, why: str) -> None:
@@ -295,7 +295,7 @@ def test_a_file_that_is_called_orig_already_is_in_the_way() -> None:
 
 def test_conflicts_that_adoption_would_end_say_so() -> None:
     disk = Disk.fresh()
-    disk.nodes |= {"usr/bin/x": stranger(), "usr/bin/y": Found("dir")}
+    disk.nodes |= {"usr/bin/x": stranger(), "usr/bin/y": Found(FileType.DIR)}
     plan = disk.plan([a_member("a-1_1", "usr/bin/x", "usr/bin/y")])
     assert [(c.path, c.stranger) for c in plan.conflicts] == [("usr/bin/x", True), ("usr/bin/y", False)]
 
@@ -319,7 +319,7 @@ MADE = Placed("etc/cache", "triggers", Class.MADE, "sum")
 THEIRS = Placed("usr/bin/x", "", Class.THEIRS, "theirs")
 FOLDER = Placed("usr/d", "a-1_1", Class.DIR)
 LINES = Placed("etc/shells", "accounts", Class.MERGED, "x")
-HERE, THERE, ELSE = Found("link", "t"), Found("link", "old"), stranger("else")
+HERE, THERE, ELSE = Found(FileType.LINK, "t"), Found(FileType.LINK, "old"), stranger("else")
 
 
 @pytest.mark.parametrize(
@@ -328,24 +328,24 @@ HERE, THERE, ELSE = Found("link", "t"), Found("link", "old"), stranger("else")
         (Op(Act.PUT, LINK), None, True, False),
         (Op(Act.PUT, LINK), HERE, False, False),
         (Op(Act.PUT, LINK), ELSE, True, True),
-        (Op(Act.PUT, LINK), Found("dir"), True, True),
+        (Op(Act.PUT, LINK), Found(FileType.DIR), True, True),
         (Op(Act.PUT, LINK, OLD), THERE, True, False),
         (Op(Act.PUT, LINK, OLD), HERE, True, False),
         (Op(Act.PUT, LINK, OLD), None, True, False),
         (Op(Act.PUT, LINK, OLD), ELSE, True, True),
-        (Op(Act.PUT, LINK, THEIRS), Found("file", "theirs"), True, False),
+        (Op(Act.PUT, LINK, THEIRS), Found(FileType.FILE, "theirs"), True, False),
         (Op(Act.PUT, LINK, THEIRS), HERE, True, False),
         (Op(Act.PUT, LINK, THEIRS), ELSE, True, True),
         (Op(Act.PUT, THEIRS, LINK), HERE, True, False),
         (Op(Act.PUT, MADE), ELSE, True, False),
         (Op(Act.MKDIR, FOLDER), None, True, False),
-        (Op(Act.MKDIR, FOLDER), Found("dir"), True, False),
+        (Op(Act.MKDIR, FOLDER), Found(FileType.DIR), True, False),
         (Op(Act.MKDIR, FOLDER), ELSE, True, True),
         (Op(Act.REMOVE, LINK, LINK), HERE, True, False),
         (Op(Act.REMOVE, LINK, LINK), None, False, False),
         (Op(Act.REMOVE, LINK, LINK), ELSE, False, False),
-        (Op(Act.RMDIR, FOLDER, FOLDER), Found("dir"), True, False),
-        (Op(Act.MERGE, LINES), Found("file", ""), True, False),
+        (Op(Act.RMDIR, FOLDER, FOLDER), Found(FileType.DIR), True, False),
+        (Op(Act.MERGE, LINES), Found(FileType.FILE, ""), True, False),
         (Op(Act.BRING, FOLDER, FOLDER), None, True, False),
     ],
 )

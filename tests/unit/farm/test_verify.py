@@ -8,7 +8,7 @@ from tests.unit.builders import MASTERDIR, SKELETON, a_file, a_link, a_member
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.accounts import merged
 from xsrc.farm.place import SKELETON as SKEL
-from xsrc.farm.place import TRIGGERS, Class, Conf, Found, Member, Placed, Records, made_member
+from xsrc.farm.place import TRIGGERS, Class, Conf, FileType, Found, Member, Placed, Records, made_member
 from xsrc.farm.verify import LEFT_OUT, Damage, Finding, compare_destdir, compare_root, expected
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.rules import Account, Alternative
@@ -31,16 +31,18 @@ INODE = (1, 42)
 SOURCES = {f"pkg-destdir/a-1_1/{path}": INODE for path in ("usr/bin/a", "usr/libexec/a")}
 LINES = merged(MEMBERS)
 
+FILE, LINK, DIR, OTHER = FileType
+
 
 def found_of(placed: Placed) -> Found:
     match placed.how:
         case Class.DIR:
-            return Found("dir", mode=0o755)
+            return Found(DIR, mode=0o755)
         case Class.LINK | Class.SHIPPED:
-            return Found("link", placed.text)
+            return Found(LINK, placed.text)
         case Class.HARD:
-            return Found("file", placed.text, INODE, placed.mode)
-    return Found("file", placed.text, mode=placed.mode | 0o200)
+            return Found(FILE, placed.text, INODE, placed.mode)
+    return Found(FILE, placed.text, mode=placed.mode | 0o200)
 
 
 def right(records: Records = NOTHING) -> dict[str, Found]:
@@ -48,7 +50,7 @@ def right(records: Records = NOTHING) -> dict[str, Found]:
     disk = {path: found_of(placed) for path, placed in expected(MEMBERS, records).items()}
     for path, text in LINES.items():
         before = disk[path].text + "\n" if path in disk else ""
-        disk[path] = Found("file", before + text + "\n", mode=0o644)
+        disk[path] = Found(FILE, before + text + "\n", mode=0o644)
     return disk
 
 
@@ -67,35 +69,51 @@ def test_nothing_is_wrong_with_what_is_right() -> None:
     ("path", "found", "want"),
     [
         ("usr/bin/a", None, "missing  /usr/bin/a: a-1_1"),
-        ("usr/bin/a", Found("link", "/x"), "drift    /usr/bin/a: a-1_1: is a link to /x, is to be a link"),
-        ("usr/bin/a", Found("file", "x"), "drift    /usr/bin/a: a-1_1: is a file, is to be a link"),
-        ("usr/lib/liba.so", Found("link", "x"), "drift    /usr/lib/liba.so: a-1_1: is a link to x, is to be a shipped"),
+        ("usr/bin/a", Found(LINK, "/x"), "drift    /usr/bin/a: a-1_1: is a link to /x, is to be a link"),
+        ("usr/bin/a", Found(FILE, "x"), "drift    /usr/bin/a: a-1_1: is a file, is to be a link"),
+        (
+            "usr/lib/liba.so",
+            Found(LINK, "x"),
+            "drift    /usr/lib/liba.so: a-1_1: is a link to x, is to be a shipped",
+        ),
         ("usr/bin/sh", None, "missing  /usr/bin/sh: a-1_1"),
-        ("usr/bin/sh", Found("link", "b"), "drift    /usr/bin/sh: a-1_1: is a link to b, is to be a shipped"),
-        ("usr/libexec", Found("link", "/x"), "drift    /usr/libexec: a-1_1: is a link to /x, is to be a dir"),
-        ("usr/libexec", Found("dir", mode=0o500), "mode     /usr/libexec: a-1_1: is 0500: the farm cannot get in"),
+        ("usr/bin/sh", Found(LINK, "b"), "drift    /usr/bin/sh: a-1_1: is a link to b, is to be a shipped"),
+        ("usr/libexec", Found(LINK, "/x"), "drift    /usr/libexec: a-1_1: is a link to /x, is to be a dir"),
+        (
+            "usr/libexec",
+            Found(DIR, mode=0o500),
+            "mode     /usr/libexec: a-1_1: is 0500: the farm cannot get in",
+        ),
         (
             "usr/libexec/a",
-            Found("file", "a-1_1:usr/libexec/a", (1, 7), 0o755),
+            Found(FILE, "a-1_1:usr/libexec/a", (1, 7), 0o755),
             "drift    /usr/libexec/a: a-1_1: is another file than its destdir's",
         ),
-        ("usr/libexec/a", Found("file", "x", INODE), "drift    /usr/libexec/a: a-1_1: is a file, is to be a hard"),
+        (
+            "usr/libexec/a",
+            Found(FILE, "x", INODE),
+            "drift    /usr/libexec/a: a-1_1: is a file, is to be a hard",
+        ),
         ("etc/a.conf", None, "missing  /etc/a.conf: a-1_1"),
-        ("etc/a.conf", Found("file", "mine", mode=0o644), "changed  /etc/a.conf: a-1_1: by its user"),
-        ("etc/a.conf", Found("link", "/mine"), "changed  /etc/a.conf: a-1_1: by its user"),
-        ("etc/a.conf", Found("dir", mode=0o755), "drift    /etc/a.conf: a-1_1: is a dir, is to be a copy"),
+        ("etc/a.conf", Found(FILE, "mine", mode=0o644), "changed  /etc/a.conf: a-1_1: by its user"),
+        ("etc/a.conf", Found(LINK, "/mine"), "changed  /etc/a.conf: a-1_1: by its user"),
+        ("etc/a.conf", Found(DIR, mode=0o755), "drift    /etc/a.conf: a-1_1: is a dir, is to be a copy"),
         (
             "etc/a.conf",
-            Found("file", "a-1_1:etc/a.conf", mode=0o600),
+            Found(FILE, "a-1_1:etc/a.conf", mode=0o600),
             "changed  /etc/a.conf: a-1_1: its mode, to 0600",
         ),
         ("etc/ld.so.cache", None, "missing  /etc/ld.so.cache: triggers"),
-        ("etc/ld.so.cache", Found("file", "x"), "drift    /etc/ld.so.cache: triggers: is a file, is to be a made"),
-        ("bin", Found("dir", mode=0o755), "drift    /bin: masterdir-skel: is a dir, is to be a shipped"),
-        ("usr/bin/mine", Found("file"), "alien    /usr/bin/mine: file"),
-        ("opt/mine", Found("other"), "alien    /opt/mine: other"),
+        (
+            "etc/ld.so.cache",
+            Found(FILE, "x"),
+            "drift    /etc/ld.so.cache: triggers: is a file, is to be a made",
+        ),
+        ("bin", Found(DIR, mode=0o755), "drift    /bin: masterdir-skel: is a dir, is to be a shipped"),
+        ("usr/bin/mine", Found(FILE), "alien    /usr/bin/mine: file"),
+        ("opt/mine", Found(OTHER), "alien    /opt/mine: other"),
         ("etc/shells", None, "lines    /etc/shells: accounts: /usr/bin/a"),
-        ("etc/passwd", Found("file", "root\n"), f"lines    /etc/passwd: accounts: {LINES['etc/passwd']}"),
+        ("etc/passwd", Found(FILE, "root\n"), f"lines    /etc/passwd: accounts: {LINES['etc/passwd']}"),
     ],
 )
 def test_one_thing_is_wrong(path: str, found: Found | None, want: str) -> None:
@@ -118,7 +136,7 @@ def test_a_hard_link_on_another_file_system_is_a_copy() -> None:
 
 def test_a_line_of_a_name_that_its_user_has_is_enough() -> None:
     disk = right()
-    disk["etc/passwd"] = Found("file", "_a:x:1:1:mine:/:/bin/sh\n")
+    disk["etc/passwd"] = Found(FILE, "_a:x:1:1:mine:/:/bin/sh\n")
     assert findings(disk) == []
 
 
@@ -150,7 +168,7 @@ def test_what_is_remembered_is_looked_for() -> None:
 
 def test_a_file_that_its_user_keeps_of_a_package_that_is_gone_is_no_alien() -> None:
     disk = right()
-    disk["etc/b.conf"] = Found("file", "mine")
+    disk["etc/b.conf"] = Found(FILE, "mine")
     assert findings(disk) == ["alien    /etc/b.conf: file"]
     assert findings(disk, Records({"etc/b.conf": Conf("x")})) == []
 
@@ -171,15 +189,15 @@ def test_findings_are_in_order() -> None:
 def test_places_of_the_user_are_left_out(path: str) -> None:
     assert path in LEFT_OUT
     disk = right()
-    disk[path] = Found("link", "/elsewhere")
+    disk[path] = Found(LINK, "/elsewhere")
     assert findings(disk) == []
 
 
 # ---- destdirs
 
-FILE, DIR, LINK = a_file("usr/a", "sum", 0o755), Entry("usr", Kind.DIR, 0o755), a_link("usr/l", "t")
-BUILT = (DIR, FILE, LINK)
-SEALED = (DIR._replace(mode=0o555), FILE._replace(mode=0o555), LINK)
+A_FILE, A_DIR, A_LINK = a_file("usr/a", "sum", 0o755), Entry("usr", Kind.DIR, 0o755), a_link("usr/l", "t")
+BUILT = (A_DIR, A_FILE, A_LINK)
+SEALED = (A_DIR._replace(mode=0o555), A_FILE._replace(mode=0o555), A_LINK)
 
 
 def in_destdir(*there: Entry) -> list[str]:
@@ -196,11 +214,15 @@ def test_a_sealed_destdir_is_as_it_was_built() -> None:
     [
         (0, None, "gone     /pkg-destdir/a-1_1/usr: a-1_1"),
         (1, None, "gone     /pkg-destdir/a-1_1/usr/a: a-1_1"),
-        (1, FILE._replace(mode=0o555, sha256="x"), "written  /pkg-destdir/a-1_1/usr/a: a-1_1: its content was changed"),
+        (
+            1,
+            A_FILE._replace(mode=0o555, sha256="x"),
+            "written  /pkg-destdir/a-1_1/usr/a: a-1_1: its content was changed",
+        ),
         (1, a_link("usr/a", "x"), "written  /pkg-destdir/a-1_1/usr/a: a-1_1: is a link x"),
         (1, Entry("usr/a", Kind.DIR, 0o555), "written  /pkg-destdir/a-1_1/usr/a: a-1_1: is a dir"),
-        (1, FILE, "mode     /pkg-destdir/a-1_1/usr/a: a-1_1: is 0755, was sealed as 0555"),
-        (0, DIR, "mode     /pkg-destdir/a-1_1/usr: a-1_1: is 0755, was sealed as 0555"),
+        (1, A_FILE, "mode     /pkg-destdir/a-1_1/usr/a: a-1_1: is 0755, was sealed as 0555"),
+        (0, A_DIR, "mode     /pkg-destdir/a-1_1/usr: a-1_1: is 0755, was sealed as 0555"),
         (2, a_link("usr/l", "x"), "written  /pkg-destdir/a-1_1/usr/l: a-1_1: is a link x"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xsrc.base.acts.choose import chosen_base
 from xsrc.core.errors import HostError
-from xsrc.core.layout import Masterdir, Tree
+from xsrc.core.layout import DESTDIRS, Masterdir, Tree
 from xsrc.core.session import Session
 from xsrc.unix import trust
 from xsrc.unix.lock import locked_folder
@@ -49,7 +49,7 @@ def _fill(masterdir: Masterdir, tree: Tree) -> None:
     from xsrc.unix.users import add_user, user_name
 
     root = masterdir.root
-    if any(root.iterdir()) and not (root / "pkg-destdir").is_dir():
+    if any(root.iterdir()) and not (root / DESTDIRS).is_dir():
         raise HostError(f"{root} is no masterdir, and not empty", hint="choose an empty or a new folder with -m")
     copy_skeleton(tree, root)
     add_user(root / "etc", user_name(), "/root")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from xsrc.base.acts.choose import chosen_base
 from xsrc.core.errors import HostError, XsrcError
-from xsrc.core.layout import Masterdir
+from xsrc.core.layout import DESTDIRS, Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import farm_to_read, is_made
@@ -84,11 +84,11 @@ def verify_destdir(masterdir: Masterdir, farm: Farm, pkgver: str, *, hashed: boo
     """The findings of one sealed destdir."""
     folder = masterdir.destdirs / pkgver
     if not folder.is_dir():
-        yield Finding(f"pkg-destdir/{pkgver}", Damage.GONE, pkgver, "all of it")
+        yield Finding(f"{DESTDIRS}/{pkgver}", Damage.GONE, pkgver, "all of it")
         return
     try:
         there = shelf.entries(folder, hashed=hashed)
     except (XsrcError, OSError) as error:
-        yield Finding(f"pkg-destdir/{pkgver}", Damage.WRITTEN, pkgver, str(error))
+        yield Finding(f"{DESTDIRS}/{pkgver}", Damage.WRITTEN, pkgver, str(error))
         return
     yield from compare_destdir(pkgver, farm.entries(PkgVer.parse(pkgver)), there)

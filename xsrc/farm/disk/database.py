@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xsrc.core.errors import HostError
 from xsrc.core.globs import matches, span
+from xsrc.core.layout import DESTDIRS
 from xsrc.core.paths import Unsound, build_id, inside
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.disk.builds import Builds, read_entry, read_rules, sound
@@ -31,7 +32,7 @@ def opened(path: Path, *, read: bool = False, new: bool = False) -> Iterator[Far
         finally:
             farm.close()
     except (sqlite3.Error, Unsound) as error:
-        hint = "mend the cause, or make it anew from pkg-destdir/ and the links: xsrc verify --repair"
+        hint = f"mend the cause, or make it anew from {DESTDIRS}/ and the links: xsrc verify --repair"
         raise HostError(f"the farm's database {path}: {error}", hint=hint) from error
 
 

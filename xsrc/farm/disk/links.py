@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from xsrc.core.layout import Masterdir
-from xsrc.farm.place import MERGED, ORIG, Act, Class, Found, Op, Placed, merge_lines
+from xsrc.farm.place import MERGED, ORIG, Act, Class, FileType, Found, Op, Placed, merge_lines
 from xsrc.store.disk.shelf import bring
 from xsrc.unix.files import Below
 from xsrc.unix.rename import rename_new
@@ -63,7 +63,7 @@ def scan(root: Path, left_out: frozenset[str], hashed: frozenset[str]) -> dict[s
                         continue
                     status = os.stat(name, dir_fd=parent, follow_symlinks=False)
                     found[path] = look(name, parent, status, path in hashed, path in MERGED)
-                    if found[path].kind == "dir":
+                    if found[path].kind is FileType.DIR:
                         queue.append(path)
     return found
 
@@ -72,14 +72,14 @@ def look(name: str, parent: int, status: os.stat_result, hashed: bool, whole: bo
     """The state of a name in an open directory. Raises OSError."""
     inode, mode = (status.st_dev, status.st_ino), stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
-        return Found("link", os.readlink(name, dir_fd=parent), inode, mode)
+        return Found(FileType.LINK, os.readlink(name, dir_fd=parent), inode, mode)
     if stat.S_ISDIR(status.st_mode):
-        return Found("dir", "", inode, mode)
+        return Found(FileType.DIR, "", inode, mode)
     if not stat.S_ISREG(status.st_mode):
-        return Found("other", "", inode, mode)
+        return Found(FileType.OTHER, "", inode, mode)
     if whole:
-        return Found("file", _text(name, parent), inode, mode)
-    return Found("file", _hash(name, parent) if hashed else "", inode, mode)
+        return Found(FileType.FILE, _text(name, parent), inode, mode)
+    return Found(FileType.FILE, _hash(name, parent) if hashed else "", inode, mode)
 
 
 def _open(name: str, parent: int) -> int:

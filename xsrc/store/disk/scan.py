@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xsrc.core.errors import BuildFailed
+from xsrc.core.layout import BUILDDIR, DESTDIRS
 from xsrc.core.paths import CONTROLS, is_ours
 from xsrc.core.settings import Limits
 from xsrc.store import elf
@@ -24,7 +25,7 @@ from xsrc.store.disk.seal import BEYOND, _Links
 from xsrc.store.manifest import FILES, PROPS, Entry, Kind, Manifest, kept_mode
 from xsrc.unix.walk import Item, Walk, changed, held
 
-_LEAKS = (b"/pkg-destdir/",)
+_LEAKS = (f"/{DESTDIRS}/".encode(),)
 _LISTS = (FILES, PROPS, f".{PROPS}")
 """Files at the top of a destdir that are written next; a link there would lead the writer away."""
 _CHUNK = 1 << 20
@@ -95,7 +96,7 @@ def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Ite
                 target = os.readlink(item.name, dir_fd=item.parent)
                 if problem := _unwritable(target, "text"):
                     bad.append(f"  /{item.path}: a link to {target!a}: {problem}")
-                elif target.startswith(("/pkg-destdir/", "/pkg-builddir/")):
+                elif target.startswith((f"/{DESTDIRS}/", f"/{BUILDDIR}/")):
                     bad.append(f"  /{item.path}: a link to {target}, which is nowhere but in its own build")
                 entries.append(Entry(item.path, Kind.LINK, 0o777, target=target))
             elif stat.S_ISREG(item.status.st_mode):
