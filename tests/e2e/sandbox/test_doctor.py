@@ -22,7 +22,7 @@ CAPS_PIECES = {
     "all can write": (f"chmod 0752 {ROOT}", "xsrc-chroot", "can be written by others than root: mode 0752"),
     "group": (f"chgrp 1 {MOUNT}", "xsrc-mount", "belongs to group daemon, not to xbuild"),
     "group may not run it": (f"chmod 0700 {ROOT}", "xsrc-chroot", "has mode 0700, not 0750"),
-    "missing": (f"rm {MOUNT}", "xsrc-mount", "No such file or directory"),
+    "missing": (f"rm {MOUNT}", "xsrc-mount", "is not installed"),
     "link": (f"mv {ROOT} /usr/local/x; ln -s /usr/local/x {ROOT}", "xsrc-chroot", "is not a file"),
     "no capabilities": (f"setcap -r {MOUNT}", "xsrc-mount", "carries no capabilities, not cap_net_admin,cap_sys_admin"),
     "other capabilities": (f"setcap cap_kill=ep {ROOT}", "xsrc-chroot", "carries cap_kill=ep, not cap_sys_chroot=ep"),
