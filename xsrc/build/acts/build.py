@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from xsrc.build.acts.decide import note, present, read_jobs, refused
-from xsrc.build.acts.words import plan_lines
 from xsrc.build.job import Job
 from xsrc.build.request import BuildRequest
 from xsrc.build.steps import BuildPlan, Step, plan_build
@@ -14,9 +13,7 @@ from xsrc.core.errors import TemplateError
 from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.acts.commit import farm_locked
 from xsrc.farm.acts.masterdir import farm_to_read, open_farm
-from xsrc.farm.acts.requests import stow
 from xsrc.farm.needed import needed
 from xsrc.tree.acts.closure import homes_of
 from xsrc.tree.graph import run_closure
@@ -114,6 +111,10 @@ def finish(session: Session, plan: BuildPlan, request: BuildRequest, versions: M
     if request.stow:
         asked = [pkgver for step in plan.steps if step.name in request.names for pkgver in _asked(step, request)]
         if not _stowed_already(session, asked):
+            # imported here, like what builds: most often there is nothing to do
+            from xsrc.farm.acts.commit import farm_locked
+            from xsrc.farm.acts.requests import stow
+
             with farm_locked(session, "stow") as farm:
                 change, _ = stow(session, farm, asked)
             for pkgver in change.add:
@@ -144,6 +145,8 @@ def _stowed_already(session: Session, asked: Iterable[PkgVer]) -> bool:
 
 def show_plan(session: Session, plan: BuildPlan, request: BuildRequest) -> int:
     """Print what would be done, a line a package."""
+    from xsrc.build.acts.words import plan_lines
+
     to = "" if request.to is Phase.INSTALL else f" (to {request.to})"
     for line in plan_lines(session, plan, dict.fromkeys(request.names, to)):
         session.ui.output(line)
