@@ -439,6 +439,16 @@ def test_one_door_to_processes() -> None:
     none(rows)
 
 
+def test_no_private_name_is_imported() -> None:
+    """A name with a leading underscore belongs to its file."""
+    rows = []
+    for source in SOURCES:
+        for node in nodes(source, ast.ImportFrom):
+            assert isinstance(node, ast.ImportFrom)
+            rows += [f"{source}:{node.lineno}: {one.name}" for one in node.names if re.match(r"_(?!_)", one.name)]
+    none(rows)
+
+
 def test_the_environment_and_the_clock_are_read_at_the_edge() -> None:
     """os.environ, the uid and the CPU count: once, in cli; the rest is told (DESIGN 6)."""
     rows = []

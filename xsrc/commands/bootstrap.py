@@ -11,7 +11,7 @@ from plumbum import cli
 from xsrc.base.disk import shelf
 from xsrc.bootstrap import debian
 from xsrc.bootstrap.acts import source
-from xsrc.bootstrap.acts.debian import _distfile, bring_debs, read_mirror, read_wish, unpack_debs
+from xsrc.bootstrap.acts.debian import bring_debs, distfile_of, read_mirror, read_wish, unpack_debs
 from xsrc.bootstrap.debian import Wish
 from xsrc.bootstrap.disk.apt import Apt, keyring
 from xsrc.commands.verb import Verb
@@ -153,7 +153,7 @@ class Bootstrap(Verb):
         found = debian.debs(apt.resolve(debian.PACKAGES))
         if self.plan_only:
             for deb in found:
-                what = "keep " if present(_distfile(deb), session.srcdistdir) else "fetch"
+                what = "keep " if present(distfile_of(deb), session.srcdistdir) else "fetch"
                 ui.output(f"{what} {deb.name} {deb.version} {deb.size >> 10} KiB")
             return 0
         bring_debs(session, wish, found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from plumbum import cli
 
-from xsrc.build.acts.check import _offer, _parts, _words, findings
+from xsrc.build.acts.check import findings, offer_of, option_words, parts_of
 from xsrc.build.declared import (
     UNDECLARED,
     UNUSED,
@@ -41,7 +41,7 @@ class CheckDeps(WithJson):
         with farm_to_read(session.masterdir) as farm:
             newest = {PkgVer.parse(text).name: farm.versions(PkgVer.parse(text).name)[-1] for text in farm.built()}
             built = {name: props for name, pkgver in newest.items() if (props := farm.props(pkgver))}
-            offers = {name: _offer(farm, props) for name, props in built.items()}
+            offers = {name: offer_of(farm, props) for name, props in built.items()}
             for name in chosen:
                 template = load(session.tree, name)
                 if name in built:
@@ -61,11 +61,11 @@ class CheckDeps(WithJson):
     ) -> Iterator[dict[str, object]]:
         """Report the findings of one template; return a row for each finding without a reason for an exception."""
         props = built[template.name]
-        package = package_of(session, template, {template.name: _words(template, props)})
+        package = package_of(session, template, {template.name: option_words(template, props)})
         reasons = dict(package.raw.get("lint", {}).get("ignore", {}))
         if package.pkgver != props.pkgver:
             session.ui.note(f"{props.pkgver} is what is built; its template is now {package.pkgver}")
-        one = Declared(tuple(_parts(session.masterdir, farm, package, built)), package.depends[Dep.LIB])
+        one = Declared(tuple(parts_of(session.masterdir, farm, package, built)), package.depends[Dep.LIB])
         for finding in findings(session, one, built, offers):
             if reason := reasons.pop(finding.code, None):
                 session.ui.note(f"{props.pkgver}: {finding.code}, for: {reason}")

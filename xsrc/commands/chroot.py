@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from typing import TYPE_CHECKING
 
 from plumbum import cli
 
 from xsrc.build.acts.build import build
-from xsrc.build.acts.builder import Builder, BuildOptions
 from xsrc.build.acts.decide import read_jobs
 from xsrc.build.disk import work
 from xsrc.build.request import BuildRequest
@@ -23,6 +23,9 @@ from xsrc.tree.acts.closure import homes_of, read_closure
 from xsrc.tree.options import options_by_name
 from xsrc.tree.package import pkgvers
 from xsrc.unix.lock import locked
+
+if TYPE_CHECKING:
+    from xsrc.build.acts.builder import Builder
 
 
 def _session(command: tuple[str, ...], terminal: bool) -> tuple[str, ...]:
@@ -99,6 +102,8 @@ class Shell(WithOptions):
         words = words or (state.options if state else ())
         planned = read_jobs(session, (name,), options_by_name((name,), words))
         versions = pkgvers(job.package for job in planned.values())
+        from xsrc.build.acts.builder import Builder, BuildOptions
+
         builder = Builder(session, planned[name], BuildOptions(versions, options=words))
         if state is not None:
             builder.state = state

@@ -6,13 +6,15 @@ from dataclasses import asdict
 
 from xsrc.commands.verb import WithJson
 from xsrc.core.session import Session
-from xsrc.sandbox.acts.doctor import findings
 
 
 class Doctor(WithJson):
     """Look at all that xsrc needs of this machine; print what mends what is wrong"""
 
     def go(self, session: Session) -> int:
+        # imported here: xsrc --help imports each command
+        from xsrc.sandbox.acts.doctor import findings
+
         found = list(findings(session))
         if self.json:
             session.ui.json([asdict(finding) for finding in found])

@@ -10,7 +10,6 @@ from plumbum import cli
 from xsrc.commands.verb import Verb
 from xsrc.core.errors import HostError, UsageError
 from xsrc.core.session import Session
-from xsrc.runs.acts.report import Site
 from xsrc.runs.disk.journal import Journal
 
 
@@ -21,6 +20,9 @@ class Report(Verb):
     folder = cli.SwitchAttr(["-o", "--output"], str, argname="DIR", help="write into DIR, not into the masterdir")
 
     def go(self, session: Session) -> int:
+        # imported here: xsrc --help imports each command
+        from xsrc.runs.acts.report import Site
+
         if self.given:
             raise UsageError(f"report: takes no names, got {self.given[0]!r}", hint="xsrc report")
         journal = Journal(session.masterdir, session.ui.warn)

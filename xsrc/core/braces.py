@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+"""A brace that stands for itself, written twice; or a name between braces."""
 
 
 def interpolate(value: Any, names: Mapping[str, str]) -> Any:
@@ -19,7 +20,7 @@ def interpolate(value: Any, names: Mapping[str, str]) -> Any:
         case str():
             if "{" not in value and "}" not in value:
                 return value
-            return _BRACES.sub(lambda hit: hit[0][0] if hit[1] is None else names.get(hit[1], hit[0]), value)
+            return BRACES.sub(lambda hit: hit[0][0] if hit[1] is None else names.get(hit[1], hit[0]), value)
         case list():
             return [interpolate(item, names) for item in value]
         case dict():

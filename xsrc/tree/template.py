@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from xsrc.core import spans
-from xsrc.core.braces import _BRACES
+from xsrc.core.braces import BRACES
 from xsrc.core.errors import Diagnostic, Span, TemplateError
 from xsrc.core.schema import Problem, found, nearest, quoted, read, shown
 from xsrc.core.spans import Path
@@ -147,7 +147,7 @@ def _used(value: object, path: Path) -> Iterator[tuple[Path, str]]:
     """Every `{word}` in the strings below `value`, with its place."""
     match value:
         case str():
-            for hit in _BRACES.finditer(value):
+            for hit in BRACES.finditer(value):
                 if hit[1] is not None:
                     yield path, hit[1]
         case list():

@@ -46,7 +46,8 @@ def read_mirror(settings: Settings) -> str:
     return site.rstrip("/").removesuffix("/pool")
 
 
-def _distfile(deb: Deb) -> Distfile:
+def distfile_of(deb: Deb) -> Distfile:
+    """The package file of a Debian package, as a distfile with its address and checksum."""
     return Distfile((deb.url,), deb.sha256, deb.file)
 
 
@@ -59,12 +60,12 @@ def bring_debs(session: Session, wish: Wish, found: Iterable[Deb]) -> None:
     found = tuple(found)
     srcdistdir = session.srcdistdir
     srcdistdir.mkdir(parents=True, exist_ok=True)
-    todo = sum(deb.size for deb in found if not present(_distfile(deb), srcdistdir))
+    todo = sum(deb.size for deb in found if not present(distfile_of(deb), srcdistdir))
     session.ui.note(f"{wish.name}: fetch {len(found)} packages, {todo >> 20} MiB of them missing")
 
     def bring(deb: Deb) -> None:
         try:
-            fetch(_distfile(deb), (deb.url,), srcdistdir, session.bases, session.settings.limits, lambda text: None)
+            fetch(distfile_of(deb), (deb.url,), srcdistdir, session.bases, session.settings.limits, lambda text: None)
         except ChecksumError as error:
             raise ChecksumError(
                 f"{deb.file}: it is not the file that the signed lists of {wish.suite} speak of: refused",
@@ -85,7 +86,7 @@ def unpack_debs(session: Session, new: Path, found: Iterable[Deb]) -> None:
     choices: list[debian.DebianAlternative] = []
 
     def unpack(deb: Deb) -> None:
-        with verified(_distfile(deb), session.srcdistdir, session.bases, limits) as file:
+        with verified(distfile_of(deb), session.srcdistdir, session.bases, limits) as file:
             links.update(shelf.unpack(file, new, limits, debian.place, debian.relative))
             file.file.seek(0)
             choices.extend(debian.alternatives(deb.name, postinst(file, limits)))

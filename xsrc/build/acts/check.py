@@ -32,13 +32,13 @@ def findings(session: Session, one: Declared, built: Mapping[str, Props], offers
             yield unused(suspect)
 
 
-def _words(template: Template, props: Props) -> tuple[str, ...]:
+def option_words(template: Template, props: Props) -> tuple[str, ...]:
     """The options that a package was built with, as far as its template still has them."""
     known = template.raw.get("options", {})
     return tuple(option if on else f"~{option}" for option, on in props.options.items() if option in known)
 
 
-def _offer(farm: Farm, props: Props) -> Offer:
+def offer_of(farm: Farm, props: Props) -> Offer:
     """The offer of a built package to others."""
     needed = farm.run_depends(props.pkgver)
     source = props.source or str(props.pkgver)
@@ -46,7 +46,7 @@ def _offer(farm: Farm, props: Props) -> Offer:
     return offer(props.pkgver.name, entries, props.shlib_provides, props.rules.provides, needed, source)
 
 
-def _parts(masterdir: Masterdir, farm: Farm, package: Package, built: Mapping[str, Props]) -> Iterator[Part]:
+def parts_of(masterdir: Masterdir, farm: Farm, package: Package, built: Mapping[str, Props]) -> Iterator[Part]:
     """The newest build of one template: the package, then the subpackages that the template still has."""
     main = str(built[package.name].pkgver)
     declared: dict[str, tuple[tuple[Pattern, ...], Path]] = {package.name: (package.depends[Dep.RUN], (Dep.RUN.value,))}

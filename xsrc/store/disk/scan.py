@@ -21,7 +21,7 @@ from xsrc.core.paths import CONTROLS, is_ours
 from xsrc.core.settings import Limits
 from xsrc.store import elf
 from xsrc.store.digest import libraries
-from xsrc.store.disk.seal import BEYOND, _Links
+from xsrc.store.disk.seal import BEYOND, Links
 from xsrc.store.manifest import FILES, PROPS, Entry, Kind, Manifest, kept_mode
 from xsrc.unix.walk import Item, Walk, changed, held
 
@@ -75,7 +75,7 @@ def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Ite
     elves: dict[str, elf.Elf] = {}
     bad: list[str] = []
     closed: dict[str, int] = {}
-    links = _Links()
+    links = Links()
     with Walk(destdir) as at:
         for item in at.items():
             if item.name == ".":

@@ -20,7 +20,7 @@ def seal(destdir: Path, epoch: int) -> None:
     is called, because rename(2) can move only a writable directory. Raises BuildFailed, before it changes anything, if
     a file also has a name outside of the destdir; and OSError.
     """
-    links = _Links()
+    links = Links()
     with Walk(destdir) as at:
         for item in at.items():
             links.see(item)
@@ -53,7 +53,7 @@ def give_mode(thing: str, mode: int) -> None:
     os.chmod(thing, mode)
 
 
-class _Links:
+class Links:
     """Files with several names: to change one that also has a name outside of the tree changes things outside."""
 
     def __init__(self) -> None:
