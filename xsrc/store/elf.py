@@ -1,4 +1,4 @@
-"""Reads an ELF file: the names that it provides and needs, where it searches for them, and its exported symbols.
+"""Reads an ELF file: the names that it provides and needs, where it searches for them, and its symbols.
 
 It reads the program headers, as the loader does. A build can leave any bytes, so each table, and all names together,
 have a limit. A file beyond a limit counts as damaged.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, NamedTuple
 
@@ -42,6 +42,10 @@ class Elf:
     role: Role = Role.OTHER
     exports: str = ""
     """Of a library: a digest of the symbols that others can use, with versions, kinds and the sizes of variables."""
+    symbols: frozenset[str] = frozenset()
+    """Of a library: the symbols that others can use, each as `name`, as `name@version`, or as both."""
+    imports: frozenset[str] = frozenset()
+    """The symbols that others have to define: `name`, or `name@version`; no weak ones."""
 
     @property
     def from_origin(self) -> bool:
@@ -55,7 +59,8 @@ def read(stream: IO[bytes]) -> Elf | None:
         file = _File(stream)
         dynamic = file.dynamic()
         role = _role(file, dynamic)
-        exports = _exports(file, dynamic) if role is Role.LIBRARY else ""
+        table = _table(file, dynamic)
+        exports = _digest(table) if role is Role.LIBRARY else ""
         return Elf(
             soname=next((file.name(at) for at in dynamic.get(_SONAME, ())), ""),
             needed=tuple(file.name(at) for at in dynamic.get(_NEEDED, ())),
@@ -65,6 +70,8 @@ def read(stream: IO[bytes]) -> Elf | None:
             interpreter=file.interpreter,
             role=role if exports or role is not Role.LIBRARY else Role.OTHER,
             exports=exports,
+            symbols=frozenset(table.symbols()) if exports else frozenset(),
+            imports=frozenset(table.imports) if table else frozenset(),
         )
     except (struct.error, ValueError, OverflowError, OSError):
         return None
@@ -74,6 +81,9 @@ _EXECUTABLE, _SHARED = 2, 3
 _LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3
 _NEEDED, _HASH, _STRTAB, _SYMTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 4, 5, 6, 10, 14, 15, 29
 _GNU_HASH, _VERSYM, _FLAGS_1, _VERDEF, _VERDEFNUM = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB, 0x6FFFFFFC, 0x6FFFFFFD
+_VERNEED, _VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+_VERSIONS = 0x7FFF
+"""The number of a version has 15 bits."""
 _PIE = 0x08000000
 """elf(5) and the gABI; DF_1_PIE marks a program that no interpreter starts."""
 
@@ -172,47 +182,87 @@ def _role(file: _File, dynamic: Dynamic) -> Role:
     return Role.PROGRAM if program and _SONAME not in dynamic else Role.LIBRARY
 
 
-def _exports(file: _File, dynamic: Dynamic) -> str:
-    """The digest of what a library lets others use; "" where its tables are not to be understood."""
+_OBJECT, _FUNCTION, _COMMON, _TLS, _IFUNC = 1, 2, 5, 6, 10
+_SIZED = (_OBJECT, _COMMON, _TLS)
+"""Variables: programs hold copies of them, as large as they once were."""
+_GLOBAL = 1
+_UNVERSIONED = 1
+"""The number of the version that stands for the whole file."""
+_BINDINGS = (_GLOBAL, 2, 10)
+"""Global, weak and unique."""
+
+
+class _Table:
+    """The dynamic symbols of a file: those that it defines for others, and those that it wants of others."""
+
+    def __init__(self) -> None:
+        self.rows: list[bytes] = []
+        self.defined: list[tuple[bytes, bytes]] = []
+        """Names with their versions, empty if they have none."""
+        self.imports: list[str] = []
+
+    def symbols(self) -> Iterator[str]:
+        """The names by which others find what is defined: who wants no version gets any (ld.so(8))."""
+        for name, version in self.defined:
+            yield _text(name)
+            if version:
+                yield f"{_text(name)}@{_text(version)}"
+
+
+def _table(file: _File, dynamic: Dynamic) -> _Table | None:
+    """The symbols of a file; None if its tables cannot be understood."""
+    table = _Table()
     try:
-        rows = sorted(_symbols(file, dynamic))
+        _read_symbols(file, dynamic, table)
     except (KeyError, struct.error, ValueError, OverflowError):
+        return None
+    return table
+
+
+def _digest(table: _Table | None) -> str:
+    """The digest of what a library lets others use; "" if its table cannot be understood."""
+    if table is None:
         return ""
     digest = hashlib.sha256()
-    for row in rows:
+    for row in sorted(table.rows):
         digest.update(row)
     return digest.hexdigest()[:32]
 
 
-_OBJECT, _FUNCTION, _COMMON, _TLS, _IFUNC = 1, 2, 5, 6, 10
-_SIZED = (_OBJECT, _COMMON, _TLS)
-"""Variables: programs hold copies of them, as large as they once were."""
-_BINDINGS = (1, 2, 10)
-"""Global, weak and unique."""
-
-
-def _symbols(file: _File, dynamic: Dynamic) -> Iterator[bytes]:
-    """A row for each symbol that is defined here and seen from outside."""
+def _read_symbols(file: _File, dynamic: Dynamic, into: _Table) -> None:
+    """Read each symbol that is defined here and seen from outside, and each that is wanted."""
     count = _count(file, dynamic)
     if count > MOST:  # before there is anything for each of them: the file says how many, and need not hold them
         raise ValueError("too many")
     table = file.offset(dynamic[_SYMTAB][0])
-    versions = _versions(file, dynamic)
+    versions, wanted = _versions(file, dynamic), _wanted(file, dynamic)
     marks: Iterator[tuple[int, ...]] = iter([(1,)] * count)
     if _VERSYM in dynamic:
         marks = file.words("H", file.offset(dynamic[_VERSYM][0]), count)
     rows = file.words("IBBHQQ" if file.wide else "IIIBBH", table, count)
     for row, (mark,) in zip(rows, marks, strict=True):
         at, info, other, index, size = (*row[:4], row[5]) if file.wide else (row[0], *row[3:], row[2])
-        if index == 0 or info >> 4 not in _BINDINGS or other & 3 not in (0, 3):
+        if index == 0:
+            if info >> 4 == _GLOBAL and at:
+                version = wanted.get(mark & 0x7FFF, b"")
+                file.left -= len(version)
+                text = _text(file.raw_name(at))
+                into.imports.append(f"{text}@{_text(version)}" if version else text)
+            continue
+        if info >> 4 not in _BINDINGS or other & 3 not in (0, 3):
             continue
         kind = info & 15
         length = size if kind in _SIZED else 0
         version = versions.get(mark & 0x7FFF, b"")
         file.left -= len(version)
         # @ is for who was linked with that version, @@ also for who is linked now
-        sign = b"@" if mark & 0x8000 else b"@@"
-        yield b"%b%b%b %d %d\n" % (file.raw_name(at), sign, version, _FUNCTION if kind == _IFUNC else kind, length)
+        name, sign = file.raw_name(at), b"@" if mark & 0x8000 else b"@@"
+        into.rows.append(b"%b%b%b %d %d\n" % (name, sign, version, _FUNCTION if kind == _IFUNC else kind, length))
+        into.defined.append((name, version if mark & 0x7FFF > _UNVERSIONED else b""))
+
+
+def _text(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")
 
 
 def _count(file: _File, dynamic: Dynamic) -> int:
@@ -236,8 +286,41 @@ def _versions(file: _File, dynamic: Dynamic) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     if _VERDEF in dynamic:
         at = file.offset(dynamic[_VERDEF][0])
-        for _ in range(min(dynamic[_VERDEFNUM][0], 0x7FFF)):
+        for _ in range(min(dynamic[_VERDEFNUM][0], _VERSIONS)):
             _, _, number, _, _, name, step = file.unpack("HHHHIII", at)
             found[number] = file.raw_name(file.unpack("II", at + name)[0])
             at += step
     return found
+
+
+def _wanted(file: _File, dynamic: Dynamic) -> dict[int, bytes]:
+    """The versions that a file wants of others, by number."""
+    found: dict[int, bytes] = {}
+    if _VERNEED in dynamic:
+        at, left = file.offset(dynamic[_VERNEED][0]), _VERSIONS
+        for _ in range(min(dynamic[_VERNEEDNUM][0], _VERSIONS)):
+            _, count, _, first, step = file.unpack("HHIII", at)
+            one = at + first
+            for _ in range(count):
+                _, _, number, name, further = file.unpack("IHHII", one)
+                found[number & 0x7FFF] = file.raw_name(name)
+                one += further
+                left -= 1
+                if left < 0:
+                    raise ValueError("too many")
+            at += step
+    return found
+
+
+def lacking(wanted: Iterable[str], offered: Collection[str]) -> list[str]:
+    """The symbols of `wanted` that a library does not have, by the symbols that it offers.
+
+    A wanted version matters only if the library has versions (ld.so(8)).
+
+    >>> lacking(["f", "g@V2"], {"f", "f@V1", "g", "g@V1"}), lacking(["g@V2"], {"g"})
+    (['g@V2'], [])
+    """
+    missing = [one for one in wanted if one not in offered]
+    if missing and not any("@" in one for one in offered):
+        return [one for one in missing if one.partition("@")[0] not in offered]
+    return missing

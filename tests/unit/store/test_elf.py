@@ -99,8 +99,11 @@ KINDS = {
 }
 
 
-def exported(path: Path) -> tuple[tuple[str, ...], str]:
-    """What pyelftools reads of a library by its section headers: the names it needs, the digest of what it exports."""
+def exported(path: Path) -> tuple[tuple[str, ...], str, set[str], set[str]]:
+    """What pyelftools reads of a library by its section headers.
+
+    The names it needs, the digest of what it exports, its symbols for others, and those that it wants of others.
+    """
     with path.open("rb") as stream:
         file: Any = ELFFile(stream)
         dynamic: Any = next(s for s in file.iter_segments() if isinstance(s, DynamicSegment))
@@ -110,17 +113,23 @@ def exported(path: Path) -> tuple[tuple[str, ...], str]:
         marks = file.get_section_by_name(".gnu.version")
         if (defined := file.get_section_by_name(".gnu.version_d")) is not None:
             versions = {one["vd_ndx"]: next(iter(names)).name for one, names in defined.iter_versions()}
-        rows = []
+        wanted = {}
+        if (needs := file.get_section_by_name(".gnu.version_r")) is not None:
+            wanted = {one["vna_other"]: one.name for _, names in needs.iter_versions() for one in names}
+        rows, symbols, imports = [], set(), set()
         for number, symbol in enumerate(file.get_section_by_name(".dynsym").iter_symbols()):
             seen = symbol["st_other"]["visibility"] in ("STV_DEFAULT", "STV_PROTECTED")
-            if symbol["st_shndx"] == "SHN_UNDEF" or symbol["st_info"]["bind"] == "STB_LOCAL" or not seen:
-                continue
             mark: Any = marks.get_symbol(number)["ndx"] if marks is not None else 1
             mark = {"VER_NDX_LOCAL": 0, "VER_NDX_GLOBAL": 1}.get(mark, mark)
+            if symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] == "STB_GLOBAL":
+                imports.add(f"{symbol.name}@{wanted[mark]}" if mark in wanted else symbol.name)
+            if symbol["st_shndx"] == "SHN_UNDEF" or symbol["st_info"]["bind"] == "STB_LOCAL" or not seen:
+                continue
+            symbols |= {symbol.name} | ({f"{symbol.name}@{versions[mark & 0x7FFF]}"} if mark & 0x7FFF > 1 else set())
             kind = KINDS[symbol["st_info"]["type"]]
             name = f"{symbol.name}{'@' if mark & 0x8000 else '@@'}{versions.get(mark & 0x7FFF, '')}"
             rows.append(f"{name} {kind} {symbol['st_size'] if kind in (1, 5, 6) else 0}\n".encode())
-    return needed, hashlib.sha256(b"".join(sorted(rows))).hexdigest()[:32]
+    return needed, hashlib.sha256(b"".join(sorted(rows))).hexdigest()[:32], symbols, imports
 
 
 @pytest.mark.skipif(not LIBRARIES, reason="this machine keeps its libraries elsewhere")
@@ -128,4 +137,4 @@ def exported(path: Path) -> tuple[tuple[str, ...], str]:
 def test_libraries_of_this_machine_as_another_reader_sees_them(path: Path) -> None:
     found = of(path.read_bytes())
     assert found is not None and found.role is Role.LIBRARY
-    assert (found.needed, found.exports) == exported(path)
+    assert (found.needed, found.exports, found.symbols, found.imports) == exported(path)
