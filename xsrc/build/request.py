@@ -1,10 +1,12 @@
-"""The request of a build."""
+"""The request of a build, and how far each of its packages is built."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xsrc.core.phase import Phase
+from xsrc.core.pkgver import PkgVer
 
 
 @dataclass(frozen=True)
@@ -26,3 +28,20 @@ class BuildRequest:
     """Whether to build built packages again and compare."""
     plan_only: bool = False
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How far to build one package, and what to keep."""
+
+    planned: Mapping[str, PkgVer]
+    """The packages of build roots in this plan, by name."""
+    to: Phase = Phase.INSTALL
+    force: bool = False
+    again: bool = True
+    """Build it although a build of the same key is there: the plan knew that one."""
+    keep: bool = False
+    check: bool = True
+    options: tuple[str, ...] = ()
+    makejobs: int = 1
+    """How many processes its own make may run at once."""

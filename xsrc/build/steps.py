@@ -39,6 +39,8 @@ class Step:
     reason: str | None
     because: tuple[str, ...] = ()
     """Packages whose results decide whether it is built at all; none if that is certain."""
+    same_key: bool = False
+    """Whether a build of the same key is there."""
     within: tuple[str, ...] = ()
     """The declared content of its build roots; if no tests run, without the packages for tests."""
 
@@ -114,7 +116,7 @@ def plan_build(
                 reason = _chain(steps[because[0]])
             elif reason is None and key != job.key and closure and not seen:
                 reason = "what it was built with is not known"
-        steps[name] = Step(job, reason, because, closure)
+        steps[name] = Step(job, reason, because, key == job.key, closure)
     wanted = set(run_closure(requested, packages))
     for name, step in reversed(steps.items()):
         if name in wanted and step.reason:

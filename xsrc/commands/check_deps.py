@@ -66,7 +66,7 @@ class CheckDeps(WithJson):
         if package.pkgver != props.pkgver:
             session.ui.note(f"{props.pkgver} is what is built; its template is now {package.pkgver}")
         one = Declared(tuple(parts_of(session.masterdir, farm, package, built)), package.depends[Dep.LIB])
-        for finding in findings(session, one, built, offers):
+        for finding in findings(session, farm, one, built, offers):
             if reason := reasons.pop(finding.code, None):
                 session.ui.note(f"{props.pkgver}: {finding.code}, for: {reason}")
                 continue

@@ -10,7 +10,7 @@ from plumbum import cli
 from xsrc.build.acts.build import build
 from xsrc.build.acts.decide import read_jobs
 from xsrc.build.disk import work
-from xsrc.build.request import BuildRequest
+from xsrc.build.request import BuildOptions, BuildRequest
 from xsrc.commands.verb import Verb, WithOptions
 from xsrc.core.errors import ConflictError, UsageError
 from xsrc.core.phase import Phase
@@ -102,7 +102,7 @@ class Shell(WithOptions):
         words = words or (state.options if state else ())
         planned = read_jobs(session, (name,), options_by_name((name,), words))
         versions = pkgvers(job.package for job in planned.values())
-        from xsrc.build.acts.builder import Builder, BuildOptions
+        from xsrc.build.acts.builder import Builder
 
         builder = Builder(session, planned[name], BuildOptions(versions, options=words))
         if state is not None:

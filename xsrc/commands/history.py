@@ -44,7 +44,10 @@ class Rollback(FarmVerb):
 
     adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
 
+    force = cli.Flag(["-f", "--force"], help="also if packages of that generation lack what they need")
+
     def go(self, session: Session) -> int:
+        how = StowOptions(plan_only=self.plan_only, adopt=self.adopt, force=self.force)
         with farm_locked(session, "rollback") as farm:
             last = farm.generation()
             number = self.number(last)
@@ -52,7 +55,7 @@ class Rollback(FarmVerb):
             if target is None or number > last:
                 raise UsageError(f"there is no generation {number}", hint="xsrc history")
             before = stowed_versions(farm)
-            change, _ = return_to(session, farm, target, StowOptions(plan_only=self.plan_only, adopt=self.adopt))
+            change, _ = return_to(session, farm, target, how)
             now = farm.generation()
         if self.plan_only:
             show_change(session.ui, change, before)

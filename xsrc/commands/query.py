@@ -64,7 +64,10 @@ class Files(_Query):
     def go(self, session: Session) -> int:
         names = session.names(self.given, "files")
         with farm_to_read(session.masterdir) as farm:
-            found = {pkgver: farm.entries(pkgver) for pkgver in (choose_version(farm, name) for name in names)}
+            found = {
+                pkgver: farm.entries(pkgver, farm.latest(pkgver))
+                for pkgver in (choose_version(farm, name) for name in names)
+            }
         if self.json:
             table = {
                 str(pkgver): [

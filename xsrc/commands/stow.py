@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from plumbum import cli
 
 from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
-from xsrc.commands.words import choose_version
+from xsrc.commands.words import choose_version, means, parse_pkgver
 from xsrc.core.errors import UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.schema import nearest
 from xsrc.core.session import Session
 from xsrc.farm.acts.commit import farm_locked
-from xsrc.farm.acts.requests import StowOptions, needed_by, restow, stow, unstow
+from xsrc.farm.acts.requests import StowOptions, restow, stow, unstow
 from xsrc.farm.disk.database import Farm
+from xsrc.tree.acts.closure import version_in_tree
 
 
 def stowed_names(farm: Farm, given: Iterable[str]) -> tuple[str, ...]:
-    """Names of stowed packages. Raises UsageError for one that is not stowed."""
-    stowed = farm.stowed()
-    names = tuple(text.partition("@")[0] for text in given)
-    for name in names:
+    """Names of stowed packages, by `NAME[@VERSION]`. Raises UsageError for one that is not stowed."""
+    stowed, names = farm.stowed(), []
+    for text in given:
+        name, version = parse_pkgver(text)
         if name not in stowed:
             raise UsageError(f"{name} is not stowed", hint=nearest(name, stowed) or "xsrc list")
-    return names
+        if version is not None and not means(version, stowed[name][0]):
+            raise UsageError(f"{text} is not stowed, but {stowed[name][0]} is", hint=f"xsrc unstow {name}")
+        names.append(name)
+    return tuple(dict.fromkeys(names))
 
 
 class Stow(FarmVerb):
     """Put built packages, and what they need at run time, into the stowed root: NAME or NAME@VERSION"""
 
     adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
+    force = cli.Flag(["-f", "--force"], help="also if packages then lack what they need")
 
     def go(self, session: Session) -> int:
         given = session.names(self.given, "stow")
+        in_tree = partial(version_in_tree, session.tree)
+        how = StowOptions(plan_only=self.plan_only, adopt=self.adopt, force=self.force)
         with farm_locked(session, "stow") as farm:
             before = stowed_versions(farm)
-            asked = [choose_version(farm, text) for text in given]
-            change, plan = stow(session, farm, asked, StowOptions(plan_only=self.plan_only, adopt=self.adopt))
+            asked = [choose_version(farm, text, in_tree) for text in given]
+            change, plan = stow(session, farm, asked, in_tree, how)
         if self.plan_only:
             show_change(session.ui, change, before)
             return 0
@@ -57,22 +65,19 @@ class Stow(FarmVerb):
 class Unstow(FarmVerb):
     """Take packages out of the stowed root; their destdirs stay"""
 
-    force = cli.Flag(["-f", "--force"], help="also what is protected and still needed")
+    force = cli.Flag(["-f", "--force"], help="also what stowed packages need")
 
     def go(self, session: Session) -> int:
         given = session.names(self.given, "unstow")
         with farm_locked(session, "unstow") as farm:
             before = stowed_versions(farm)
             names = stowed_names(farm, given)
-            needed = {} if self.plan_only else needed_by(farm, names)
             change, _ = unstow(session, farm, names, StowOptions(plan_only=self.plan_only, force=self.force))
         if self.plan_only:
             show_change(session.ui, change, before)
             return 0
         for name in change.drop:
             session.ui.note(f"{name}: unstowed")
-            if needed.get(name):
-                session.ui.warn(f"{name} is needed by {', '.join(needed[name])}, still stowed")
         return 0
 
 

@@ -43,7 +43,10 @@ class Verify(WithJson):
         grave = [finding for finding in found if finding.trouble.grave]
         for owner in sorted({f.owner for f in grave if f.trouble.in_destdir}):
             session.ui.note(f"hint: only another build mends a destdir: xsrc build -f {PkgVer.parse(owner).name}")
-        if any(not finding.trouble.in_destdir for finding in grave) and not self.repair:
+        for owner in sorted({f.owner for f in grave if f.trouble is Damage.UNMET}):
+            session.ui.note(f"hint: xsrc build {PkgVer.parse(owner).name}")
+        by_repair = [f for f in grave if not f.trouble.in_destdir and f.trouble is not Damage.UNMET]
+        if by_repair and not self.repair:
             session.ui.note("hint: xsrc verify --repair")
         session.ui.note(f"{len(grave)} to be mended, {len(found) - len(grave)} to be known")
         return 1 if grave else 0

@@ -135,20 +135,26 @@ def parse_pkgver(text: str) -> tuple[str, str | None]:
     return name, version or None
 
 
-def _means(version: str, pkgver: PkgVer) -> bool:
+def means(version: str, pkgver: PkgVer) -> bool:
     """Whether a version of a command line means a package: 5.3 means 5.3.6_1 too, 5.3.6_1 only itself.
 
-    >>> _means("5.3", PkgVer("lua", "5.3.6", 1)), _means("5.3", PkgVer("lua", "5.30", 1))
+    >>> means("5.3", PkgVer("lua", "5.3.6", 1)), means("5.3", PkgVer("lua", "5.30", 1))
     (True, False)
     """
     return version in (pkgver.version, pkgver.version_revision) or pkgver.version.startswith(version + ".")
 
 
-def choose_version(farm: Farm, text: str) -> PkgVer:
-    """The built package that `NAME[@VERSION]` means. Raises UsageError if none is built."""
+def choose_version(farm: Farm, text: str, in_tree: Callable[[str], PkgVer | None] | None = None) -> PkgVer:
+    """The built package that `NAME[@VERSION]` means: without a version, that of the tree, else the newest.
+
+    Raises UsageError if none is built.
+    """
     name, version = parse_pkgver(text)
     versions = farm.versions(name)
-    fitting = [v for v in versions if version is None or _means(version, v)]
+    fitting = [v for v in versions if version is None or means(version, v)]
+    if version is None and in_tree is not None and len(fitting) > 1:
+        wanted = in_tree(name)
+        fitting.sort(key=lambda v: v == wanted)
     if fitting:
         return fitting[-1]
     if versions:

@@ -148,7 +148,7 @@ class Masterdir:
 
     def kept(self, pkgver: str, build: str) -> Path:
         """Where a build of a pkgver is kept while another one is in its place. Raises Unsound for a bad name."""
-        return self.destdirs / component(f".{pkgver}.{build}")
+        return self.destdirs / component(kept_name(pkgver, build))
 
     def work(self, pkgver: PkgVer) -> WorkDir:
         return WorkDir(self.builddir / pkgver.work)
@@ -164,6 +164,11 @@ class Masterdir:
 
     def log(self, pkgver: PkgVer, phase: str) -> Path:
         return self.logs(pkgver) / f"{phase}.log"
+
+
+def kept_name(pkgver: str, build: str) -> str:
+    """The name of the folder of a build that is kept aside."""
+    return f".{pkgver}.{build}"
 
 
 def inside_wrksrc(pkgver: PkgVer) -> str:

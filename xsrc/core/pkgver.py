@@ -14,7 +14,8 @@ RESERVED = ("masterdir-skel", "accounts", "triggers")
 VERSION = r"(?=.*[0-9])[A-Za-z0-9.+~]{1,63}"
 
 _PKGVER = re.compile(rf"(?P<name>{NAME})-(?P<version>[A-Za-z0-9.+~]*[0-9][A-Za-z0-9.+~]*)_(?P<revision>[1-9][0-9]*)")
-_PATTERN = re.compile(rf"(?P<name>{NAME}?)(?P<op>>=|<=|>|<|=)(?P<version>[A-Za-z0-9.+~]+(?:_[0-9]+)?)")
+_BOUND = re.compile(r"(>=|<=|>|<|=)([A-Za-z0-9.+~]+(?:_[0-9]+)?)")
+_PATTERN = re.compile(rf"(?P<name>{NAME}?)(?P<bounds>(?:{_BOUND.pattern}){{1,2}})")
 _WORDS = {"alpha": -3, "beta": -2, "pre": -1, "rc": -1, "pl": 0, ".": 0}
 _ITEM = re.compile(r"([0-9]+)|(alpha|beta|pre|rc|pl|\.)|([a-z])")
 
@@ -96,24 +97,28 @@ class PkgVer:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A dependency on a name, perhaps with a bound on its version: `foo`, `foo>=1.2`, `foo<2_1`."""
+    """A dependency on a name, perhaps with bounds on its version: `foo`, `foo>=1.2`, `foo<2_1`, `foo>=1<2`."""
 
     name: str
-    op: str = ""
-    version: str = ""
+    bounds: tuple[tuple[str, str], ...] = ()
+    """Each an operator and a version; all of them hold."""
 
     def __str__(self) -> str:
-        return f"{self.name}{self.op}{self.version}"
+        return self.name + "".join(op + version for op, version in self.bounds)
 
     @classmethod
     def parse(cls, text: str) -> Pattern:
-        """Read a pattern; raises ValueError when the text is none."""
+        """Read a pattern; raises ValueError when the text is none.
+
+        >>> str(Pattern.parse("foo>=1<2")), Pattern.parse("foo>=1<2").matches(PkgVer("foo", "2.0", 1))
+        ('foo>=1<2', False)
+        """
         if re.fullmatch(NAME, text):
             return cls(text)
         found = _PATTERN.fullmatch(text)
         if found is None:
-            raise ValueError(f"want a package name or NAME>=VERSION, got {text!r}")
-        return cls(found["name"], found["op"], found["version"])
+            raise ValueError(f"want a package name, NAME>=VERSION or NAME>=VERSION<VERSION, got {text!r}")
+        return cls(found["name"], tuple((op, version) for op, version in _BOUND.findall(found["bounds"])))
 
     def satisfied_by(self, provided: str) -> bool:
         """Whether a virtual name that a package provides satisfies this pattern: `sh`, `sh=1.0`, or xbps's `sh-1.0_1`.
@@ -134,18 +139,22 @@ class Pattern:
         >>> Pattern.parse("zlib>=1.2").matches(PkgVer("zlib", "1.2.13", 1))
         True
         """
-        if pkgver.name != self.name:
-            return False
-        if not self.op:
-            return True
-        text, _, revision = self.version.partition("_")
-        bound = Version(text, int(revision) if revision else 0)
-        # a bound without a revision has revision 0, as for xbps: foo>1.0 lets foo-1.0_1 in
-        mine = Version(pkgver.version) if self.op == "=" and not revision else pkgver.order
-        return {
-            ">=": mine >= bound,
-            "<=": mine <= bound,
-            ">": mine > bound,
-            "<": mine < bound,
-            "=": mine == bound,
-        }[self.op]
+        return pkgver.name == self.name and all(_within(pkgver, op, version) for op, version in self.bounds)
+
+
+def _within(pkgver: PkgVer, op: str, version: str) -> bool:
+    """Whether the version of a package is within one bound."""
+    text, _, revision = version.partition("_")
+    # a bound without a revision has revision 0, as for xbps: foo>1.0 lets foo-1.0_1 in
+    bound = Version(text, int(revision) if revision else 0)
+    mine = Version(pkgver.version) if op == "=" and not revision else pkgver.order
+    match op:
+        case ">=":
+            return mine >= bound
+        case "<=":
+            return mine <= bound
+        case ">":
+            return mine > bound
+        case "<":
+            return mine < bound
+    return mine == bound

@@ -22,6 +22,8 @@ LEFT_OUT = frozenset((*_USERS, *OURS))
 class Damage(Enum):
     """The kinds of damage, each with its remedy."""
 
+    UNMET = "unmet"
+    """A stowed package lacks what it needs at run time."""
     MISSING = "missing"
     DRIFT = "drift"
     DANGLING = "dangling"

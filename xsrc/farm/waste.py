@@ -26,7 +26,7 @@ def waste(
     *,
     everything: bool = False,
 ) -> Waste:
-    """The waste among `builds`; the value says whether a build is in its place.
+    """The waste among `builds`; the value says whether a build is the latest of its pkgver.
 
     Stowed builds stay, and those of the last `keep` generations. The newest version of each package stays too, unless
     `everything` is set.
@@ -36,7 +36,7 @@ def waste(
     roots = {*stowed, *(pair for one in kept for pair in one.builds)}
     if not everything:
         newest: dict[str, tuple[str, str]] = {}
-        for pair in sorted((p for p, current in builds.items() if current), key=lambda p: PkgVer.parse(p[0]).order):
+        for pair in sorted((p for p, latest in builds.items() if latest), key=lambda p: PkgVer.parse(p[0]).order):
             newest[PkgVer.parse(pair[0]).name] = pair
         roots |= set(newest.values())
     gone = tuple(pair for pair in sorted(builds) if pair not in roots)

@@ -70,7 +70,7 @@ def read(stream: IO[bytes]) -> Elf | None:
             interpreter=file.interpreter,
             role=role if exports or role is not Role.LIBRARY else Role.OTHER,
             exports=exports,
-            symbols=frozenset(table.symbols()) if exports else frozenset(),
+            symbols=frozenset(table.symbols()) if table and exports else frozenset(),
             imports=frozenset(table.imports) if table else frozenset(),
         )
     except (struct.error, ValueError, OverflowError, OSError):

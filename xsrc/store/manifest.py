@@ -9,14 +9,15 @@ import enum
 import hashlib
 import plistlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
 
 from xsrc.core.globs import matches
 from xsrc.core.outcome import UNKNOWN, Outcome
-from xsrc.core.paths import CONTROLS, Unsound, inside
+from xsrc.core.paths import CONTROLS, Unsound, build_id, inside
 from xsrc.core.pkgver import RESERVED, PkgVer
+from xsrc.store.link import Link
 from xsrc.store.rules import NO_RULES, Rules
 
 FILES, PROPS = "files.plist", "props.plist"
@@ -197,6 +198,10 @@ class Props:
     """Patterns: the declared ones and the packages whose libraries are needed."""
     shlib_requires: tuple[str, ...] = ()
     shlib_provides: tuple[str, ...] = ()
+    links: Mapping[str, Link] = field(default_factory=dict)
+    """By soname, the libraries of other packages that its files were linked with; all others are of the base."""
+    exports: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """By soname of its own libraries, the symbols that others can use, packed."""
     rules: Rules = NO_RULES
     source: str = ""
     """For a subpackage, the pkgver that it belongs to."""
@@ -222,6 +227,8 @@ class Props:
             "build-options": dict(self.options),
             "build": dict(self.build),
         }
+        props |= {"shlib-links": {name: asdict(self.links[name]) for name in sorted(self.links)}} if self.links else {}
+        props |= {"shlib-exports": dict(sorted(self.exports.items()))} if self.exports else {}
         rules = self.rules.table()
         props |= {name: rules.pop(name) for name in _XBPS if name in rules}
         props |= {"rules": rules} if rules else {}
@@ -247,6 +254,8 @@ class Props:
                 outcome=Outcome.parse(props.get("outcome", "  ")),
                 saw={name: Outcome.parse(saw) for name, saw in props.get("saw", {}).items()},
                 size=props["installed_size"],
+                links={soname: _link(row) for soname, row in props.get("shlib-links", {}).items()},
+                exports={soname: bytes(data) for soname, data in props.get("shlib-exports", {}).items()},
                 rules=Rules.of({**props.get("rules", {}), **{n: props[n] for n in _XBPS if n in props}}),
                 options=props.get("build-options", {}),
                 build=props.get("build", {}),
@@ -254,6 +263,11 @@ class Props:
             )
         except _UNREADABLE as error:
             raise ValueError(f"not a props.plist: {error}") from error
+
+
+def _link(row: Mapping[str, Any]) -> Link:
+    provider, path = str(PkgVer.parse(row["provider"])), row["path"]
+    return Link(provider, row["build"] and build_id(row["build"]), path and inside(path), bytes(row["symbols"]))
 
 
 _XBPS = ("conf_files", "provides", "conflicts", "replaces")

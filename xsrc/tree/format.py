@@ -52,7 +52,10 @@ class _Name(Text):
 
 
 _NAME = _Name("a package name", NAME)
-_PATTERN = Text("a package name, perhaps with >=VERSION", rf"{NAME}?(?:(?:>=|<=|>|<|=)[A-Za-z0-9.+~]+(?:_[0-9]+)?)?")
+_PATTERN = Text(
+    "a package name, perhaps with >=VERSION or >=VERSION<VERSION",
+    rf"{NAME}?(?:(?:>=|<=|>|<|=)[A-Za-z0-9.+~]+(?:_[0-9]+)?){{0,2}}",
+)
 _WORD = Text("a word of letters, digits, _ and -", r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _VARIABLE = Text("a name of letters, digits and _", r"[A-Za-z_][A-Za-z0-9_]*")
 

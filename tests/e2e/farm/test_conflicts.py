@@ -180,10 +180,10 @@ def test_rebuild_that_conflicts_leaves_the_old_one(site: Site) -> None:
     shares(site, "a", "taken")
     shares(site, "p", "x", "one")
     site.build("a", "p")
-    before = site.farm()
+    before = site.stowed_root()
     shares(site, "p", "x taken", "two")
     site.xsrc("build", "p").ended(5, "/usr/share/taken", "p-1.0_1", "a-1.0_1")
-    assert site.farm() == before
+    assert site.stowed_root() == before
     assert (site.masterdir / "usr/share/x").read_text() == "one\n"
     shares(site, "p", "x", "two")
     site.build("p")

@@ -15,15 +15,16 @@ def test_the_last_provider_of_what_is_needed_stays(site: Site) -> None:
     site.build("--no-stow", "musl")
     site.build("user", "lone")
     before = site.farm()
-    result = site.xsrc("unstow", "libc").ended(5, "unstow: refused, nothing was changed", "unstow --force")
-    assert "  libc-1.0_1 is protected, and user needs it" in result.lines
+    result = site.xsrc("unstow", "libc").ended(5, "unstow libc: refused, nothing was changed", "unstow --force")
+    assert "  user-1.0_1 needs libc, and no package of the root has it" in result.lines
+    assert "stow another in place of libc first; it is protected" in result.err
     site.xsrc("unstow", "-n", "libc", "lone").ended(5)
     assert site.farm() == before
     site.xsrc("unstow", "lone").ok("lone: unstowed")  # protected, but nothing needs it
     site.xsrc("stow", "musl").ok()
-    assert "needed" not in site.xsrc("unstow", "libc").ok("libc: unstowed").err
-    site.xsrc("unstow", "musl").ended(5, "  musl-1.0_1 is protected, and user needs it")
-    site.xsrc("unstow", "--force", "musl").ok("musl: unstowed", "musl is needed by user")
+    assert "needs" not in site.xsrc("unstow", "libc").ok("libc: unstowed").err
+    site.xsrc("unstow", "musl").ended(5, "in place of musl first; it is protected")
+    site.xsrc("unstow", "--force", "musl").ok("musl: unstowed", "user-1.0_1 needs libc")
     site.xsrc("stow", "libc").ok()
     site.xsrc("unstow", "user", "libc").ok("libc: unstowed")
 

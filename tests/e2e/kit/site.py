@@ -142,6 +142,10 @@ class Site:
         """All that a command which fails must leave alone."""
         return look.farm(self.masterdir)
 
+    def stowed_root(self) -> dict[str, object]:
+        """The stowed root itself, without the destdirs and the records."""
+        return {path: seen for path, seen in self.farm().items() if not path.startswith(("database", "pkg-"))}
+
     def destdir(self, pkgver: str = "hello-1.0_1") -> Path:
         return self.masterdir / "pkg-destdir" / pkgver
 

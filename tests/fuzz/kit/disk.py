@@ -30,6 +30,7 @@ from xsrc.core.layout import Masterdir, Tree, WorkDir
 from xsrc.core.outcome import Outcome
 from xsrc.core.pkgver import Pattern
 from xsrc.core.settings import Limits
+from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.disk.database import opened
 from xsrc.runs.disk.journal import Journal
 from xsrc.runs.disk.pages import render
@@ -173,7 +174,12 @@ def _ask(path: Path) -> None:
         for ask in ("records", "made", "generation", "begun", "going"):
             getattr(farm, ask)()
         farm.versions("dash")
-        farm.providers(Pattern.parse("sh"))
+        known = KnownBuilds(farm)
+        known.named(Pattern.parse("sh"))
+        known.with_soname("libz.so.1")
+        for one in (*known.stowed().values(), *known.candidates("dash")):
+            known.exports(one, "libz.so.1")
+            known.imports(one, "libz.so.1")
         farm.props(values.DASH)
         farm.run_depends(values.DASH)
         farm.entries(values.DASH)

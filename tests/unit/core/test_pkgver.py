@@ -133,13 +133,14 @@ def test_parts_of_a_pkgver() -> None:
     ("text", "want"),
     [
         ("foo", Pattern("foo")),
-        ("foo>=1.2", Pattern("foo", ">=", "1.2")),
-        ("foo<=1.2_3", Pattern("foo", "<=", "1.2_3")),
-        ("foo>1", Pattern("foo", ">", "1")),
-        ("foo<1.0rc1", Pattern("foo", "<", "1.0rc1")),
-        ("foo-bar=2~1", Pattern("foo-bar", "=", "2~1")),
-        ("g++>=9", Pattern("g++", ">=", "9")),
+        ("foo>=1.2", Pattern("foo", ((">=", "1.2"),))),
+        ("foo<=1.2_3", Pattern("foo", (("<=", "1.2_3"),))),
+        ("foo>1", Pattern("foo", ((">", "1"),))),
+        ("foo<1.0rc1", Pattern("foo", (("<", "1.0rc1"),))),
+        ("foo-bar=2~1", Pattern("foo-bar", (("=", "2~1"),))),
+        ("g++>=9", Pattern("g++", ((">=", "9"),))),
         ("foo-1.0", Pattern("foo-1.0")),
+        ("foo>=1<2_1", Pattern("foo", ((">=", "1"), ("<", "2_1")))),
     ],
 )
 def test_pattern(text: str, want: Pattern) -> None:
@@ -149,7 +150,7 @@ def test_pattern(text: str, want: Pattern) -> None:
 
 @pytest.mark.parametrize("text", ["", ">=1", "foo>=", "foo >= 1", "foo==1", "foo<>1", "foo!=1", "foo>=1-1", "foo>=1_x"])
 def test_no_pattern(text: str) -> None:
-    with pytest.raises(ValueError, match="want a package name or NAME>=VERSION, got "):
+    with pytest.raises(ValueError, match="want a package name, NAME>=VERSION or NAME>=VERSION<VERSION, got "):
         Pattern.parse(text)
 
 

@@ -137,4 +137,4 @@ def exported(path: Path) -> tuple[tuple[str, ...], str, set[str], set[str]]:
 def test_libraries_of_this_machine_as_another_reader_sees_them(path: Path) -> None:
     found = of(path.read_bytes())
     assert found is not None and found.role is Role.LIBRARY
-    assert (found.needed, found.exports, found.symbols, found.imports) == exported(path)
+    assert (found.needed, found.exports, {*found.symbols}, {*found.imports}) == exported(path)

@@ -33,7 +33,7 @@ def distfile(**keys: Any) -> dict[str, Any]:
 def test_the_plain_case() -> None:
     package = a_package(depends=["foo>=1.2"], makedepends=["zlib"], conf_files=["/etc/x"], revision=3)
     assert package.pkgver == PkgVer("dash", "0.5.12", 3)
-    assert package.depends[Dep.RUN] == (Pattern("foo", ">=", "1.2"),)
+    assert package.depends[Dep.RUN] == (Pattern("foo", ((">=", "1.2"),)),)
     assert package.depends[Dep.TOOL] == ()
     assert package.needs(Dep.LIB, Dep.RUN) == ("zlib", "foo")
     assert package.conf_files == ("/etc/x",)

@@ -96,7 +96,8 @@ def test_ten_problems_give_these_ten_diagnostics() -> None:
         "11:1: distfiles[0].url: want one of name, version, got {verison}",
         "12:3: distfiles[0].sha256: want 64 hex digits, got 63",
         "14:10: options.libedit.desc: missing",
-        '15:27: options.libedit.makedepends[1]: want a package name, perhaps with >=VERSION, got "-x"',
+        "15:27: options.libedit.makedepends[1]: want a package name, perhaps with >=VERSION or >=VERSION<VERSION, "
+        'got "-x"',
     ]
 
 
@@ -408,7 +409,7 @@ def test_a_condition_wants_its_if() -> None:
     "pattern", ["foo>=", "foo>=1_x", "foo>=_", "foo >= 1", "foo=>1", "-foo", "foo>=1-1", ">=1", ""]
 )
 def test_wrong_patterns(pattern: str) -> None:
-    want = f'depends[0]: want a package name, perhaps with >=VERSION, got "{pattern}"'
+    want = f'depends[0]: want a package name, perhaps with >=VERSION or >=VERSION<VERSION, got "{pattern}"'
     assert told_of(depends=[pattern]) == [want]
 
 

@@ -16,6 +16,7 @@ from xsrc.base.acts.choose import chosen_arch
 from xsrc.base.disk import shelf
 from xsrc.bootstrap.compose import compose
 from xsrc.build.acts.build import build
+from xsrc.build.acts.layers import closure
 from xsrc.build.request import BuildRequest
 from xsrc.core.arch import Arch
 from xsrc.core.base import Record
@@ -25,7 +26,6 @@ from xsrc.core.session import Session, Stage
 from xsrc.core.ui import seconds
 from xsrc.farm.acts.masterdir import open_farm
 from xsrc.farm.alternatives import default_entries
-from xsrc.farm.needed import needed
 from xsrc.farm.place import Member
 from xsrc.runs.disk.journal import Journal
 from xsrc.store.compare import compare
@@ -125,16 +125,18 @@ def _compose(stage: Session, number: int, chosen: Mapping[str, int], top: Path, 
     names = names_of(number, chosen, ())
     planned = pkgvers(read_closure(stage, names).packages.values())
     with open_farm(stage) as farm:
-        found, missing = needed(farm, (planned[name] for name in names), planned)
-        members = {name: farm.member(pkgver) or Member(pkgver, ()) for name, pkgver in found.items()}
+        solution = closure(farm, (planned[name] for name in names), planned)
+        found = {name: one.pkgver for name, one in solution.packages.items()}
+        members = {n: farm.member(v, solution.packages[n].build) or Member(v, ()) for n, v in found.items()}
+        destdirs = {name: stage.masterdir.destdirs / farm.folder(pkgver) for name, pkgver in found.items()}
     links = default_entries(members.values())
     entries = {name: (*member.entries, *links.get(member.owner, ())) for name, member in members.items()}
     # what those of the set need at run time comes with them, and gives way to none
     taken, bad = compose(entries, {name: chosen.get(name, max(STAGES) + 1) for name in entries})
-    if bad or missing:
+    if bad or solution.unmet:
         raise ConflictError(
             f"stage {number}: its packages do not make a base",
-            detail=[f"  {line}" for line in (*bad[:20], *missing)],
+            detail=[f"  {line}" for line in (*bad[:20], *solution.unmet)],
             hint="one of them has to leave the path out: [install] remove",
         )
     shelf.sweep(top)
@@ -144,7 +146,6 @@ def _compose(stage: Session, number: int, chosen: Mapping[str, int], top: Path, 
         for entry in links.get(member.owner, ())
         if entry.kind is Kind.LINK and taken.get(entry.path) == name
     }
-    destdirs = {name: stage.masterdir.destdir(pkgver) for name, pkgver in found.items()}
     shelf.copy(top / shelf.NEW, {path: destdirs[name] / path for path, name in taken.items() if path not in given})
     shelf.link(top / shelf.NEW, given)
     release = f"gcc {planned['gcc'].version}, musl {planned['musl'].version}" if {"gcc", "musl"} <= found.keys() else ""

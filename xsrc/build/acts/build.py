@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from xsrc.build.acts.decide import note, present, read_jobs, refused
 from xsrc.build.job import Job
@@ -14,8 +15,9 @@ from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import farm_to_read, open_farm
-from xsrc.farm.needed import needed
-from xsrc.tree.acts.closure import homes_of
+from xsrc.farm.disk.candidates import KnownBuilds
+from xsrc.farm.solve import RootWish, solve
+from xsrc.tree.acts.closure import homes_of, version_in_tree
 from xsrc.tree.graph import run_closure
 from xsrc.tree.options import options_by_name
 from xsrc.tree.package import pkgvers
@@ -55,7 +57,8 @@ def build(session: Session, request: BuildRequest) -> int:
         last = Journal(session.masterdir, session.ui.warn).last()
         makejobs = {name: last[name].makejobs for name in there if name in last}
         return reproduce(session, (planned[name] for name in there), versions, options, makejobs) or code
-    return finish(session, plan, replace(request, names=there), versions) or code
+    built = tuple(step for step in todo if step.name not in failed)
+    return finish(session, plan, replace(request, names=there), versions, built) or code
 
 
 def _untested(request: BuildRequest, planned: Iterable[str]) -> frozenset[str]:
@@ -101,8 +104,10 @@ def carry_out(
     return result.code, result.failed
 
 
-def finish(session: Session, plan: BuildPlan, request: BuildRequest, versions: Mapping[str, PkgVer]) -> int:
-    """Stow the packages of a request, and report those that were up to date.
+def finish(
+    session: Session, plan: BuildPlan, request: BuildRequest, versions: Mapping[str, PkgVer], built: Iterable[Step]
+) -> int:
+    """Stow the packages of a request and the stowed ones that were built again, and report those that are up to date.
 
     Raises ConflictError and HostError as `stow` does.
     """
@@ -110,13 +115,15 @@ def finish(session: Session, plan: BuildPlan, request: BuildRequest, versions: M
     state = "up to date"
     if request.stow:
         asked = [pkgver for step in plan.steps if step.name in request.names for pkgver in _asked(step, request)]
-        if not _stowed_already(session, asked):
+        made = [pkgver for step in built for pkgver in step.job.package.outputs]
+        if made or not _stowed_already(session, asked):
             # imported here, like what builds: most often there is nothing to do
             from xsrc.farm.acts.commit import farm_locked
             from xsrc.farm.acts.requests import stow
 
             with farm_locked(session, "stow") as farm:
-                change, _ = stow(session, farm, asked)
+                again = [pkgver for pkgver in made if farm.is_stowed(pkgver)]
+                change, _ = stow(session, farm, asked, partial(version_in_tree, session.tree), again=again)
             for pkgver in change.add:
                 session.ui.note(f"{pkgver}: stowed into {session.masterdir.root}")
         state = "up to date and stowed"
@@ -134,13 +141,16 @@ def _asked(step: Step, request: BuildRequest) -> tuple[PkgVer, ...]:
 
 def _stowed_already(session: Session, asked: Iterable[PkgVer]) -> bool:
     """Whether stow has nothing to do; takes no lock of the farm."""
+    asked = tuple(asked)
     with open_farm(session) as farm:
         stowed = farm.stowed()
-        versions = {name: pkgver for name, (pkgver, _) in stowed.items()}
         if farm.begun() is not None or any(stowed.get(v.name) != (v, True) for v in asked):
             return False
-        found, missing = needed(farm, asked, versions)
-        return not missing and all(versions.get(name) == pkgver for name, pkgver in found.items())
+        known = KnownBuilds(farm)
+        before = known.stowed()
+        come = {pkgver.name: one for pkgver in asked if (one := known.latest(pkgver))}
+        found = solve(known, before, RootWish(come), partial(version_in_tree, session.tree))
+        return not found.unmet and found.packages == before
 
 
 def show_plan(session: Session, plan: BuildPlan, request: BuildRequest) -> int:

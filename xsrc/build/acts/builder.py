@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO
 
 from xsrc.base.acts.choose import chosen_base
@@ -15,13 +15,13 @@ from xsrc.build.acts.layers import Layers, layers_of
 from xsrc.build.disk import work
 from xsrc.build.job import Job
 from xsrc.build.phases import ACCESS, Access, remaining
+from xsrc.build.request import BuildOptions
 from xsrc.build.root import build_root
 from xsrc.core.arch import Dep
 from xsrc.core.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.core.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
 from xsrc.core.outcome import Outcome
 from xsrc.core.phase import Phase
-from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import open_farm
 from xsrc.sandbox.acts.helpers import cgroups, helpers_of
@@ -49,21 +49,6 @@ _NOT_TWICE = (Phase.EXTRACT, Phase.PATCH)
 """Phases that cannot be repeated on their own remains."""
 
 
-@dataclass(frozen=True)
-class BuildOptions:
-    """How far to build one package, and what to keep."""
-
-    planned: Mapping[str, PkgVer]
-    """The packages of build roots in this plan, by name."""
-    to: Phase = Phase.INSTALL
-    force: bool = False
-    keep: bool = False
-    check: bool = True
-    options: tuple[str, ...] = ()
-    makejobs: int = 1
-    """How many processes its own make may run at once."""
-
-
 def build_job(session: Session, job: Job, wish: BuildOptions) -> bool:
     """Build one package up to `wish.to`; return whether this call sealed its destdir.
 
@@ -73,8 +58,8 @@ def build_job(session: Session, job: Job, wish: BuildOptions) -> bool:
     pkgver = job.package.pkgver
     adopt_orphans()
     check_room(session.masterdir)
-    with locked(session.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", session.ui.note) as waited:
-        if waited and not wish.force and _sealed(session, job):
+    with locked(session.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", session.ui.note):
+        if not wish.again and _sealed(session, job):
             session.ui.note(f"{pkgver}: built meanwhile")
             return False
         return Builder(session, job, wish).go()
@@ -82,8 +67,8 @@ def build_job(session: Session, job: Job, wish: BuildOptions) -> bool:
 
 def _sealed(session: Session, job: Job) -> bool:
     with open_farm(session) as farm:
-        key = farm.built().get(str(job.package.pkgver))
-    return key == job.key and session.masterdir.destdir(job.package.pkgver).is_dir()
+        pkgver = job.package.pkgver
+        return farm.built().get(str(pkgver)) == job.key and (session.masterdir.destdirs / farm.folder(pkgver)).is_dir()
 
 
 class Builder:
@@ -327,7 +312,7 @@ class Builder:
         Raises HostError and OSError.
         """
         forget_libraries(self.work)
-        if any(needed.sonames.values()):
+        if any(one.exports for one in needed.providers.values()):
             watch = Watch.of(self.session.settings.limits)
             try:
                 cache_libraries(self.helpers, sandbox, self.work, chosen_base(self.session).root, watch)

@@ -19,13 +19,17 @@ from xsrc.tree.package import Package
 from xsrc.tree.template import Template
 
 
-def findings(session: Session, one: Declared, built: Mapping[str, Props], offers: Offers) -> Iterator[NeedFinding]:
+def findings(
+    session: Session, farm: Farm, one: Declared, built: Mapping[str, Props], offers: Offers
+) -> Iterator[NeedFinding]:
     """The findings of the packages of one template. Raises BuildFailed and OSError for files that cannot be read."""
     yield from undeclared(one, offers, all_names(session.tree))
     doubtful = list(suspects(one, offers))
     words = frozenset(word for suspect in doubtful for word in suspect.words)
     found = {
-        part.name: named(_folder(session.masterdir, built[part.name]), part.files, words) for part in one.parts if words
+        part.name: named(_folder(session.masterdir, farm, built[part.name]), part.files, words)
+        for part in one.parts
+        if words
     }
     for suspect in doubtful:
         if all(suspect.words.isdisjoint(found[part.name]) for part in suspect.parts):
@@ -56,8 +60,8 @@ def parts_of(masterdir: Masterdir, farm: Farm, package: Package, built: Mapping[
     for name, (depends, key) in declared.items():
         if name == package.name or (name in built and built[name].source == main):
             files = frozenset(e.path for e in farm.entries(built[name].pkgver) if e.kind is Kind.FILE)
-            yield Part(name, needs(_folder(masterdir, built[name]), files), files, depends, key)
+            yield Part(name, needs(_folder(masterdir, farm, built[name]), files), files, depends, key)
 
 
-def _folder(masterdir: Masterdir, props: Props) -> Folder:
-    return masterdir.destdir(props.pkgver)
+def _folder(masterdir: Masterdir, farm: Farm, props: Props) -> Folder:
+    return masterdir.destdirs / farm.folder(props.pkgver)

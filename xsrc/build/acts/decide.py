@@ -61,33 +61,55 @@ class Present:
     unknown: tuple[tuple[Props, Manifest, str], ...] = ()
     """Sealed destdirs of these keys that the database does not know: after an interruption at the end of a build, or
     after the loss of the database."""
+    former: tuple[tuple[PkgVer, str], ...] = ()
+    """Builds of these keys that were replaced by later ones, and are still kept aside."""
 
 
 def present(masterdir: Masterdir, farm: Farm, planned: Mapping[str, Job]) -> Present:
     """Look for builds of the packages of a plan, in the database and on the disk."""
     keys, lost = {}, set()
     for text, key in farm.built().items():
-        if (masterdir.destdirs / text).is_dir():
+        if (masterdir.destdirs / farm.folder(PkgVer.parse(text))).is_dir():
             keys[text] = key
         else:
             lost.add(text)
     there = {path.name for path in masterdir.destdirs.glob("*")}
-    unknown = []
+    outcomes, inputs = farm.outcomes(), farm.inputs()
+    saw = farm.saw(str(job.package.pkgver) for job in planned.values())
+    unknown, former = [], []
     for job in planned.values():
         for pkgver in job.package.outputs:
             text = str(pkgver)
-            if keys.get(text) != job.key and text in there and (found := _sealed(masterdir, farm, pkgver, job.key)):
+            if keys.get(text) == job.key:
+                continue
+            if text in there and (found := _sealed(masterdir, farm, pkgver, job.key)):
                 unknown.append(found)
                 keys[text] = job.key
-    inputs = farm.inputs()
+            elif props := _former(masterdir, farm, pkgver, job.key):
+                former.append((pkgver, farm.with_key(pkgver, job.key)))
+                keys[text], inputs[text], outcomes[text] = job.key, props.inputs, props.outcome
+                saw[text] = dict(props.saw)
     preimages = {}
     for job in planned.values():
         text = str(job.package.pkgver)
         if text in keys and keys[text] != job.key and inputs.get(text) != job.inputs:
-            props = farm.props(job.package.pkgver)
-            preimages[text] = props.preimage if props else ""
-    saw = farm.saw(str(job.package.pkgver) for job in planned.values())
-    return Present(Built(keys, frozenset(lost), inputs, preimages, farm.outcomes(), saw), tuple(unknown))
+            latest = farm.props(job.package.pkgver)
+            preimages[text] = latest.preimage if latest else ""
+    built = Built(keys, frozenset(lost), inputs, preimages, outcomes, saw)
+    return Present(built, tuple(unknown), tuple(former))
+
+
+def _former(masterdir: Masterdir, farm: Farm, pkgver: PkgVer, key: str) -> Props | None:
+    """The record of an older build of this key that is still there."""
+    build = farm.with_key(pkgver, key)
+    if not build or build == farm.latest(pkgver):
+        return None
+    here = build == farm.build(pkgver)
+    folder = masterdir.destdir(pkgver) if here else masterdir.kept(str(pkgver), build)
+    try:
+        return read_build(folder)[0]
+    except (OSError, ValueError):
+        return None
 
 
 def _sealed(masterdir: Masterdir, farm: Farm, pkgver: PkgVer, key: str) -> tuple[Props, Manifest, str] | None:
@@ -103,6 +125,7 @@ def note(farm: Farm, plan: BuildPlan, found: Present) -> None:
     """Record the builds that a plan found on the disk, and the new keys of builds that stay."""
     for props, manifest, which in found.unknown:
         farm.record(props, manifest, build=which)
+    farm.be_latest(found.former)
     farm.note_keys(keeps(plan, found.built))
 
 

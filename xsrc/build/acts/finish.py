@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from xsrc.base.acts.choose import chosen_base
 from xsrc.build.acts.layers import Layers
 from xsrc.build.disk.work import WorkState
 from xsrc.build.job import Job
-from xsrc.build.shlibs import run_depends
+from xsrc.build.shlibs import Provider, exports, links, run_depends
 from xsrc.build.split import linking, split
 from xsrc.core.arch import Dep
 from xsrc.core.errors import BuildFailed, Diagnostic, TemplateError
@@ -22,13 +22,9 @@ from xsrc.core.outcome import Outcome
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.core.ui import Ui
-from xsrc.farm.acts.change import bringing, change_of, plan_change, refuse_conflicts
-from xsrc.farm.acts.commit import carry_out, farm_locked
-from xsrc.farm.acts.triggers import fired
+from xsrc.farm.acts.commit import farm_locked
 from xsrc.farm.disk import generations
 from xsrc.farm.disk.database import Farm
-from xsrc.farm.place import Change, Member
-from xsrc.farm.stow import StowRequest
 from xsrc.farm.verify import compare_destdir
 from xsrc.store.digest import linked_statically, outcome
 from xsrc.store.disk import scan as scanning
@@ -58,7 +54,7 @@ def record(session: Session, job: Job, state: WorkState, needs: Layers) -> None:
     """Scan an unfinished destdir, divide it, seal the parts, put them into place, and record them.
 
     `needs` is the content of its build root. Raises BuildFailed for a destdir that cannot be a package, TemplateError
-    for empty subpackages, ConflictError if links of a stowed build of the same pkgver cannot follow, and OSError.
+    for empty subpackages, and OSError.
     """
     package = job.package
     found = scanning.scan(
@@ -105,8 +101,8 @@ class _Part:
     pkgver: PkgVer
     folder: Path
     sub: Subpackage | None = None
-    siblings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The sonames that other packages of the same build provide."""
+    siblings: Mapping[str, Provider] = field(default_factory=dict)
+    """The libraries that other packages of the same build provide."""
     linking: frozenset[str] = frozenset()
     """The packages into which its links to libraries lead."""
 
@@ -124,21 +120,28 @@ def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> li
     divide(whole, parts[main.name], {places[name]: parts[name] for name in places})
     scans = {name: found.of(entries) for name, entries in parts.items()}
     leads, subs = linking(parts), {part.name: part for part in package.subpackages}
+    libraries = {
+        v.name: Provider(str(v), "", exports(scans[v.name].elves, scans[v.name].provides)) for v in package.outputs
+    }
     return [
         _Part(
             scans[v.name],
             v,
             places.get(v.name, whole),
             subs.get(v.name),
-            {name: scan.provides for name, scan in scans.items() if name != v.name},
+            {name: one for name, one in libraries.items() if name != v.name},
             frozenset(leads[v.name]),
         )
         for v in package.outputs
     ]
 
 
+def _provider(pkgver: PkgVer, found: scanning.Scan) -> Provider:
+    return Provider(str(pkgver), "", exports(found.elves, found.provides))
+
+
 def _place(session: Session, outputs: Iterable[_Output], state: WorkState) -> None:
-    """Put sealed destdirs into their places; links of stowed ones of the same pkgver follow.
+    """Put sealed destdirs into their places, or aside if their pkgvers are stowed: a build leaves the root as it is.
 
     The package itself comes last: while it is missing, all of it has to be built again.
     """
@@ -147,15 +150,7 @@ def _place(session: Session, outputs: Iterable[_Output], state: WorkState) -> No
     with farm_locked(session, f"build {main.pkgver.name}") as farm:
         for output in (*parts, main):
             os.utime(output.folder, (state.epoch, state.epoch))
-        others = [o for o in (*parts, main) if not _same(session, farm, o, seconds)]
-        stowed = [o for o in others if farm.is_stowed(o.pkgver)]
-        for output in parts:
-            if output in others and output not in stowed:
-                _put(session.masterdir, farm, output, seconds)
-        if stowed:
-            _replace(session, farm, stowed, seconds)
-        if main in others and main not in stowed:
-            _put(session.masterdir, farm, main, seconds)
+            _put(session.masterdir, farm, output, seconds)
     for output in (*parts, main):
         try:
             remove_tree(output.folder)
@@ -163,62 +158,36 @@ def _place(session: Session, outputs: Iterable[_Output], state: WorkState) -> No
             session.ui.warn(f"{output.folder} could not be removed: {error.strerror}; xsrc clean tries again")
 
 
-def _same(session: Session, farm: Farm, output: _Output, seconds: Mapping[str, float]) -> bool:
-    """Whether the same build is in its place already; if so, record that."""
-    pkgver = output.pkgver
-    if farm.build(pkgver) != shelf.build_of(output.folder):
-        return False
-    _mend(session, farm, output.manifest, pkgver, output.folder)
-    farm.renew(output.props, seconds)
-    return True
-
-
 def _put(masterdir: Masterdir, farm: Farm, output: _Output, seconds: Mapping[str, float]) -> None:
-    """Put a new build of a package that is not stowed into its place."""
-    final, build = masterdir.destdir(output.pkgver), shelf.build_of(output.folder)
-    replace_tree(output.folder, final)
-    close(final)
-    farm.record(output.props, output.manifest, seconds=seconds, build=build)
-    _keep(masterdir, farm, str(output.pkgver), output.folder)
+    """Put a new build of a package into its place, or aside, and record it as the latest."""
+    pkgver, build = output.pkgver, shelf.build_of(output.folder)
+    text, here = str(pkgver), farm.build(pkgver)
+    if build == here:
+        _mend(masterdir, output.manifest, pkgver, output.folder)
+        farm.renew(output.props, build, seconds)
+    elif (text, build) in farm.builds():
+        shelf.lay_aside(masterdir, text, output.folder)
+        farm.renew(output.props, build, seconds)
+    elif here and farm.is_stowed(pkgver):
+        shelf.lay_aside(masterdir, text, output.folder)
+        farm.record_aside(output.props, output.manifest, build, seconds, latest=True)
+    else:
+        final = masterdir.destdir(pkgver)
+        replace_tree(output.folder, final)
+        close(final)
+        farm.record(output.props, output.manifest, seconds, build)
+        _keep(masterdir, farm, text, output.folder)
 
 
-def _mend(session: Session, farm: Farm, manifest: Manifest, pkgver: PkgVer, fresh: Path) -> None:
-    """Give the tree in its place the new records; if it was damaged or removed, replace it by the new tree.
-
-    Hard links follow.
-    """
-    final = session.masterdir.destdir(pkgver)
+def _mend(masterdir: Masterdir, manifest: Manifest, pkgver: PkgVer, fresh: Path) -> None:
+    """Give the tree in its place the new records; if it was damaged or removed, replace it by the new tree."""
+    final = masterdir.destdir(pkgver)
     same = shelf.build_of(final) == shelf.build_of(fresh)
     if same and not compare_destdir(str(pkgver), manifest.entries, shelf.entries(final, hashed=True)):
         shelf.follow(final, fresh)
         return
     replace_tree(fresh, final)
     close(final)
-    own = farm.member(pkgver)
-    if own is not None and farm.is_stowed(pkgver):
-        plan = plan_change(session, farm, StowRequest((own,), (own,), rebuilt=frozenset((str(pkgver),))))
-        if plan.ops:
-            carry_out(session, farm, change_of(plan, f"build {pkgver.name}", Change()))
-
-
-def _replace(session: Session, farm: Farm, outputs: Sequence[_Output], seconds: Mapping[str, float]) -> None:
-    """Put new builds of stowed pkgvers into their places, with their links: in one change, or not at all."""
-    former = {str(o.pkgver): farm.build(o.pkgver) for o in outputs}
-    new = tuple(Member(o.pkgver, o.manifest.entries, o.props.rules) for o in outputs)
-    drop = tuple(old for o in outputs if (old := farm.member(o.pkgver)))
-    plan = plan_change(session, farm, StowRequest(new, drop, rebuilt=frozenset(former)))
-    *others, last = outputs
-    refuse_conflicts(plan, f"stow {last.pkgver} again")
-    laid = {str(o.pkgver): shelf.lay_aside(session.masterdir, str(o.pkgver), o.folder) for o in outputs}
-    brings = tuple(bringing(text, build, former[text]) for text, build in laid.items())
-    base = Change(builds=laid, ops=brings, fire=fired(new, drop), at=session.host.now)
-    change = change_of(plan, f"build {last.pkgver.name}", base)
-    for output in others:
-        farm.record_aside(output.props, output.manifest, laid[str(output.pkgver)])
-    farm.record(last.props, last.manifest, change, seconds, laid[str(last.pkgver)])
-    carry_out(session, farm, change, noted=True)
-    for note in plan.notes:
-        session.ui.warn(note)
 
 
 def _keep(masterdir: Masterdir, farm: Farm, pkgver: str, folder: Path) -> None:
@@ -235,13 +204,15 @@ def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _P
     """The record of the destdir; it is equal for equal builds, so it has no data of this run."""
     package, found, sub = job.package, part.scan, part.sub
     # of what one build makes, none goes with an older one of the others
-    near = [n for n in part.siblings if n in part.linking or not set(part.siblings[n]).isdisjoint(found.requires)]
+    near = [
+        n for n, one in part.siblings.items() if n in part.linking or not one.exports.keys().isdisjoint(found.requires)
+    ]
     declared = [
         *(str(pattern) for pattern in (sub.depends if sub else package.depends[Dep.RUN])),
         *(f"{name}>={package.pkgver.version}" for name in near),
     ]
-    own = {*found.provides, *(soname for name in near for soname in part.siblings[name])}
-    depends = run_depends(declared, found.requires, own, needs.sonames)
+    own = {*found.provides, *(soname for name in near for soname in part.siblings[name].exports)}
+    depends = run_depends(declared, found.requires, own, {name: one.exports for name, one in needs.providers.items()})
     rules = rules_of(package, found, sub)
     manifest, elves = found.manifest.entries, found.elves
     return Props(
@@ -259,6 +230,8 @@ def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _P
         run_depends=depends,
         shlib_requires=found.requires,
         shlib_provides=found.provides,
+        links={**links(elves, own, needs.providers), **links(elves, found.provides, part.siblings)},
+        exports=exports(elves, found.provides),
         rules=rules,
         source=str(package.pkgver) if sub else "",
         options=dict(package.options),
@@ -269,12 +242,14 @@ def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _P
 
 def weighed(saw: Mapping[str, Outcome], needs: Layers, found: scanning.Scan) -> dict[str, Outcome]:
     """The seen outcomes on the rungs that count: `exact` for tools and for packages whose code may be copied."""
-    links = bool(found.elves) or any(entry.path.endswith(".a") for entry in found.manifest.entries)
+    code = bool(found.elves) or any(entry.path.endswith(".a") for entry in found.manifest.entries)
     result = {}
     for name, seen in saw.items():
         # a package that is only there for tests is in no root of the install phase
         whole = name in needs.outcomes and name not in needs.tools
-        static = links and linked_statically(needs.archives.get(name, ()), needs.sonames.get(name, ()), found.requires)
+        provider = needs.providers.get(name)
+        sonames = provider.exports if provider else ()
+        static = code and linked_statically(needs.archives.get(name, ()), sonames, found.requires)
         result[name] = seen if whole and not static else seen.exactly
     return result
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from xsrc.base.acts.choose import chosen_base
+from xsrc.build.shlibs import Provider
 from xsrc.core.arch import Dep
 from xsrc.core.errors import ConflictError, HostError
 from xsrc.core.outcome import UNKNOWN, Outcome
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.alternatives import default_entries
+from xsrc.farm.candidate import Candidate
+from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.disk.database import Farm
-from xsrc.farm.needed import needed
 from xsrc.farm.place import Member
+from xsrc.farm.solve import RootWish, Solution, solve
 from xsrc.sandbox.roots import hidden
-from xsrc.store.manifest import Kind
+from xsrc.store.manifest import Kind, Props
 from xsrc.store.merge import conflicts
 from xsrc.tree.package import Package
 
 
 @dataclass(frozen=True)
 class Layers:
-    """The built packages of a build root: paths with their directories, and the sonames that each provides."""
+    """The built packages of a build root: paths with their directories, and the libraries that each provides."""
 
     layers: tuple[tuple[Path, frozenset[str]], ...]
-    sonames: Mapping[str, tuple[str, ...]]
+    providers: Mapping[str, Provider]
     hidden: tuple[str, ...] = ()
     """Paths of the base that they hide."""
     links: Mapping[str, str] = field(default_factory=dict)
@@ -57,17 +60,19 @@ def layers_of(
     for name in names:
         if planned.get(name) not in farm.versions(name):
             raise HostError(f"{pkgver} needs {name}, which is not built", hint=f"xsrc build --no-stow {name}")
-    chosen, missing = needed(farm, (planned[name] for name in names), planned)
-    tools, _ = needed(farm, (planned[n] for n in package.wants(Dep.TOOL) if n in names and n in planned), planned)
-    for line in missing:
-        session.ui.warn(line)
+    solution = closure(farm, (planned[name] for name in names), planned)
+    tools = closure(farm, (planned[n] for n in package.wants(Dep.TOOL) if n in names and n in planned), planned)
+    chosen = {name: one.pkgver for name, one in solution.packages.items()}
+    for lack in solution.unmet:
+        session.ui.warn(str(lack))
     ordered = [chosen[name] for name in sorted(chosen)]
     props = {name: farm.props(chosen[name]) for name in chosen}
     # of a cross build, what is made for its result stands in the compiler's own root
     foreign = {name for name, p in props.items() if package.machine.cross and p and p.arch == package.machine.arch.name}
     own = [v for v in ordered if v.name not in foreign]
     theirs = [v for v in ordered if v.name in foreign]
-    members = {v: farm.member(v) or Member(v, ()) for v in ordered}
+    members = {v: farm.member(v, solution.packages[v.name].build) or Member(v, ()) for v in ordered}
+    folders = {v: session.masterdir.destdirs / farm.folder(v) for v in ordered}
     links = default_entries(members[v] for v in own)
     entries = {v: (*member.entries, *links.get(str(v), ())) for v, member in members.items()}
     bad = [c for part in (own, theirs) for c in conflicts({str(v): entries[v] for v in part})]
@@ -80,15 +85,27 @@ def layers_of(
     outcomes = farm.outcomes()
     linked = {name: [e.path for e in entries[v] if e.path.endswith((".a", ".so"))] for name, v in chosen.items()}
     return Layers(
-        tuple((session.masterdir.destdir(v), _directories(members[v])) for v in own),
-        {name: p.shlib_provides for name, p in props.items() if p is not None},
+        tuple((folders[v], _directories(members[v])) for v in own),
+        {name: _provider(solution.packages[name], p) for name, p in props.items() if p is not None},
         hidden((entry.path for v in own for entry in entries[v]), chosen_base(session)),
         {e.path: e.target for found in links.values() for e in found if e.kind is Kind.LINK},
         {name: outcomes.get(str(v), UNKNOWN) for name, v in sorted(chosen.items())},
-        frozenset(tools),
-        tuple(session.masterdir.destdir(v) for v in theirs),
+        frozenset(tools.packages),
+        tuple(folders[v] for v in theirs),
         {name: tuple(paths) for name, paths in linked.items() if any(path.endswith(".a") for path in paths)},
     )
+
+
+def closure(farm: Farm, wanted: Iterable[PkgVer], planned: Mapping[str, PkgVer]) -> Solution:
+    """The latest builds of `wanted` with everything that they need at run time, of the versions of `planned` if any."""
+    known = KnownBuilds(farm)
+    come = {pkgver.name: known.latest(pkgver) or Candidate(pkgver) for pkgver in wanted}
+    return solve(known, {}, RootWish(come), planned.get, linked_first=False)
+
+
+def _provider(one: Candidate, props: Props) -> Provider:
+    exports = {soname: props.exports.get(soname, b"") for soname in props.shlib_provides}
+    return Provider(str(one.pkgver), one.build, exports)
 
 
 def _directories(member: Member) -> frozenset[str]:

@@ -14,15 +14,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from xsrc.build.acts.builder import Builder, BuildOptions
+from xsrc.build.acts.builder import Builder
 from xsrc.build.disk import conditions
 from xsrc.build.job import Job
+from xsrc.build.request import BuildOptions
 from xsrc.build.split import split, together
 from xsrc.core.errors import BuildFailed, HostError
 from xsrc.core.layout import Masterdir, WorkDir
 from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
+from xsrc.farm.acts.masterdir import open_farm
 from xsrc.sandbox.acts.helpers import helpers_of
 from xsrc.sandbox.disk import enter
 from xsrc.sandbox.disk.cgroup import Group
@@ -117,10 +119,10 @@ def _check(session: Session, job: Job, wish: BuildOptions) -> bool:
     """Whether a package passes: the results are the same, or its template says why not."""
     pkgver = job.package.pkgver
     folder = session.masterdir.builddir / f"{pkgver.work}{conditions.SUFFIX}"
-    first = session.masterdir.destdir(pkgver)
+    first = _folder(session, pkgver)
     with locked(session.masterdir.work_lock(pkgver), "xsrc build --check-reproducible", session.ui.note):
         try:
-            props, manifest = _first(session.masterdir, job)
+            props, manifest = _first(session, job)
         except (OSError, ValueError) as error:
             raise HostError(f"{pkgver} is not built: {error}", hint=f"xsrc build {pkgver.name}") from error
         if not job.package.meta and (left := conditions.same_minute(first / PROPS)):
@@ -140,9 +142,15 @@ def _check(session: Session, job: Job, wish: BuildOptions) -> bool:
         return passed
 
 
-def _first(masterdir: Masterdir, job: Job) -> tuple[Props, Manifest]:
+def _folder(session: Session, pkgver: PkgVer) -> Path:
+    """Where the latest build of a package is. Raises HostError."""
+    with open_farm(session) as farm:
+        return session.masterdir.destdirs / farm.folder(pkgver)
+
+
+def _first(session: Session, job: Job) -> tuple[Props, Manifest]:
     """The record of the first build, and the paths of all its packages."""
-    found = [read_build(masterdir.destdir(pkgver)) for pkgver in job.package.outputs]
+    found = [read_build(_folder(session, pkgver)) for pkgver in job.package.outputs]
     return found[-1][0], together(manifest.entries for _, manifest, _ in found)
 
 
@@ -204,7 +212,7 @@ def _conditions(session: Session, again: _Again, props: Props) -> str:
 def _say(session: Session, again: _Again, props: Props, manifest: Manifest) -> bool:
     """Report the result; return whether the package passes."""
     pkgver, output = again.pkgver, session.ui.output
-    first = session.masterdir.destdir(pkgver)
+    first = _folder(session, pkgver)
     reason = again.package.template.raw.get("lint", {}).get("ignore", {}).get(RULE)
     differences = compare(manifest, again.found)
     paths = len({difference.path for difference in differences})

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xsrc.build.acts.builder import BuildOptions, build_job
+from xsrc.build.acts.builder import build_job
 from xsrc.build.acts.decide import again
 from xsrc.build.disk.workers import END, End, Event, Say, Workers, memory_free
-from xsrc.build.request import BuildRequest
+from xsrc.build.request import BuildOptions, BuildRequest
 from xsrc.build.schedule import Schedule, direct_needs, tasks
 from xsrc.build.steps import Step
 from xsrc.core.errors import Interrupted, XsrcError
@@ -57,13 +57,15 @@ class RunOptions:
         """Whether the run only fetches, so that no package waits for another."""
         return self.request.to is Phase.FETCH
 
-    def of(self, name: str, makejobs: int) -> BuildOptions:
+    def of(self, step: Step, makejobs: int) -> BuildOptions:
         """How far to build one package."""
-        asked = name in self.request.names
+        name, asked = step.name, step.name in self.request.names
+        to = self.request.to if asked else Phase.INSTALL
         return BuildOptions(
             planned=self.versions,
-            to=self.request.to if asked else Phase.INSTALL,
+            to=to,
             force=self.request.force and asked,
+            again=step.same_key or to is not Phase.INSTALL,
             keep=self.request.keep,
             check=self.request.check,
             options=self.options.get(name, ()),
@@ -202,7 +204,7 @@ class Runner:
         """Start a worker for a package."""
         share = self.schedule.share()
         step = replace(self.steps[name], reason=reason)
-        wish = self.orders.of(name, share)
+        wish = self.orders.of(step, share)
         self.note(name, state=State.RUNNING, began=time.time(), reason=reason, makejobs=share)
 
         def work(say: Say) -> None:

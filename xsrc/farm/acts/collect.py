@@ -27,18 +27,20 @@ def find(masterdir: Masterdir, farm: Farm, keep: int, *, everything: bool) -> Wa
     """The builds and records that nothing needs any more. Raises OSError."""
     kept = list(generations.every(masterdir, farm.generation()))
     stowed = frozenset((str(one.pkgver), one.build) for one in farm.stowed_builds().values())
-    return waste(farm.builds(), stowed, kept, keep, everything=everything)
+    latest = {pair: state.latest for pair, state in farm.builds().items()}
+    return waste(latest, stowed, kept, keep, everything=everything)
 
 
 def sweep(masterdir: Masterdir, farm: Farm, found: Waste) -> int:
     """Remove the result of `find`, and the rest of an earlier sweep; return the freed bytes. Raises OSError."""
-    current = farm.builds()
+    builds = farm.builds()
     # a generation that cannot be returned to is no longer offered before a build of it goes
     for number in found.generations:
         generations.drop(masterdir, number)
     # the records go first: a build that is on disk only is in nobody's way, one that is recorded only would be stowed
     folders = {
-        pair: (masterdir.destdirs / pair[0] if current[pair] else masterdir.kept(*pair)).name for pair in found.builds
+        pair: (masterdir.destdirs / pair[0] if builds[pair].current else masterdir.kept(*pair)).name
+        for pair in found.builds
     }
     farm.forget(found.builds, folders.values())
     freed = sweep_going(masterdir, farm)

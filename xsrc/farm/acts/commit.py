@@ -130,7 +130,7 @@ def sweep_going(masterdir: Masterdir, farm: Farm) -> int:
     """Remove the folders of forgotten builds, with their logs; return the freed bytes. Raises OSError."""
     freed = 0
     for name in farm.going():
-        if name not in farm.built():  # else it was built again since
+        if name not in map(str, farm.in_place()):  # else it was built again since
             freed += remove_build(masterdir, name)
             if not name.startswith("."):
                 remove_tree(masterdir.logs(PkgVer.parse(name)))

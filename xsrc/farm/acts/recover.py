@@ -95,8 +95,7 @@ def stowed_by_links(masterdir: Masterdir, farm: Farm, last: Generation | None) -
     """
     former: Mapping[str, PkgVer] = {name: one.pkgver for name, one in last.packages.items()} if last else {}
     found: dict[str, tuple[int, bool, PkgVer]] = {}
-    for text in farm.built():
-        pkgver = PkgVer.parse(text)
+    for pkgver in farm.in_place():
         member = farm.member(pkgver)
         score = _standing(masterdir, member) if member else 0
         known = former.get(pkgver.name) == pkgver

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xsrc.core.errors import ConflictError, UsageError
+from xsrc.core.errors import ConflictError, HostError, UsageError
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.acts.change import bringing, change_of, member, plan_change, refuse_conflicts
 from xsrc.farm.acts.commit import carry_out
 from xsrc.farm.acts.triggers import fired
 from xsrc.farm.alternatives import offers
+from xsrc.farm.candidate import Candidate, Unmet, unmet
+from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.disk.database import Farm
 from xsrc.farm.generation import Generation
-from xsrc.farm.needed import needed
 from xsrc.farm.place import Change, Member, made_member
+from xsrc.farm.solve import RootWish, Solution, solve
 from xsrc.farm.stow import StowPlan, StowRequest
+
+InTree = Callable[[str], PkgVer | None]
+"""The version of a package in the ports tree; None if it has no template there."""
 
 
 @dataclass(frozen=True)
@@ -27,43 +32,110 @@ class StowOptions:
     adopt: bool = False
     """Move strangers' files aside."""
     force: bool = False
-    """Take out protected packages too."""
+    """Leave packages without what they need."""
 
 
 def stow(
     session: Session,
     farm: Farm,
     asked: Iterable[PkgVer],
+    in_tree: InTree,
     how: StowOptions = StowOptions(),
+    again: Iterable[PkgVer] = (),
 ) -> tuple[Change, StowPlan]:
     """Put packages and everything that they need at run time into the farm; the caller holds the lock of the farm.
 
-    Raises ConflictError, with nothing changed, if anything is in the way. Raises HostError if the change cannot be
-    done; it is then undone.
-    Raises TemplateError and OSError as `plan_change` does.
+    The latest builds of `again`, which are stowed, come in the same change. Raises ConflictError, with nothing changed,
+    if anything is in the way or if a package would lack what it needs. Raises HostError if the change cannot be done;
+    it is then undone. Raises TemplateError and OSError as `plan_change` does.
     """
-    asked = tuple(asked)
-    stowed = farm.stowed()
-    chosen, missing = needed(farm, asked, {name: pkgver for name, (pkgver, _) in stowed.items()})
-    for line in missing:
-        session.ui.warn(line)
+    asked, again = tuple(asked), tuple(again)
+    known = KnownBuilds(farm)
+    before = known.stowed()
+    found = wanted(known, before, (*again, *asked), in_tree)
+    what = "stow " + " ".join(str(pkgver) for pkgver in asked or again)
+    if not how.force:
+        refuse_unmet(found.unmet, what, in_tree)
     named = {pkgver.name for pkgver in asked}
-    new = {name: pkgver for name, pkgver in chosen.items() if stowed.get(name, (None, False))[0] != pkgver}
-    add = tuple(member(farm, pkgver) for pkgver in new.values())
-    gone = replaced(add, (pkgver for name, (pkgver, _) in stowed.items() if name not in new))
-    drop = tuple(member(farm, stowed[name][0]) for name in (*new, *gone) if name in stowed)
+    marks = {name: name in named or (name in before and farm.stowed()[name][1]) for name in found.packages}
+    fresh = frozenset(pkgver.name for pkgver in again)
+    return change_to(session, farm, Target(found.packages, marks, fresh=fresh), what, how)
+
+
+def wanted(known: KnownBuilds, before: Mapping[str, Candidate], asked: Iterable[PkgVer], in_tree: InTree) -> Solution:
+    """The root with the latest builds of what is asked for. Raises HostError for a package that is not built."""
+    come = {}
+    for pkgver in asked:
+        one = known.latest(pkgver)
+        if one is None:
+            raise HostError(f"{pkgver}: the farm's database has no record of it", hint=f"xsrc build -f {pkgver.name}")
+        come[pkgver.name] = one
+    return solve(known, before, RootWish(come), in_tree)
+
+
+def refuse_unmet(lacks: Sequence[Unmet], what: str, in_tree: InTree) -> None:
+    """Raise ConflictError that names every need that would be unmet, and the command that helps."""
+    if not lacks:
+        return
+    names = dict.fromkeys(_helps(lack, in_tree) for lack in lacks)
+    lines = [f"  {lack}" for lack in lacks[:50]]
+    lines += [f"  … and {len(lacks) - 50} more"] if len(lacks) > 50 else []
+    build = " ".join(name for name in names if name)
+    hint = f"xsrc build {build}; or --force" if build else "leave these out; or --force"
+    raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)
+
+
+def _helps(lack: Unmet, in_tree: InTree) -> str:
+    """The package to build: the one with the need, if another build of what it needs comes; else what it needs."""
+    link = lack.by.links.get(lack.need)
+    name = link.name if link else Pattern.parse(lack.need).name
+    first = (lack.by.name, name) if lack.other else (name, lack.by.name)
+    return next((one for one in first if in_tree(one)), "")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The root that a change leads to."""
+
+    packages: Mapping[str, Candidate]
+    marks: Mapping[str, bool]
+    """By name, whether somebody asked for it."""
+    choices: Mapping[str, str] | None = None
+    """The choices of alternatives, if they change."""
+    fresh: frozenset[str] = frozenset()
+    """Packages whose destdirs may have been made again: their hard links follow."""
+
+
+def change_to(session: Session, farm: Farm, target: Target, what: str, how: StowOptions) -> tuple[Change, StowPlan]:
+    """Change the stowed root to another set of builds. Raises as `stow` does."""
+    now = farm.stowed_builds()
+    new = {n: one for n, one in target.packages.items() if n not in now or (now[n].pkgver, now[n].build) != _id(one)}
+    gone = tuple(name for name in now if name not in target.packages)
+    same = (member(farm, now[name].pkgver) for name in sorted(target.fresh) if name in now and name not in new)
+    add = tuple(m for one in new.values() if (m := farm.member(one.pkgver, one.build)))
+    drop = tuple(member(farm, now[name].pkgver) for name in (*new, *gone) if name in now)
+    kept = tuple(one for one in same if one.rules.hardlink)
+    builds = {str(one.pkgver): one.build for one in new.values() if farm.build(one.pkgver) != one.build}
+    brings = tuple(bringing(text, build, farm.build(PkgVer.parse(text))) for text, build in builds.items())
+    rebuilt = frozenset(str(m.pkgver) for m in (*drop, *kept) if str(m.pkgver) in builds or m in kept)
     out = {m.name for m in drop}
-    refuse_declared(
-        add, [m for m in farm.ruled() if m.name not in out], [v for n, (v, _) in stowed.items() if n not in out]
-    )
-    plan = plan_change(session, farm, StowRequest(add, drop, adopt=how.adopt))
-    what = "stow " + " ".join(str(pkgver) for pkgver in asked)
+    staying = [one.pkgver for name, one in now.items() if name not in out]
+    refuse_declared(add, [m for m in farm.ruled() if m.name not in out], staying)
+    wish = StowRequest((*add, *kept), (*drop, *kept), choices=target.choices, rebuilt=rebuilt, adopt=how.adopt)
+    plan = plan_change(session, farm, wish)
     refuse_conflicts(plan, what, adopt=how.adopt)
-    marks = {str(v): name in named or stowed.get(name, (v, False))[1] for name, v in new.items()}
-    newly = [v for v in asked if v.name not in new and not stowed[v.name][1]]
-    marks |= {str(v): True for v in newly}
-    base = Change(add=marks, drop=tuple(m.name for m in drop), fire=fired(add, drop))
+    marks = {
+        str(one.pkgver): target.marks[name]
+        for name, one in target.packages.items()
+        if name in new or now[name].asked != target.marks[name]
+    }
+    choices = target.choices if target.choices != farm.records().choices else None
+    base = Change(add=marks, drop=tuple(out), ops=brings, builds=builds, choices=choices, fire=fired(add, drop))
     return finish(session, farm, change_of(plan, what, base), plan, how)
+
+
+def _id(one: Candidate) -> tuple[PkgVer, str]:
+    return one.pkgver, one.build
 
 
 def finish(session: Session, farm: Farm, change: Change, plan: StowPlan, how: StowOptions) -> tuple[Change, StowPlan]:
@@ -73,14 +145,6 @@ def finish(session: Session, farm: Farm, change: Change, plan: StowPlan, how: St
         for note in plan.notes:
             session.ui.warn(note)
     return change, plan
-
-
-def replaced(add: Iterable[Member], staying: Iterable[PkgVer]) -> tuple[str, ...]:
-    """The names of stowed packages that a new one says it replaces."""
-    stowed = tuple(staying)
-    patterns = [(m.name, Pattern.parse(text)) for m in add for text in m.rules.replaces]
-    found = [v.name for name, pattern in patterns for v in stowed if v.name != name and pattern.matches(v)]
-    return tuple(dict.fromkeys(found))
 
 
 def refuse_declared(add: Iterable[Member], ruled: Iterable[Member], staying: Iterable[PkgVer]) -> None:
@@ -109,58 +173,34 @@ def unstow(
 ) -> tuple[Change, StowPlan]:
     """Take packages out of the farm; the caller holds the lock of the farm.
 
-    Raises ConflictError for a protected package if it is the last that satisfies a staying package. Raises HostError if
-    the change cannot be done; it is then undone.
+    Raises ConflictError, unless `how.force` is set, if a package that stays would lack what it needs. Raises HostError
+    if the change cannot be done; it is then undone.
     Raises TemplateError and OSError as `plan_change` does.
     """
-    stowed = farm.stowed()
-    drop = tuple(member(farm, stowed[name][0]) for name in names)
-    if not how.force:
-        refuse_protected(farm, drop)
-    plan = plan_change(session, farm, StowRequest((), drop))
-    refuse_conflicts(plan, "unstow")
-    gone = tuple(m.name for m in drop)
-    change = change_of(plan, "unstow " + " ".join(gone), Change(drop=gone, fire=fired((), drop)))
-    return finish(session, farm, change, plan, how)
+    names = tuple(names)
+    known = KnownBuilds(farm)
+    before = known.stowed()
+    found = solve(known, before, RootWish(go=frozenset(names), alone=True), lambda _: None)
+    if found.unmet and not how.force:
+        protected = {name for name in names if (m := farm.member(before[name].pkgver)) and m.rules.protect}
+        refuse_needed(found.unmet, names, protected)
+    for lack in found.unmet:
+        session.ui.warn(str(lack))
+    asked = farm.stowed()
+    packages = {name: one for name, one in before.items() if name not in names}
+    target = Target(packages, {name: asked[name][1] for name in packages})
+    return change_to(session, farm, target, "unstow " + " ".join(names), how)
 
 
-def refuse_protected(farm: Farm, drop: Iterable[Member]) -> None:
-    """Raise ConflictError if a protected package is the last that satisfies a staying package."""
-    going = tuple(drop)
-    needs = needed_by(farm, [m.name for m in going])
-    bad = [
-        f"  {m.pkgver} is protected, and {', '.join(needs[m.name])} need{'s' if len(needs[m.name]) == 1 else ''} it"
-        for m in going
-        if m.rules.protect and m.name in needs
-    ]
-    if bad:
-        raise ConflictError(
-            "unstow: refused, nothing was changed",
-            detail=bad,
-            hint="stow another in its place first, or unstow --force",
-        )
-
-
-def needed_by(farm: Farm, names: Iterable[str]) -> dict[str, list[str]]:
-    """For each of `names`, the staying packages that need it at run time and have no other provider."""
-    going = frozenset(names)
-    stowed = farm.stowed()
-    ruled = {m.name: m.rules.provides for m in farm.ruled()}
-    staying = [(name, v) for name, (v, _) in stowed.items() if name not in going]
-    result: dict[str, list[str]] = {}
-    for other, pkgver in staying:
-        for text in farm.run_depends(pkgver):
-            pattern = Pattern.parse(text)
-            if any(_satisfies(v, ruled.get(name, ()), pattern) for name, v in staying):
-                continue
-            for name in sorted(going):
-                if name in stowed and _satisfies(stowed[name][0], ruled.get(name, ()), pattern):
-                    result.setdefault(name, []).append(other)
-    return result
-
-
-def _satisfies(pkgver: PkgVer, provides: Iterable[str], pattern: Pattern) -> bool:
-    return pattern.matches(pkgver) or any(map(pattern.satisfied_by, provides))
+def refuse_needed(lacks: Iterable[Unmet], names: Sequence[str], protected: Collection[str]) -> None:
+    """Raise ConflictError for packages that must not go: others need them."""
+    lacks = tuple(lacks)
+    dependents = sorted({lack.by.name for lack in lacks} - set(names))
+    hint = f"xsrc unstow {' '.join((*names, *dependents))}; or unstow --force"
+    if protected:
+        hint = f"stow another in place of {', '.join(sorted(protected))} first; it is protected. Or unstow --force"
+    lines = [f"  {lack}" for lack in lacks]
+    raise ConflictError(f"unstow {' '.join(names)}: refused, nothing was changed", detail=lines, hint=hint)
 
 
 def restow(
@@ -194,7 +234,6 @@ def return_to(
     Raises UsageError if a build of it is gone, ConflictError if anything is in the way, HostError as `carry_out` does.
     Raises TemplateError and OSError as `plan_change` does.
     """
-    stowed = farm.stowed()
     there = farm.builds()
     missing = [f"  {pkgver}" for pkgver, build in sorted(target.builds) if (pkgver, build) not in there]
     if missing:
@@ -203,25 +242,16 @@ def return_to(
             detail=missing,
             hint="xsrc history; what gc removed can only be built again",
         )
-    now = {(str(one.pkgver), one.build) for one in farm.stowed_builds().values()}
-    new = {name: one for name, one in target.packages.items() if (str(one.pkgver), one.build) not in now}
-    gone = [name for name in stowed if name in new or name not in target.packages]
-    add = tuple(m for one in new.values() if (m := farm.member(one.pkgver, one.build)))
-    drop = tuple(member(farm, stowed[name][0]) for name in gone)
-    builds = {str(one.pkgver): one.build for one in new.values() if farm.build(one.pkgver) != one.build}
-    brings = tuple(bringing(text, build, farm.build(PkgVer.parse(text))) for text, build in builds.items())
-    rebuilt = frozenset(str(m.pkgver) for m in drop if str(m.pkgver) in builds)
-    plan = plan_change(session, farm, StowRequest(add, drop, choices=target.choices, rebuilt=rebuilt, adopt=how.adopt))
+    known = KnownBuilds(farm)
+    packages = {n: one for n, s in target.packages.items() if (one := known.exactly(s.pkgver, s.build))}
     what = f"rollback {target.number}"
-    refuse_conflicts(plan, what, adopt=how.adopt)
-    marks = {
-        str(one.pkgver): one.asked
-        for name, one in target.packages.items()
-        if name in new or stowed.get(name) != (one.pkgver, one.asked)
-    }
-    choices = dict(target.choices) if target.choices != farm.records().choices else None
-    base = Change(add=marks, drop=tuple(gone), ops=brings, builds=builds, choices=choices, fire=fired(add, drop))
-    return finish(session, farm, change_of(plan, what, base), plan, how)
+    if (lacks := unmet(known, packages)) and not how.force:
+        lines = [f"  {lack}" for lack in lacks]
+        raise ConflictError(
+            f"{what}: refused, nothing was changed", detail=lines, hint="another generation; or --force"
+        )
+    marks = {name: one.asked for name, one in target.packages.items()}
+    return change_to(session, farm, Target(packages, marks, dict(target.choices)), what, how)
 
 
 def choose(

@@ -10,7 +10,9 @@ from xsrc.core.layout import DESTDIRS, Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import farm_to_read, is_made
+from xsrc.farm.candidate import unmet
 from xsrc.farm.disk import links
+from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.disk.database import Farm
 from xsrc.farm.place import Class, made_member, skeleton_member
 from xsrc.farm.verify import LEFT_OUT, Damage, Finding, compare_destdir, compare_root, expected
@@ -48,8 +50,9 @@ def unusable(masterdir: Masterdir) -> str | None:
 def verify(session: Session, farm: Farm, *, hashed: bool) -> Iterator[Finding]:
     """All findings, the root first. Raises TemplateError, HostError and UsageError as `verify_root` does."""
     yield from verify_root(session, farm)
-    for text, _ in sorted(farm.built().items()):
-        yield from verify_destdir(session.masterdir, farm, text, hashed=hashed)
+    yield from verify_needs(farm)
+    for pkgver in farm.in_place():
+        yield from verify_destdir(session.masterdir, farm, pkgver, hashed=hashed)
 
 
 def verify_root(session: Session, farm: Farm) -> Iterator[Finding]:
@@ -75,20 +78,28 @@ def verify_root(session: Session, farm: Farm) -> Iterator[Finding]:
     yield from (f for f in compare_root(members, records, disk, sources) if not _of_user(f))
 
 
+def verify_needs(farm: Farm) -> Iterator[Finding]:
+    """The needs of stowed packages that no stowed package satisfies."""
+    known = KnownBuilds(farm)
+    for lack in unmet(known, known.stowed()):
+        owner = str(lack.by.pkgver)
+        yield Finding(lack.path or f"{DESTDIRS}/{owner}", Damage.UNMET, owner, lack.words())
+
+
 def _of_user(finding: Finding) -> bool:
     """Whether it is a stranger's file in a place for such files."""
     return finding.trouble is Damage.ALIEN and finding.path.partition("/")[0] in LEFT_OUT
 
 
-def verify_destdir(masterdir: Masterdir, farm: Farm, pkgver: str, *, hashed: bool) -> Iterator[Finding]:
-    """The findings of one sealed destdir."""
-    folder = masterdir.destdirs / pkgver
+def verify_destdir(masterdir: Masterdir, farm: Farm, pkgver: PkgVer, *, hashed: bool) -> Iterator[Finding]:
+    """The findings of one sealed destdir that is in its place."""
+    text, folder = str(pkgver), masterdir.destdir(pkgver)
     if not folder.is_dir():
-        yield Finding(f"{DESTDIRS}/{pkgver}", Damage.GONE, pkgver, "all of it")
+        yield Finding(f"{DESTDIRS}/{text}", Damage.GONE, text, "all of it")
         return
     try:
         there = shelf.entries(folder, hashed=hashed)
     except (XsrcError, OSError) as error:
-        yield Finding(f"{DESTDIRS}/{pkgver}", Damage.WRITTEN, pkgver, str(error))
+        yield Finding(f"{DESTDIRS}/{text}", Damage.WRITTEN, text, str(error))
         return
-    yield from compare_destdir(pkgver, farm.entries(PkgVer.parse(pkgver)), there)
+    yield from compare_destdir(text, farm.entries(pkgver, farm.build(pkgver)), there)

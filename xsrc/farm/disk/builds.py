@@ -9,10 +9,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+from xsrc.core.layout import kept_name
 from xsrc.core.outcome import Outcome
 from xsrc.core.paths import Unsound, build_id, component
-from xsrc.core.pkgver import Pattern, PkgVer
+from xsrc.core.pkgver import PkgVer
 from xsrc.farm.disk.schema import SCHEMA, VERSION
 from xsrc.farm.place import Change, Member
 from xsrc.store.manifest import Entry, Kind, Manifest, Props, entry_of
@@ -65,101 +67,118 @@ class Builds:
             raise
 
     def built(self) -> dict[str, str]:
-        """The key of each sealed destdir that is in its place, by pkgver."""
-        rows = self.db.execute("SELECT pkgver, key FROM package WHERE current")
+        """The key of the latest build of each pkgver."""
+        rows = self.db.execute("SELECT pkgver, key FROM package WHERE latest")
         with sound("package"):
             return {_pkgver(pkgver): key for pkgver, key in rows}
 
     def inputs(self) -> dict[str, str]:
-        """The digest of each one's own inputs, by pkgver, of the builds in their places."""
-        rows = self.db.execute("SELECT pkgver, inputs FROM package WHERE current")
+        """The digest of the own inputs of the latest build of each pkgver."""
+        rows = self.db.execute("SELECT pkgver, inputs FROM package WHERE latest")
         with sound("package"):
             return {_pkgver(pkgver): inputs for pkgver, inputs in rows}
 
     def outcomes(self) -> dict[str, Outcome]:
-        """The outcome of each build in its place, by pkgver."""
-        rows = self.db.execute("SELECT pkgver, outcome FROM package WHERE current")
+        """The outcome of the latest build of each pkgver."""
+        rows = self.db.execute("SELECT pkgver, outcome FROM package WHERE latest")
         with sound("package"):
             return {pkgver: Outcome.parse(text) for pkgver, text in rows}
 
     def saw(self, pkgvers: Iterable[str] | None = None) -> dict[str, dict[str, Outcome]]:
-        """By pkgver, for each build in its place (or of `pkgvers`), the outcomes of the packages that it saw."""
+        """By pkgver, for each latest build (or of `pkgvers`), the outcomes of the packages that it saw."""
         rows: Iterable[tuple[str, str]]
         if pkgvers is None:
-            rows = self.db.execute("SELECT pkgver, saw FROM package WHERE current")
+            rows = self.db.execute("SELECT pkgver, saw FROM package WHERE latest")
         else:
-            query = "SELECT pkgver, saw FROM json_each(?) JOIN package ON pkgver = value AND current"
+            query = "SELECT pkgver, saw FROM json_each(?) JOIN package ON pkgver = value AND latest"
             rows = self.db.execute(query, (json.dumps(list(pkgvers)),))
         # most of them were seen by many
         parse = cache(Outcome.parse)
         with sound("package"):
             return {pkgver: {n: parse(outcome) for n, outcome in json.loads(text).items()} for pkgver, text in rows}
 
-    def builds(self) -> dict[tuple[str, str], bool]:
-        """Every build, by pkgver and build, and whether it is in its place."""
-        rows = self.db.execute("SELECT pkgver, build, current FROM package ORDER BY id")
+    def builds(self) -> dict[tuple[str, str], BuildState]:
+        """Every build, by pkgver and build."""
+        rows = self.db.execute("SELECT pkgver, build, current, latest FROM package ORDER BY id")
         with sound("package"):
-            return {(_pkgver(pkgver), build_id(build)): bool(current) for pkgver, build, current in rows}
+            return {(_pkgver(v), build_id(build)): BuildState(bool(c), bool(last)) for v, build, c, last in rows}
+
+    def in_place(self) -> list[PkgVer]:
+        """The pkgvers of which a build is in its place, in order of their names."""
+        rows = self.db.execute("SELECT pkgver FROM package WHERE current ORDER BY pkgver")
+        with sound("package"):
+            return [PkgVer.parse(text) for (text,) in rows]
 
     def build(self, pkgver: PkgVer) -> str:
         """Which build of a pkgver is in its place, "" for none."""
-        row = self.db.execute("SELECT build FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
+        return self._one("current", pkgver)
+
+    def latest(self, pkgver: PkgVer) -> str:
+        """Which build of a pkgver was made last, "" for none."""
+        return self._one("latest", pkgver)
+
+    def _one(self, which: str, pkgver: PkgVer) -> str:
+        row = self.db.execute(f"SELECT build FROM package WHERE pkgver = ? AND {which}", (str(pkgver),)).fetchone()
+        with sound(f"package {pkgver}"):
+            return build_id(row[0]) if row else ""
+
+    def folder(self, pkgver: PkgVer) -> str:
+        """The name of the folder of the latest build of a pkgver, below pkg-destdir."""
+        build = self.latest(pkgver)
+        return kept_name(str(pkgver), build) if build and build != self.build(pkgver) else str(pkgver)
+
+    def with_key(self, pkgver: PkgVer, key: str) -> str:
+        """Which build of a pkgver has a key, "" for none."""
+        query = "SELECT build FROM package WHERE pkgver = ? AND key = ? ORDER BY latest DESC, id DESC"
+        row = self.db.execute(query, (str(pkgver), key)).fetchone()
         with sound(f"package {pkgver}"):
             return build_id(row[0]) if row else ""
 
     def versions(self, name: str) -> list[PkgVer]:
         """The built versions of a package, newest last."""
-        rows = self.db.execute("SELECT pkgver FROM package WHERE name = ? AND current", (name,))
+        rows = self.db.execute("SELECT pkgver FROM package WHERE name = ? AND latest", (name,))
         with sound("package"):
             return sorted((PkgVer.parse(text) for (text,) in rows), key=lambda pkgver: pkgver.order)
 
-    def providers(self, pattern: Pattern) -> list[PkgVer]:
-        """The built packages that provide a virtual name, in order."""
-        rows = self.db.execute("SELECT pkgver, rules FROM package WHERE public AND current ORDER BY pkgver")
-        with sound("package"):
-            found = [(text, read_rules(rules).provides) for text, rules in rows]
-            return [PkgVer.parse(text) for text, provides in found if any(map(pattern.satisfied_by, provides))]
-
     def record(
+        self, props: Props, manifest: Manifest, seconds: Mapping[str, float] | None = None, build: str = ""
+    ) -> None:
+        """Record a sealed destdir that is in its place; `seconds` says how long each phase took, if known."""
+        with self._transaction():
+            self._insert(props, manifest, build, current=True, latest=True)
+            self.note_build(props, seconds)
+
+    def record_aside(
         self,
         props: Props,
         manifest: Manifest,
-        change: Change | None = None,
+        build: str,
         seconds: Mapping[str, float] | None = None,
-        build: str = "",
+        *,
+        latest: bool = False,
     ) -> None:
-        """Record a sealed destdir, and begin the change that moves it to its place.
+        """Record a build that is kept aside while another one of its pkgver is in its place.
 
-        Without a change, it is there already. `seconds` says how long each phase took, if known.
+        The `latest` one was just made, and comes into its place when the package is stowed again.
         """
         with self._transaction():
-            self._insert(props, manifest, build, current=change is None)
-            self.note_build(props, seconds)
-            if change is not None:
-                self.begin(change)
+            self._insert(props, manifest, build, current=False, latest=latest)
+            if latest:
+                self.note_build(props, seconds)
 
-    def record_aside(self, props: Props, manifest: Manifest, build: str) -> None:
-        """Record a build that is kept aside while another one of its pkgver is in its place."""
-        with self._transaction():
-            self._insert(props, manifest, build, current=False)
-
-    def _insert(self, props: Props, manifest: Manifest, build: str, *, current: bool) -> None:
+    def _insert(self, props: Props, manifest: Manifest, build: str, *, current: bool, latest: bool) -> None:
         pkgver, rules = str(props.pkgver), props.rules
         if current:
             self.db.execute("UPDATE package SET current = 0 WHERE pkgver = ?", (pkgver,))
+        if latest:
+            self.db.execute("UPDATE package SET latest = 0 WHERE pkgver = ?", (pkgver,))
         self.db.execute("DELETE FROM package WHERE pkgver = ? AND build = ? AND NOT current", (pkgver, build))
         row = self.db.execute(
-            "INSERT INTO package (name, pkgver, build, current, public, source, run_depends, rules, "
-            "key, inputs, outcome, saw, props) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO package (name, pkgver, build, current, latest, public, source, run_depends, rules, sonames, "
+            "links, key, inputs, outcome, saw, props) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                props.pkgver.name,
-                pkgver,
-                build,
-                int(current),
-                int(rules.public),
-                props.source,
-                " ".join(props.run_depends),
-                json.dumps(rules.table()),
+                *(props.pkgver.name, pkgver, build, int(current), int(latest), int(rules.public), props.source),
+                *(" ".join(props.run_depends), json.dumps(rules.table()), json.dumps(props.shlib_provides)),
                 *_origin(props),
             ),
         )
@@ -171,21 +190,35 @@ class Builds:
             ),
         )
 
-    def renew(self, props: Props, seconds: Mapping[str, float] | None = None) -> None:
-        """Record the new inputs of the build in its place: it was built again with the same result."""
+    def renew(self, props: Props, build: str, seconds: Mapping[str, float] | None = None) -> None:
+        """Record the new inputs of a build that was made again with the same result; it is the latest from then on."""
         with self._transaction():
+            self._be_latest(str(props.pkgver), build)
             self.db.execute(
-                "UPDATE package SET key = ?, inputs = ?, outcome = ?, saw = ?, props = ? WHERE pkgver = ? AND current",
+                "UPDATE package SET links = ?, key = ?, inputs = ?, outcome = ?, saw = ?, props = ? "
+                "WHERE pkgver = ? AND latest",
                 (*_origin(props), str(props.pkgver)),
             )
             self.note_build(props, seconds)
 
+    def be_latest(self, builds: Iterable[tuple[PkgVer, str]]) -> None:
+        """Record that older builds count again as the latest of their pkgvers."""
+        rows = [(str(pkgver), build) for pkgver, build in builds]
+        if rows:
+            with self._transaction():
+                for pkgver, build in rows:
+                    self._be_latest(pkgver, build)
+
+    def _be_latest(self, pkgver: str, build: str) -> None:
+        self.db.execute("UPDATE package SET latest = 0 WHERE pkgver = ? AND build != ?", (pkgver, build))
+        self.db.execute("UPDATE package SET latest = 1 WHERE pkgver = ? AND build = ?", (pkgver, build))
+
     def note_keys(self, keys: Iterable[tuple[PkgVer, str]]) -> None:
-        """Record new keys of builds in their places; the packages that they saw have the same outcomes."""
+        """Record new keys of the latest builds; the packages that they saw have the same outcomes."""
         rows = [(key, str(pkgver)) for pkgver, key in keys]
         if rows:
             with self._transaction():
-                self.db.executemany("UPDATE package SET key = ? WHERE pkgver = ? AND current", rows)
+                self.db.executemany("UPDATE package SET key = ? WHERE pkgver = ? AND latest", rows)
 
     def note_build(self, props: Props, seconds: Mapping[str, float] | None = None) -> None:
         """Note that a pkgver was built, also when the outcome is the very same as before."""
@@ -206,6 +239,11 @@ class Builds:
         """Drop the records of builds, by pkgver and build, none of them stowed; record their `folders` for removal."""
         with self._transaction():
             self.db.executemany("DELETE FROM package WHERE pkgver = ? AND build = ?", builds)
+            # what is in its place counts as the latest again where that one is gone
+            self.db.execute(
+                "UPDATE package SET latest = 1 WHERE current "
+                "AND NOT EXISTS (SELECT 1 FROM package AS other WHERE other.pkgver = package.pkgver AND other.latest)"
+            )
             self.db.executemany("INSERT OR IGNORE INTO going VALUES (?)", ((folder,) for folder in folders))
 
     def going(self) -> list[str]:
@@ -219,23 +257,23 @@ class Builds:
             self.db.execute("DELETE FROM going WHERE folder = ?", (folder,))
 
     def props(self, pkgver: PkgVer) -> Props | None:
-        """The record of a built package."""
-        row = self.db.execute("SELECT props FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
+        """The record of the latest build of a package."""
+        row = self.db.execute("SELECT props FROM package WHERE pkgver = ? AND latest", (str(pkgver),)).fetchone()
         with sound(f"package {pkgver}"):
             return Props.parse(row[0]) if row else None
 
     def run_depends(self, pkgver: PkgVer) -> tuple[str, ...]:
-        """The needs of a built package at run time, as patterns; none for one that is not built."""
-        row = self.db.execute("SELECT run_depends FROM package WHERE pkgver = ? AND current", (str(pkgver),)).fetchone()
+        """The needs of the latest build of a package at run time, as patterns; none for one that is not built."""
+        row = self.db.execute("SELECT run_depends FROM package WHERE pkgver = ? AND latest", (str(pkgver),)).fetchone()
         with sound(f"package {pkgver}"):
             return tuple(str(row[0]).split()) if row else ()
 
-    def entries(self, pkgver: PkgVer) -> tuple[Entry, ...]:
-        """The manifest of a built package."""
+    def entries(self, pkgver: PkgVer, build: str | None = None) -> tuple[Entry, ...]:
+        """The manifest of the latest build of a package, or of the named one."""
         rows = self.db.execute(
             "SELECT path, kind, mode, size, sha256, target, inode FROM entry "
-            "WHERE package = (SELECT id FROM package WHERE pkgver = ? AND current) ORDER BY path",
-            (str(pkgver),),
+            "WHERE package = (SELECT id FROM package WHERE pkgver = ? AND build = ?) ORDER BY path",
+            (str(pkgver), self.latest(pkgver) if build is None else build),
         )
         with sound(f"entries of {pkgver}"):
             return tuple(read_entry(row) for row in rows)
@@ -255,10 +293,18 @@ class Builds:
             return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]))
 
 
-def _origin(props: Props) -> tuple[str, str, str, str, bytes]:
+class BuildState(NamedTuple):
+    """Whether a build is in its place, and whether it is the latest of its pkgver."""
+
+    current: bool
+    latest: bool
+
+
+def _origin(props: Props) -> tuple[str, str, str, str, str, bytes]:
     """The data that may change when an equal build is made again."""
+    links = json.dumps({soname: [one.provider, one.build, one.path] for soname, one in props.links.items()})
     saw = json.dumps({name: str(outcome) for name, outcome in props.saw.items()}, sort_keys=True)
-    return props.key, props.inputs, str(props.outcome), saw, props.render()
+    return links, props.key, props.inputs, str(props.outcome), saw, props.render()
 
 
 @contextlib.contextmanager

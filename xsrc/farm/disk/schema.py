@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-VERSION = 7
+VERSION = 8
 SCHEMA = f"""
 CREATE TABLE package (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL, pkgver TEXT NOT NULL, build TEXT NOT NULL, key TEXT NOT NULL,
-  inputs TEXT NOT NULL, outcome TEXT NOT NULL, current INTEGER NOT NULL, public INTEGER NOT NULL, source TEXT NOT NULL,
-  run_depends TEXT NOT NULL, rules TEXT NOT NULL, saw TEXT NOT NULL, props BLOB NOT NULL,
+  inputs TEXT NOT NULL, outcome TEXT NOT NULL, current INTEGER NOT NULL, latest INTEGER NOT NULL,
+  public INTEGER NOT NULL, source TEXT NOT NULL, run_depends TEXT NOT NULL, sonames TEXT NOT NULL,
+  links TEXT NOT NULL, rules TEXT NOT NULL, saw TEXT NOT NULL, props BLOB NOT NULL,
   UNIQUE (pkgver, build)
 );
 CREATE UNIQUE INDEX package_current ON package (pkgver) WHERE current;
+CREATE UNIQUE INDEX package_latest ON package (pkgver) WHERE latest;
 CREATE INDEX package_name ON package (name);
 CREATE TABLE entry (
   package INTEGER NOT NULL REFERENCES package ON DELETE CASCADE,

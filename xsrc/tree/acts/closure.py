@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from xsrc.base.acts.choose import chosen_machine
 from xsrc.core.arch import Dep, Machine
-from xsrc.core.errors import UsageError
+from xsrc.core.errors import UsageError, XsrcError
 from xsrc.core.layout import Tree
-from xsrc.core.pkgver import Pattern
+from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.core.schema import nearest
 from xsrc.core.session import Session
 from xsrc.tree.disk.templates import load
@@ -69,6 +69,17 @@ def homes_of(tree: Tree, names: Iterable[str]) -> tuple[str, ...]:
     """
     made = (name if tree.template(name).is_file() else load(tree, name).name for name in names)
     return tuple(dict.fromkeys(made))
+
+
+def version_in_tree(tree: Tree, name: str) -> PkgVer | None:
+    """The version that the tree has of a package or subpackage; None if it has none that can be read."""
+    try:
+        template = load(tree, name)
+    except XsrcError:
+        return None
+    if name != template.name and name not in template.raw.get("subpackages", {}):
+        return None  # another package provides the name
+    return PkgVer(name, template.raw["version"], template.raw["revision"])
 
 
 def package_of(
