@@ -18,10 +18,12 @@ _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_NAMES = ("", ".", "..")
+_MOST = 64
+"""Descriptors that one Below keeps open, however deep it is."""
 
 
 class Below:
-    """Descriptors of directories below a root; the one in use and its parents stay open."""
+    """Descriptors of directories below a root: the root, the one in use and the nearest of its parents stay open."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -56,6 +58,8 @@ class Below:
             descriptor = os.open(name, _DIRECTORY, dir_fd=descriptor)
             here = f"{here}/{name}" if here else name
             self.stack.append((here, descriptor))
+            if len(self.stack) > _MOST:
+                os.close(self.stack.pop(1)[1])
         return descriptor
 
     def place(self, path: str, *, make: bool = False) -> tuple[int, str]:

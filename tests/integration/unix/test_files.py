@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 from pathlib import Path
 
@@ -130,3 +131,24 @@ def test_a_database_trusts_no_function_of_its_schema(tmp_path: Path) -> None:
     db = connect(tmp_path / "db", 1)
     assert db.execute("PRAGMA trusted_schema").fetchone() == (0,)
     db.close()
+
+
+# https://github.com/uutils/coreutils/issues/7995: once a descriptor a level was kept, until there were none left.
+def test_a_deep_tree_does_not_run_out_of_descriptors(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    deep = "/".join("d" * 1100)
+    with Below(tmp_path) as below:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        try:
+            below.at(deep, make=True)
+            for level in (1100, 1000, 990, 3, 700):
+                parent, name = below.place("/".join("d" * level) + "/x")
+                os.mkdir(name, dir_fd=parent)
+                os.rmdir(name, dir_fd=below.at("/".join("d" * level)))
+            while deep:
+                parent, name = below.place(deep)
+                os.rmdir(name, dir_fd=parent)
+                deep = deep.rpartition("/")[0]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert os.listdir(tmp_path) == []
