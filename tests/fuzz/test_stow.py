@@ -8,9 +8,10 @@ from itertools import permutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.builders import SKELETON, Disk, a_file, a_link, a_member
+from tests.unit.builders import FOLDER, SKELETON, Disk, a_file, a_link, a_member
 from xsrc.farm.place import Change, FileType, Found, Member
-from xsrc.farm.stow import inverse, stands
+from xsrc.farm.resume import inverse
+from xsrc.farm.wishes import stands
 from xsrc.store.manifest import Entry
 from xsrc.store.merge import conflicts
 
@@ -70,8 +71,8 @@ def read_disk(data: bytes) -> Disk:
     for byte in data:
         path = STRANGERS[byte % len(STRANGERS)]
         parent = path.rpartition("/")[0]
-        if disk.nodes.get(path) is None and disk.nodes.get(parent, Found(FileType.DIR)).kind is FileType.DIR:
-            disk.nodes.setdefault(parent, Found(FileType.DIR))
+        if disk.nodes.get(path) is None and disk.nodes.get(parent, FOLDER).kind is FileType.DIR:
+            disk.nodes.setdefault(parent, FOLDER)
             disk.nodes[path] = Found(FileType.FILE, "theirs") if byte & 128 else Found(FileType.LINK, "/theirs")
     return disk
 

@@ -18,7 +18,7 @@ from xsrc.core.pkgver import PkgVer
 from xsrc.core.settings import Settings
 from xsrc.farm.place import SKELETON as SKEL
 from xsrc.farm.place import Act, Class, Conf, FileType, Found, Member, Op, Placed, Records, merge_lines
-from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, watched
+from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, turning, watched
 from xsrc.store.manifest import Entry, Kind, Manifest
 from xsrc.store.rules import Rules
 from xsrc.tree.package import Package
@@ -162,12 +162,14 @@ SKELETON: Mapping[str, Entry] = {
 }
 
 
+FOLDER = Found(FileType.DIR, mode=0o755)
+
+
 @dataclass
 class Disk:
-    """A root in memory: what stands at each path, the modes of files that were put there, and what is stowed."""
+    """A root in memory: what stands at each path, and what is stowed."""
 
     nodes: dict[str, Found] = field(default_factory=dict)
-    modes: dict[str, int] = field(default_factory=dict)
     stowed: dict[str, Member] = field(default_factory=dict)
     conf: dict[str, Conf] = field(default_factory=dict)
     aside: dict[str, Placed] = field(default_factory=dict)
@@ -184,7 +186,16 @@ class Disk:
 
     def survey(self, paths: Iterable[str]) -> dict[str, Found]:
         """What stands at `paths`, as effects would see it: nothing is looked up through a link."""
-        return {path: self.nodes[path] for path in paths if path in self.nodes and self._reached(path)}
+        found = {path: self.nodes[path] for path in paths if path in self.nodes and self._reached(path)}
+        for path, there in found.items():
+            if there.kind is FileType.LINK and path.startswith("var/"):
+                found[path] = there._replace(folder=there.text.endswith("/"))
+        return found
+
+    @property
+    def modes(self) -> dict[str, int]:
+        """The modes of files that stand there."""
+        return {path: found.mode for path, found in self.nodes.items() if found.kind is FileType.FILE and found.mode}
 
     def _reached(self, path: str) -> bool:
         while path := path.rpartition("/")[0]:
@@ -201,9 +212,11 @@ class Disk:
                 continue
             match op.act:
                 case Act.MKDIR:
-                    assert self.nodes.setdefault(path, Found(FileType.DIR)).kind is FileType.DIR, (
-                        f"mkdir {path}: something else"
-                    )
+                    wanted = FOLDER._replace(mode=op.placed.mode)
+                    found = self.nodes.setdefault(path, wanted)
+                    assert found.kind is FileType.DIR, f"mkdir {path}: something else"
+                    if op.before is not None:
+                        self.nodes[path] = wanted
                 case Act.PUT:
                     if op.before is not None and op.before.how is Class.THEIRS:
                         self.nodes.setdefault(path + ".orig", self.nodes.get(path, Found(FileType.OTHER)))
@@ -211,7 +224,6 @@ class Disk:
                         self._put(path, op.placed)
                     elif path + ".orig" in self.nodes:
                         self.nodes[path] = self.nodes.pop(path + ".orig")
-                        self.modes.pop(path, None)
                 case Act.MERGE:
                     old = self.nodes[path].text if path in self.nodes else ""
                     new = merge_lines(old, op.before.text if op.before else "", op.placed.text)
@@ -225,7 +237,6 @@ class Disk:
                         f"unlink {path}: a directory"
                     )
                     self.nodes.pop(path, None)
-                    self.modes.pop(path, None)
                 case Act.RMDIR:
                     below = any(other.startswith(path + "/") for other in self.nodes)
                     if not below and self.nodes.get(path, Found(FileType.OTHER)).kind is FileType.DIR:
@@ -233,11 +244,9 @@ class Disk:
 
     def _put(self, path: str, placed: Placed) -> None:
         assert self.nodes.get(path, Found(FileType.OTHER)).kind is not FileType.DIR, f"rename onto {path}: a directory"
-        linked = placed.linked
-        self.nodes[path] = Found(FileType.LINK if linked else FileType.FILE, placed.text)
-        self.modes.pop(path, None)
-        if not linked:
-            self.modes[path] = placed.mode
+        self.nodes[path] = (
+            Found(FileType.LINK, placed.text) if placed.linked else Found(FileType.FILE, placed.text, mode=placed.mode)
+        )
 
     def plan(
         self,
@@ -245,6 +254,7 @@ class Disk:
         drop: Iterable[str] = (),
         *,
         repair: bool = False,
+        revive: bool = False,
         adopt: bool = False,
         choices: Mapping[str, str] | None = None,
     ) -> StowPlan:
@@ -256,14 +266,17 @@ class Disk:
         staying = [member for name, member in self.stowed.items() if name not in out]
         records = Records(self.conf, self.aside, self.choices)
         ruled = tuple(Member(m.pkgver, (), m.rules) for m in staying if m.rules.public)
-        request = StowRequest(adding, dropping, ruled, choices, repair, adopt)
+        request = StowRequest(adding, dropping, ruled, choices, repair, revive, adopt)
         paths = affected(request, records)
         others = [Member(m.pkgver, tuple(e for e in m.entries if e.path in paths), m.rules) for m in staying]
         skeleton = tuple(entry for path, entry in SKELETON.items() if path in paths)
         others.append(Member(PkgVer(SKEL, "0", 1), skeleton))
         request = replace(request, others=tuple(others))
-        every, _ = watched(paths, (*adding, *dropping, *others), adopt=adopt)
-        return plan_stow(request, self.survey(every), records)
+        every, _ = watched(paths, (*adding, *dropping, *others), records, adopt=adopt)
+        disk = self.survey(every)
+        for folder in turning(request):
+            disk |= self.survey(path for path in self.nodes if path.startswith(f"{folder}/"))
+        return plan_stow(request, disk, records)
 
     def do(self, plan: StowPlan) -> StowPlan:
         """Carry out a plan, which must be free of conflicts, and remember what is to be remembered."""
@@ -296,14 +309,15 @@ class Disk:
         self.choices = dict(choices)
         return plan
 
-    def restow(self, *names: str) -> StowPlan:
+    def restow(self, *names: str, revive: bool = False) -> StowPlan:
         """The plan that puts the links of stowed packages right; not carried out."""
-        return self.plan([self.stowed[name] for name in names], names, repair=True)
+        return self.plan([self.stowed[name] for name in names], names, repair=True, revive=revive)
 
 
 def found_of(entry: Entry) -> Found:
     """What an entry of the skeleton looks like on disk."""
-    return Found(FileType(entry.kind.value), entry.target or entry.sha256)
+    mode = 0 if entry.kind is Kind.LINK else entry.mode
+    return Found(FileType(entry.kind.value), entry.target or entry.sha256, mode=mode)
 
 
 def stranger(text: str = "theirs") -> Found:

@@ -40,15 +40,17 @@ def _lines(op: Op) -> Iterable[str]:
         new = placed.text.splitlines()
         gone = [f"- {placed.path}: {line}" for line in old if line not in new]
         return (*gone, *(f"+ {placed.path}: {line}" for line in new if line not in old))
-    sign = "~" if op.act is Act.PUT and before is not None else _SIGN[op.act]
+    sign = "~" if op.act in (Act.PUT, Act.MKDIR) and before is not None else _SIGN[op.act]
     path = placed.path + ("/" if placed.how is Class.DIR else "")
     arrow = f" -> {placed.text}" if placed.linked and sign in "+~" else ""
     how = f" ({placed.how.value})" if placed.how in (Class.COPY, Class.HARD, Class.MADE) else ""
+    if op.act is Act.MKDIR and before is not None:
+        how = f" (mode {before.mode:04o} -> {placed.mode:04o})"
     if placed.how is Class.THEIRS:
         how = f" (from {placed.path}{ORIG})"
     elif before is not None and before.how is Class.THEIRS:
         how += f" (what stands there becomes {placed.path}{ORIG})"
-    elif placed.path.endswith(NEW) and placed.how is Class.COPY:
+    elif placed.path.endswith(NEW) and placed.kept:
         how = " (the package's own, beside the one that you changed)"
     return (f"{sign} {path}{arrow}{how}",)
 

@@ -91,7 +91,8 @@ class Restow(FarmVerb):
             here = session.here()
             given = self.given or ((here,) if here else tuple(farm.stowed()))
             names = stowed_names(farm, given)
-            change, plan = restow(session, farm, names, StowOptions(plan_only=self.plan_only, adopt=self.adopt))
+            how = StowOptions(plan_only=self.plan_only, adopt=self.adopt, revive=bool(self.given))
+            change, plan = restow(session, farm, names, how)
         if self.plan_only:
             show_change(session.ui, change, {})
         else:

@@ -7,7 +7,7 @@ from plumbum import cli
 from xsrc.commands.verb import WithJson
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.acts.change import change_of, plan_change, refuse_conflicts
+from xsrc.farm.acts.change import bones, change_of, plan_change, refuse_conflicts
 from xsrc.farm.acts.commit import carry_out, farm_locked
 from xsrc.farm.acts.masterdir import farm_to_read, is_made
 from xsrc.farm.acts.recover import rebuild_database
@@ -66,12 +66,13 @@ class Verify(WithJson):
             open_directories(session.masterdir, found)
             # equal to what was linked and yet another file: only what follows another build is linked again
             drifted = frozenset(f.owner for f in found if f.trouble is Damage.DRIFT)
-            request = StowRequest((*members, made), (*members, made), repair=True, rebuilt=drifted)
+            both = (*members, made, bones(session.tree))
+            request = StowRequest(both, both, repair=True, rebuilt=drifted)
             plan = plan_change(session, farm, request)
             refuse_conflicts(plan, "verify --repair", adopt=False)
             fire = tuple(known_triggers())
             change = change_of(plan, "verify --repair", Change(fire=fire))
-            if plan.ops:
+            if plan.ops or plan.conf or plan.aside:
                 finish(session, farm, change, plan, StowOptions())
             else:
                 more, change = with_triggers(session, farm, change)

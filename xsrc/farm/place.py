@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from xsrc.core.globs import matches
 from xsrc.core.layout import DESTDIRS
-from xsrc.core.paths import Unsound, build_id, covers_ours, inside, is_ours
+from xsrc.core.paths import OURS, Unsound, build_id, covers_ours, inside, is_ours
 from xsrc.core.pkgver import RESERVED, PkgVer
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.rules import NO_RULES, Rules
@@ -20,9 +20,12 @@ from xsrc.store.rules import NO_RULES, Rules
 SKELETON, ACCOUNTS, TRIGGERS = RESERVED
 """Owners that are no packages: of the skeleton, of lines in files of the root itself, of files of triggers."""
 MADE = "var/db/xsrc/made"
-"""Where the farm keeps the files of triggers, by checksum."""
+"""Where the farm keeps the files of triggers, and those of the skeleton that packages replaced, by checksum."""
 MERGED = ("etc/group", "etc/passwd", "etc/shells")
 """Files of the root itself in which packages have lines."""
+_USERS = ("boot", "dev", "home", "media", "mnt", "proc", "root", "run", "sys", "tmp", "var", "lost+found")
+LEFT_OUT = frozenset((*_USERS, *OURS))
+"""Places of the root that belong to the user, or that xsrc manages by other means."""
 NEW, ORIG = ".new", ".orig"
 """Suffixes: of a package's own file beside one that its user changed; of a stranger's file that was adopted."""
 
@@ -35,6 +38,8 @@ class Class(enum.StrEnum):
     """A relative link to the file in its destdir."""
     SHIPPED = "shipped"
     """A link that the package ships, or one of an alternative, made verbatim."""
+    POINTER = "pointer"
+    """A link that the package ships where the user decides, as below /etc: kept once it was pointed elsewhere."""
     HARD = "hard"
     COPY = "copy"
     """A copy that belongs to the user: never replaced once it was changed."""
@@ -44,6 +49,21 @@ class Class(enum.StrEnum):
     """Lines in a file that belongs to the root itself, such as etc/passwd."""
     THEIRS = "theirs"
     """A stranger's file that was adopted: it is kept as `.orig` and comes back when the package goes."""
+
+    @property
+    def word(self) -> str:
+        """What it is, in the words of a message."""
+        return _WORDS.get(self, self.value)
+
+
+_WORDS = {
+    Class.DIR: "directory",
+    Class.SHIPPED: "link",
+    Class.POINTER: "link",
+    Class.HARD: "hard link",
+    Class.MADE: "file",
+    Class.THEIRS: "file",
+}
 
 
 class Placed(NamedTuple):
@@ -62,7 +82,12 @@ class Placed(NamedTuple):
     @property
     def linked(self) -> bool:
         """Whether it is a symbolic link."""
-        return self.how in (Class.LINK, Class.SHIPPED)
+        return self.how in (Class.LINK, Class.SHIPPED, Class.POINTER)
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is the user's from then on."""
+        return self.how in (Class.COPY, Class.POINTER)
 
 
 class FileType(enum.StrEnum):
@@ -79,16 +104,26 @@ class Found(NamedTuple):
 
     kind: FileType
     text: str = ""
-    """The text of a link, the sha256 of a file where it was asked for, the lines of a file that is merged."""
+    """The text of a link, the sha256 of a file where it was asked for, the lines of a file that is merged.
+
+    Of a directory, and of what is no file: why the farm cannot work in it, or "".
+    """
     inode: tuple[int, int] = (0, 0)
     """Device and inode."""
     mode: int = 0
+    folder: bool = False
+    """Whether it is a link of the user's, in a place of the user, to a directory."""
+    foreign: bool = False
+    """Whether its owner or group is one that this process cannot give to a file."""
+    mount: bool = False
+    """Whether something is mounted there."""
 
 
 class Act(enum.StrEnum):
     """The kind of an operation."""
 
     MKDIR = "mkdir"
+    """Make a directory; with a former state, give its mode to one that exists."""
     PUT = "put"
     """Make a link, hard link or copy under a temporary name and rename it into place."""
     MERGE = "merge"
@@ -160,13 +195,17 @@ class Member:
             if ignore and matches(path, ignore):
                 continue
             if entry.kind is Kind.DIR:
-                placed = Placed(path, owner, Class.DIR, "", entry.mode)
+                placed = Placed(path, owner, Class.DIR, "", entry.mode | 0o700)  # the farm has to get in
             elif made:
                 placed = Placed(path, owner, Class.MADE, entry.sha256, 0o644, f"{MADE}/{entry.sha256}")
+            elif path.startswith("etc/") or path in conf or (copy and matches(path, copy)):
+                if entry.kind is Kind.LINK:
+                    placed = Placed(path, owner, Class.POINTER, entry.target)
+                else:
+                    source = f"{MADE}/{entry.sha256}" if self.name == SKELETON else destdir + path
+                    placed = Placed(path, owner, Class.COPY, entry.sha256, entry.mode & 0o777 | 0o200, source)
             elif entry.kind is Kind.LINK:
                 placed = Placed(path, owner, Class.SHIPPED, entry.target)
-            elif path.startswith("etc/") or path in conf or (copy and matches(path, copy)):
-                placed = Placed(path, owner, Class.COPY, entry.sha256, entry.mode, destdir + path)
             elif hardlink and matches(path, hardlink):
                 placed = Placed(path, owner, Class.HARD, entry.sha256, entry.mode, destdir + path)
             else:

@@ -1,7 +1,7 @@
 """Plans stowing and unstowing: all operations, or all conflicts; never both.
 
 The stowed packages and their manifests determine the links. If several packages ship the same path alike, it belongs
-to the first by name, and passes to the next when that one goes.
+to the first by name, and passes to the next when that one goes. What a user changed below /etc is kept.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from xsrc.core.layout import DESTDIRS
 from xsrc.farm.accounts import merged
 from xsrc.farm.alternatives import links_of
 from xsrc.farm.place import (
     ACCOUNTS,
+    LEFT_OUT,
     MERGED,
     NEW,
     ORIG,
@@ -27,10 +29,14 @@ from xsrc.farm.place import (
     Placed,
     Records,
 )
-from xsrc.store.manifest import Entry, Kind
-from xsrc.store.merge import Conflict, agree, disagreement
+from xsrc.farm.ways import obstacles
+from xsrc.farm.wishes import above, clashes, desired, fits, stands, touched
+from xsrc.store.merge import Conflict
 
 STRANGER = "a file that no package owns"
+NOTHING = Records()
+AWAY = "mv {} {}.mine"
+"""The command that moves a user's own thing out of the way."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class StowPlan:
     notes: tuple[str, ...] = ()
     conf: Mapping[str, Conf | None] = field(default_factory=dict)
     aside: Mapping[str, Placed | None] = field(default_factory=dict)
+    root: str = ""
+    """Where the root is, for the commands that are advised."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,9 @@ class StowRequest:
     choices: Mapping[str, str] | None = None
     """The new choice of alternatives, if it changes."""
     repair: bool = False
-    """Replace links in the places of ours, wherever they lead; never replace files."""
+    """Replace links in the places of ours, wherever they lead; never replace files, nor what is the user's."""
+    revive: bool = False
+    """Put again what the user removed in places of his own."""
     adopt: bool = False
     """Move strangers' files aside."""
     rebuilt: frozenset[str] = frozenset()
@@ -72,22 +82,39 @@ def affected(request: StowRequest, records: Records) -> frozenset[str]:
 
 
 def watched(
-    paths: Iterable[str], members: Iterable[Member], *, adopt: bool = False
+    paths: Iterable[str],
+    members: Iterable[Member],
+    records: Records = NOTHING,
+    *,
+    adopt: bool = False,
 ) -> tuple[frozenset[str], frozenset[str]]:
     """All paths whose state on disk a plan needs, and those whose content it needs."""
     every = set(paths)
-    read = [p for m in members for p in m.places.values() if p.how in (Class.COPY, Class.HARD, Class.MADE)]
+    read = [p for m in members for p in m.places.values() if p.kept or p.how in (Class.HARD, Class.MADE)]
     files = {place.path for place in read}
-    copies = {place.path for place in read if place.how is Class.COPY and _has_room(place.path)} & every
-    every |= {path + NEW for path in copies} | set(MERGED)
+    kept = {place.path for place in read if place.kept and _has_room(place.path)} & every
+    kept |= {path for path in records.conf if path in every and _has_room(path)}
+    beside = {path + NEW for path in kept}
+    every |= beside | set(MERGED)
     if adopt:
         every |= {path + ORIG for path in paths if _has_room(path)}
-        return frozenset(every), frozenset(every)
-    return frozenset(every), frozenset((files | {path + NEW for path in copies}) & every)
+    every |= above(every)
+    return frozenset(every), frozenset(every if adopt else (files | beside | kept) & every)
 
 
-def plan_stow(request: StowRequest, disk: Mapping[str, Found], records: Records = Records()) -> StowPlan:  # noqa: B008
-    """The plan of a request; `disk` has the present state of each watched path."""
+def turning(request: StowRequest) -> frozenset[str]:
+    """The directories that are to become something else, so that a plan needs to know all that is in them."""
+    old = {path for m in request.drop for path, placed in m.places.items() if placed.how is Class.DIR}
+    return frozenset(
+        path for m in request.add for path, p in m.places.items() if p.how is not Class.DIR and path in old
+    )
+
+
+def plan_stow(request: StowRequest, disk: Mapping[str, Found], records: Records = NOTHING) -> StowPlan:
+    """The plan of a request.
+
+    `disk` has the present state of each watched path, and of all paths below each one that is `turning`.
+    """
     planner = _Planner(request, disk, records)
     planner.plan()
     if planner.bad:
@@ -112,118 +139,196 @@ class _Planner:
         self.notes: list[str] = []
         self.conf: dict[str, Conf | None] = {}
         self.aside: dict[str, Placed | None] = {}
+        old, new = _links(request, records)
+        paths = affected(request, records)
+        self.bad = clashes(request.add, request.others, new, alone=request.choices is None)
+        self.before = desired((*request.others, *request.drop), old, paths)
+        self.after = desired((*request.others, *request.add), new, paths)
+        self.gone: set[str] = set()
+        """Paths whose removal is planned, because a directory becomes something else."""
 
     def plan(self) -> None:
-        request = self.request
-        old, new = _links(request, self.records)
-        paths = affected(request, self.records)
-        self.bad = _conflicts(request, new)
         refused = {conflict.path for conflict in self.bad}
-        before = desired((*request.others, *request.drop), old, paths)
-        after = desired((*request.others, *request.add), new, paths)
-        staying = {member.owner for member in request.others}
-        disk, rows = self.disk, self.records.conf
+        before, after = self.before, self.after
+        staying = {member.owner for member in self.request.others}
+        disk, rows, repair = self.disk, self.records.conf, self.request.repair
         for path in sorted(after):  # nearly in order already: each package's paths are
             placed, was = after[path], before.get(path)
-            if path in refused or (placed == was and placed.owner in staying and not request.repair):
+            if path in refused or (placed == was and placed.owner in staying and not repair):
                 continue
-            if path not in disk and path not in rows:
+            if was is None and path not in disk and path not in rows:
                 self.ops.append(Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed))
             else:
                 self.put(placed, was, disk.get(path))
-        for path in sorted(before.keys() - after.keys(), reverse=True):
+        for path in sorted(before.keys() - after.keys() - self.gone, reverse=True):
             self.remove(before[path], self.disk.get(path))
         self.merge()
+        self.ops, bad, notes = obstacles(self.ops, before, after, disk)
+        told = {conflict.path for conflict in self.bad}
+        self.bad += [conflict for conflict in bad if conflict.path not in told]
+        self.notes += notes
 
     def put(self, placed: Placed, was: Placed | None, found: Found | None) -> None:
         """Put one path into place, or record its conflict."""
         row = self.records.conf.get(placed.path)
-        act = Act.MKDIR if placed.how is Class.DIR else Act.PUT
         if found is None:
-            self.ops.append(Op(act, placed))
-            self.unchanged(placed, row)
+            self.missing(placed, was, row)
         elif stands(placed, found):
-            follows = placed.how is Class.HARD and placed.owner in self.request.rebuilt
-            if was is not None and (follows or not _alike(was, placed)):
-                self.ops.append(Op(act, placed, was))
-            self.unchanged(placed, row)
+            self.standing(placed, was, found, row)
+        elif (beside := self.beside_of(placed.path)) is not None and stands(beside, found) and was is None:
+            self.ops.append(Op(Act.PUT, placed, beside))
         elif was is not None and stands(was, found):
-            if Class.DIR in (placed.how, was.how):
-                why = f"was a {was.how.value}, is to be a {placed.how.value}"
-                self.bad.append(Conflict(placed.path, placed.owner, was.owner, why))
-                return
-            self.ops.append(Op(act, placed, was))
-            self.unchanged(placed, row)
+            self.replace(placed, was, found, row)
         elif placed.how is Class.DIR or found.kind not in (FileType.FILE, FileType.LINK):
             self.refuse(placed, was, found)
         elif placed.how is Class.MADE:
-            self.ops.append(Op(act, placed, was))
-        elif placed.how is Class.COPY and (row or (was and was.how is Class.COPY)):
-            self.keep(placed, row.base if row else was.text if was else "", row)
+            self.ops.append(Op(Act.PUT, placed, was))
+        elif row or (was is not None and (was.kept or placed.kept)):
+            self.keep(placed, row.base if row else was.text if was and was.kept else "", row)
         elif was is not None and self.request.repair and found.kind is FileType.LINK:
-            self.ops.append(Op(act, placed, Placed(placed.path, "", Class.SHIPPED, found.text)))
+            self.ops.append(Op(Act.PUT, placed, Placed(placed.path, "", Class.SHIPPED, found.text)))
+            self.notes.append(f"/{placed.path}: led to {found.text}, and is {was.owner}'s again")
         elif was is None and self.request.adopt:
             self.adopt(placed, found)
         else:
             self.refuse(placed, was, found)
 
+    def missing(self, placed: Placed, was: Placed | None, row: Conf | None) -> None:
+        """Put a path that nothing has; leave out what its user removed."""
+        default = was is not None and was.owner == SKELETON != placed.owner
+        removed = placed.kept and was is not None and was.kept and not default
+        if removed and not self.request.revive:
+            if not self.request.repair and placed.owner != SKELETON:
+                name = placed.owner.rpartition("-")[0]
+                self.notes.append(f"/{placed.path}: removed by you, left out; xsrc restow {name} puts it there again")
+        else:
+            self.ops.append(Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed))
+        self.unchanged(placed.path, row)
+
+    def standing(self, placed: Placed, was: Placed | None, found: Found, row: Conf | None) -> None:
+        """Leave what is as it should be; give it the mode that it should have."""
+        if placed.how is Class.DIR:
+            self.give_mode(placed, was, found)
+            return
+        follows = placed.how is Class.HARD and placed.owner in self.request.rebuilt
+        if was is not None and (follows or not _alike(was, placed)) and not touched(was, found):
+            self.ops.append(Op(Act.PUT, placed, was))
+        self.unchanged(placed.path, row)
+
+    def give_mode(self, placed: Placed, was: Placed | None, found: Found) -> None:
+        """Give a directory the mode that its packages wish; those of the skeleton in places of the user are his."""
+        if found.kind is not FileType.DIR or found.foreign or fits(placed, found):
+            return
+        users = placed.owner == SKELETON and placed.path.partition("/")[0] in LEFT_OUT
+        if users and (was is None or was.mode == placed.mode):
+            return
+        self.ops.append(Op(Act.MKDIR, placed, placed._replace(mode=found.mode)))
+        if was is None or not fits(was, found):
+            self.notes.append(f"/{placed.path}: its mode was {found.mode:04o}; packages wish {placed.mode:04o}")
+
+    def replace(self, placed: Placed, was: Placed, found: Found, row: Conf | None) -> None:
+        """Replace what was stowed at a path."""
+        if placed.how is Class.DIR:
+            self.ops += [Op(Act.REMOVE, was, was), Op(Act.MKDIR, placed)]
+        elif was.how is Class.DIR:
+            self.turn(placed, was)
+            return
+        elif not touched(was, found):
+            self.ops.append(Op(Act.PUT, placed, was))
+        elif placed.how is Class.COPY and not found.foreign:
+            self.ops.append(Op(Act.PUT, placed._replace(mode=found.mode), was._replace(mode=found.mode)))
+        else:
+            self.keep(placed, was.text, row)
+            return
+        self.unchanged(placed.path, row)
+
+    def turn(self, placed: Placed, was: Placed) -> None:
+        """Put something in the place of a directory; refuse that if something of somebody else is in it."""
+        inside = f"{placed.path}/"
+        begun = len(self.ops)
+        for path in sorted((path for path in self.before if path.startswith(inside)), reverse=True):
+            self.gone.add(path)
+            self.remove(self.before[path], self.disk.get(path))
+        known = {op.placed.path for op in self.ops[begun:]}
+        for path in sorted(path for path in self.disk if path.startswith(inside) and path not in known):
+            why = f"{path} is in a directory that is to become a {placed.how.word}"
+            self.bad.append(Conflict(placed.path, placed.owner, "", why, cure=AWAY))
+            return
+        self.ops += [Op(Act.RMDIR, was, was), Op(Act.PUT, placed)]
+
     def refuse(self, placed: Placed, was: Placed | None, found: Found) -> None:
         other = STRANGER if was is None else was.owner
         adoptable = was is None and placed.how is not Class.DIR and found.kind in (FileType.FILE, FileType.LINK)
-        self.bad.append(Conflict(placed.path, placed.owner, other, _in_the_way(placed, was, found), adoptable))
+        why, cure = _in_the_way(placed, was, found), AWAY
+        if was is not None or (found.text and found.kind is FileType.OTHER):
+            cure = "ls -ld {}" if found.kind is FileType.OTHER and found.text else f"{AWAY} && xsrc restow"
+        self.bad.append(Conflict(placed.path, placed.owner, other, why, adoptable, cure))
 
     def keep(self, placed: Placed, base: str, row: Conf | None) -> None:
         """Keep a file that its user changed, and put the package's own beside it if that is new."""
-        if placed.text == base:
-            self.beside(None, placed, row)
+        had = row.beside if row else None
+        if placed.text == base or placed.owner == SKELETON:
+            self.withdraw(had)
             self.remember(placed.path, Conf(base))
             return
-        new = Placed(placed.path + NEW, placed.owner, Class.COPY, placed.text, placed.mode, placed.source)
-        if row is None or row.beside is None or row.beside.text != new.text:
-            where = new.path if _has_room(placed.path) else placed.source
+        new = placed._replace(path=placed.path + NEW)
+        beside = self.beside(new, had)
+        if (had is None or had.text != new.text) and (row is None or beside or not self.request.repair):
+            where = new.path if beside else f"{DESTDIRS}/{placed.owner}/{placed.path}"
             self.notes.append(f"/{placed.path}: changed by you, kept; the package's own is {where}")
-        self.beside(new, placed, row)
-        self.remember(placed.path, Conf(base, new if _has_room(placed.path) else None))
+        self.remember(placed.path, Conf(base, beside))
 
-    def unchanged(self, placed: Placed, row: Conf | None) -> None:
+    def unchanged(self, path: str, row: Conf | None) -> None:
         """Forget that a file was ever changed by its user."""
         if row is not None:
-            self.beside(None, placed, row)
-            self.remember(placed.path, None)
+            self.withdraw(row.beside)
+            self.remember(path, None)
 
     def remember(self, path: str, conf: Conf | None) -> None:
         if self.records.conf.get(path) != conf:
             self.conf[path] = conf
 
-    def beside(self, want: Placed | None, placed: Placed, row: Conf | None) -> None:
-        """Put, replace or remove the `.new` of a file."""
-        had = row.beside if row else None
-        path = placed.path + NEW
-        if want is not None and not _has_room(placed.path):
-            return
-        found = self.disk.get(path)
-        ours = had is not None and found is not None and stands(had, found)
-        if want is not None:
-            if found is None or ours:
-                if found is None or (had and had.text != want.text):
-                    self.ops.append(Op(Act.PUT, want, had if ours else None))
-            elif not stands(want, found):
-                self.bad.append(Conflict(path, placed.owner, STRANGER, _in_the_way(want, None, found)))
-        elif had is not None and ours:
-            self.ops.append(Op(Act.REMOVE, had, had))
-        elif had is not None and found is not None:
-            self.notes.append(f"/{path}: not as it was put there, left alone")
+    def beside_of(self, path: str) -> Placed | None:
+        """What was put at a path as the `.new` of another."""
+        row = self.records.conf.get(path.removesuffix(NEW)) if path.endswith(NEW) else None
+        return row.beside if row else None
+
+    def beside(self, want: Placed, had: Placed | None) -> Placed | None:
+        """Put or replace the `.new` of a file; None if its place is somebody else's."""
+        if len(want.path.rpartition("/")[2].encode()) > 255 or want.path in self.after or want.path in self.before:
+            return None
+        found = self.disk.get(want.path)
+        if found is None:
+            if had is None or had.text != want.text or self.request.revive:  # else its user removed it
+                self.ops.append(Op(Act.PUT, want))
+        elif had is not None and stands(had, found):
+            if (had.how, had.text) != (want.how, want.text):
+                self.ops.append(Op(Act.PUT, want, had))
+        elif not stands(want, found):
+            return None
+        return want
+
+    def withdraw(self, had: Placed | None) -> None:
+        """Remove what was put beside a file, if it is still there."""
+        found = None if had is None or had.path in self.after else self.disk.get(had.path)
+        if had is not None and found is not None:
+            if stands(had, found):
+                self.ops.append(Op(Act.REMOVE, had, had))
+            else:
+                self.notes.append(f"/{had.path}: not as it was put there, left alone")
 
     def adopt(self, placed: Placed, found: Found) -> None:
         """Take over a path from a stranger. The file stays: as the user's own, or aside until the package goes."""
-        if placed.how is Class.COPY and found.kind is FileType.FILE:
+        if placed.kept and (found.kind is FileType.FILE or placed.how is Class.POINTER):
             self.keep(placed, "", None)
             return
         if not _has_room(placed.path):
-            self.bad.append(Conflict(placed.path, placed.owner, STRANGER, "its name leaves no room for .orig"))
+            why = "its name leaves no room for .orig"
+            self.bad.append(Conflict(placed.path, placed.owner, STRANGER, why, cure=AWAY))
             return
         if (placed.path + ORIG) in self.disk:
-            self.bad.append(Conflict(placed.path + ORIG, placed.owner, STRANGER, "it is in the way of what is adopted"))
+            why = "it is in the way of what is adopted"
+            self.bad.append(Conflict(placed.path + ORIG, placed.owner, STRANGER, why, cure=AWAY))
             return
         theirs = Placed(placed.path, "", Class.THEIRS, found.text, found.mode)
         self.ops.append(Op(Act.PUT, placed, theirs))
@@ -237,20 +342,22 @@ class _Planner:
             if theirs is not None:
                 self.ops.append(Op(Act.PUT, theirs, was))
                 self.aside[was.path] = None
-            self.unchanged(was, row)
+            self.unchanged(was.path, row)
         elif was.how is Class.DIR:
-            self.ops.append(Op(Act.RMDIR, was, was))
-        elif stands(was, found):
+            if found.kind is FileType.DIR:
+                state = was._replace(mode=found.mode)
+                self.ops.append(Op(Act.RMDIR, state, state))
+        elif stands(was, found) and not touched(was, found):
             self.ops.append(Op(Act.REMOVE, was, was) if theirs is None else Op(Act.PUT, theirs, was))
             if theirs is not None:
                 self.aside[was.path] = None
-            self.unchanged(was, row)
+            self.unchanged(was.path, row)
         elif was.how is Class.MADE and found.kind in (FileType.FILE, FileType.LINK):
             self.ops.append(Op(Act.REMOVE, was))
         else:
             self.notes.append(f"/{was.path}: not as it was stowed, left alone")
-            if was.how is Class.COPY:
-                self.beside(None, was, row)
+            if was.kept or row is not None:
+                self.withdraw(row.beside if row else None)
                 self.remember(was.path, Conf(row.base if row else was.text))
 
     def merge(self) -> None:
@@ -259,59 +366,14 @@ class _Planner:
         before, after = merged((*request.others, *request.drop)), merged((*request.others, *request.add))
         for path in sorted(before.keys() | after.keys()):
             old, new = before.get(path, ""), after.get(path, "")
-            there = self.disk[path].text.splitlines() if path in self.disk else []
+            found = self.disk.get(path)
+            there = found.text.splitlines() if found is not None and found.kind is FileType.FILE else []
             if old != new or (request.repair and any(line not in there for line in new.splitlines())):
                 was, placed = (Placed(path, ACCOUNTS, Class.MERGED, text) for text in (old, new))
+                if found is not None and found.kind is not FileType.FILE:
+                    why = f"a {found.kind} is in the way of a file with lines of packages"
+                    self.bad.append(Conflict(path, ACCOUNTS, "", why, cure=AWAY))
                 self.ops.append(Op(Act.MERGE, placed, was))
-
-
-def _conflicts(request: StowRequest, links: Mapping[str, Placed]) -> list[Conflict]:
-    """The first disagreement at each path, among the new packages and between them and the staying ones."""
-    bad: dict[str, Conflict] = {}
-    seen: dict[str, tuple[Member, Entry]] = {}
-    names = {member.name for member in request.add}
-    alone = request.choices is None
-    for member in (*sorted(request.add, key=_name), *sorted(request.others, key=_name)):
-        stays = member.name not in names
-        for entry in _stowed_entries(member, links):
-            path = entry.path
-            other, its = seen.setdefault(path, (member, entry))
-            if other is member or path in bad or agree(its, entry):
-                continue
-            # what stays side by side does so already, but for what alternatives bring about
-            if not (alone and stays and other.name not in names):
-                bad[path] = Conflict(path, other.owner, member.owner, disagreement(its, entry))
-    return list(bad.values())
-
-
-def _name(member: Member) -> str:
-    return member.name
-
-
-def _stowed_entries(member: Member, links: Mapping[str, Placed]) -> Iterable[Entry]:
-    """The entries of a package that belong in the root, and its links of alternatives."""
-    own = [
-        Entry(path, Kind.DIR if p.how is Class.DIR else Kind.LINK, target=p.text)
-        for path, p in links.items()
-        if p.owner == member.owner
-    ]
-    if not own and not member.rules.ignore:
-        return member.entries
-    return (*own, *(e for e in member.entries if e.path in member.places and e.path not in links))
-
-
-def desired(
-    members: Iterable[Member], links: Mapping[str, Placed], paths: frozenset[str] | None = None
-) -> dict[str, Placed]:
-    """For each of `paths`, or for all, the wish of its first owner: the skeleton, then packages by name."""
-    result: dict[str, Placed] = {}
-    for member in sorted(members, key=lambda member: (member.name != SKELETON, member.name)):
-        for path, placed in member.places.items():
-            if paths is None or path in paths:
-                result.setdefault(path, placed)
-    for path, placed in links.items():
-        result.setdefault(path, placed)
-    return result
 
 
 def _has_room(path: str) -> bool:
@@ -320,11 +382,13 @@ def _has_room(path: str) -> bool:
 
 
 def _in_the_way(placed: Placed, before: Placed | None, found: Found) -> str:
+    if found.kind is FileType.OTHER and found.text:
+        return f"cannot be read: {found.text}"
     if placed.how is Class.DIR:
         return f"a {found.kind} is in the way of a directory"
-    if before is None:
-        return "a directory is in the way" if found.kind is FileType.DIR else STRANGER
-    return f"{before.how.value} of {before.owner} was replaced by a {found.kind}"
+    if found.kind is FileType.DIR:
+        return "a directory is in the way"
+    return STRANGER if before is None else f"{before.how.word} of {before.owner} was replaced by a {found.kind}"
 
 
 def _alike(one: Placed, two: Placed) -> bool:
@@ -335,63 +399,3 @@ def _alike(one: Placed, two: Placed) -> bool:
         case Class.COPY:
             return (one.how, one.mode) == (two.how, two.mode)
     return True
-
-
-def stands(placed: Placed, found: Found) -> bool:
-    """Whether the state on disk is the former or wanted one that is given."""
-    match placed.how:
-        case Class.DIR:
-            return found.kind is FileType.DIR
-        case Class.LINK | Class.SHIPPED:
-            return found.kind is FileType.LINK and found.text == placed.text
-        case Class.MERGED:
-            there = found.text.splitlines()
-            return found.kind is FileType.FILE and all(line in there for line in placed.text.splitlines())
-        case Class.THEIRS:
-            return found.kind in (FileType.FILE, FileType.LINK) and found.text == placed.text
-    return found.kind is FileType.FILE and found.text == placed.text
-
-
-def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:
-    """The operations that undo `ops`, which may be only partly done.
-
-    Builds move to their places first in both directions, because copies are made from them.
-    """
-    undo = []
-    for op in reversed(tuple(ops)):
-        match op.act:
-            case Act.MKDIR:
-                undo.append(Op(Act.RMDIR, op.placed))
-            case Act.RMDIR:
-                undo.append(Op(Act.MKDIR, op.placed))
-            case Act.PUT:
-                undo.append(Op(Act.PUT, op.before, op.placed) if op.before else Op(Act.REMOVE, op.placed))
-            case Act.REMOVE:
-                undo.append(Op(Act.PUT, op.placed, op.placed))
-            case Act.MERGE | Act.BRING:
-                undo.append(Op(op.act, op.before or op.placed, op.placed))
-    return tuple(sorted(undo, key=lambda op: op.act is not Act.BRING))
-
-
-def resumed(ops: Iterable[Op], disk: Mapping[str, Found]) -> tuple[tuple[Op, ...], tuple[str, ...]]:
-    """The rest of interrupted operations, and the paths that somebody else changed meanwhile.
-
-    `disk` has the present state of the paths of `ops`, with the contents of files.
-    """
-    left, blocked = [], []
-    for op in ops:
-        found = disk.get(op.placed.path)
-        match op.act:
-            case Act.MKDIR:
-                blocked += [op.placed.path] if found is not None and found.kind is not FileType.DIR else []
-                left.append(op)
-            case Act.PUT if op.placed.how is not Class.MADE:
-                done = found is not None and stands(op.placed, found)
-                ours = found is None or done or (op.before is not None and stands(op.before, found))
-                blocked += [] if ours else [op.placed.path]
-                left += [] if done and op.before is None and op.placed.how is not Class.THEIRS else [op]
-            case Act.REMOVE:
-                left += [op] if found is not None and stands(op.placed, found) else []
-            case _:
-                left.append(op)
-    return tuple(left), tuple(blocked)

@@ -7,16 +7,26 @@ from dataclasses import dataclass
 from enum import Enum
 
 from xsrc.core.layout import DESTDIRS
-from xsrc.core.paths import OURS, is_ours
+from xsrc.core.paths import is_ours
 from xsrc.farm.accounts import merged
 from xsrc.farm.alternatives import links_of
-from xsrc.farm.place import ACCOUNTS, MERGED, NEW, ORIG, Class, FileType, Found, Member, Placed, Records
-from xsrc.farm.stow import desired, stands
+from xsrc.farm.place import (
+    ACCOUNTS,
+    LEFT_OUT,
+    MERGED,
+    NEW,
+    ORIG,
+    SKELETON,
+    Class,
+    FileType,
+    Found,
+    Member,
+    Placed,
+    Records,
+)
+from xsrc.farm.wishes import above, desired, fits, stands
 from xsrc.store.manifest import Entry, Kind
-
-_USERS = ("boot", "dev", "home", "media", "mnt", "proc", "root", "run", "sys", "tmp", "var", "lost+found")
-LEFT_OUT = frozenset((*_USERS, *OURS))
-"""Places of the root that belong to the user, or that xsrc manages by other means."""
+from xsrc.store.merge import PLAIN
 
 
 class Damage(Enum):
@@ -91,6 +101,10 @@ def compare_root(
     places = expected(stowed, records)
     looked_at = [path for path in places if path not in LEFT_OUT and path not in MERGED and not is_ours(path)]
     found = [one for path in sorted(looked_at) if (one := _place(places[path], records, disk.get(path), sources))]
+    if moved := {path for path, there in disk.items() if there.folder}:
+        # what is in a directory that its user moved to another place is not looked for
+        folders = {path for path, placed in places.items() if placed.how is Class.DIR}
+        found = [one for one in found if not (one.path in folders and above((one.path,)) & moved)]
     for path, lines in merged(stowed).items():
         there = disk[path].text.splitlines() if path in disk else []
         found += [
@@ -109,24 +123,39 @@ def _place(
     path, owner = placed.path, placed.owner
     if placed.how is Class.THEIRS:
         return None if found else Finding(path + ORIG, Damage.MISSING, "", "a file that was adopted")
-    if path in records.conf:
-        return Finding(path, Damage.CHANGED, owner, "by its user")
+    row = records.conf.get(path)
     if found is None:
+        if path.endswith(NEW) and (base := records.conf.get(path.removesuffix(NEW))) and base.beside == placed:
+            return None  # its user took it
+        if placed.kept or row is not None:
+            return Finding(path, Damage.CHANGED, owner, "removed by its user")
         return Finding(path, Damage.MISSING, owner)
-    if placed.how is Class.COPY and found.kind in (FileType.FILE, FileType.LINK) and not stands(placed, found):
+    if not stands(placed, found) and (row or (placed.kept and found.kind in (FileType.FILE, FileType.LINK))):
         return Finding(path, Damage.CHANGED, owner, "by its user")
     if placed.how is Class.LINK and stands(placed, found) and placed.text.rpartition("../")[2] not in sources:
         return Finding(path, Damage.DANGLING, owner, placed.text)
     if not stands(placed, found):
         now = f"is a {found.kind}" + (f" to {found.text}" if found.kind is FileType.LINK else "")
-        return Finding(path, Damage.DRIFT, owner, f"{now}, is to be a {placed.how.value}")
+        return Finding(path, Damage.DRIFT, owner, f"{now}, is to be a {placed.how.word}")
     if placed.how is Class.HARD and (inode := sources.get(placed.source)) not in (None, found.inode):
         same = inode is not None and inode[0] == found.inode[0]
         return Finding(path, Damage.DRIFT, owner, "is another file than its destdir's") if same else None
-    if placed.how is Class.DIR and found.mode & 0o700 != 0o700:
-        return Finding(path, Damage.MODE, owner, f"is {found.mode:04o}: the farm cannot get in")
-    if placed.how is Class.COPY and found.mode != (placed.mode & 0o777 | 0o200):
+    return _mode(placed, found)
+
+
+def _mode(placed: Placed, found: Found) -> Finding | None:
+    """What is wrong with the mode or the owner of a directory or a copy."""
+    path, owner = placed.path, placed.owner
+    if placed.how is Class.DIR and found.kind is FileType.DIR:
+        if found.mode & 0o700 != 0o700:
+            return Finding(path, Damage.MODE, owner, f"is {found.mode:04o}: the farm cannot get in")
+        users = owner == SKELETON and path.partition("/")[0] in LEFT_OUT
+        if not fits(placed, found) and not (users and placed.mode == PLAIN):
+            return Finding(path, Damage.MODE, owner, f"is {found.mode:04o}, is to be {placed.mode:04o}")
+    if placed.how is Class.COPY and found.mode != placed.mode:
         return Finding(path, Damage.CHANGED, owner, f"its mode, to {found.mode:04o}")
+    if placed.how is Class.COPY and found.foreign:
+        return Finding(path, Damage.CHANGED, owner, "its owner")
     return None
 
 

@@ -22,18 +22,33 @@ class Conflict:
 
     stranger: bool = False
     """Whether the path has a file or link without an owner, which could be adopted."""
+    cure: str = ""
+    """The command that ends it; {} stands for the path."""
 
     def __str__(self) -> str:
-        return f"/{self.path}: {self.owner} and {self.other}: {self.why}"
+        sides = f"{self.owner} and {self.other}" if self.other not in ("", self.owner) else self.owner
+        return f"/{self.path}: {sides}" + f": {self.why}" * (self.why != self.other)
+
+
+PLAIN = 0o755
+"""The mode of a directory that says nothing: packages that merely have files below it give it this one."""
+
+
+def outspoken(entry: Entry) -> bool:
+    """Whether an entry wishes a mode for a directory that several packages have."""
+    return entry.kind is Kind.DIR and entry.mode | 0o700 != PLAIN
 
 
 def agree(one: Entry, two: Entry) -> bool:
-    """Whether two entries of one path are interchangeable."""
+    """Whether two entries of one path are interchangeable.
+
+    A directory of mode 0755 goes with any other: only two modes that are both chosen disagree.
+    """
     if one.kind is not two.kind:
         return False
     match one.kind:
         case Kind.DIR:
-            return True
+            return not (outspoken(one) and outspoken(two)) or one.mode | 0o700 == two.mode | 0o700
         case Kind.LINK:
             return one.target == two.target
         case Kind.FILE:
@@ -46,6 +61,8 @@ def disagreement(one: Entry, two: Entry) -> str:
         return f"a {one.kind.value} in the one, a {two.kind.value} in the other"
     if one.kind is Kind.LINK:
         return f"links to {one.target} and to {two.target}"
+    if one.kind is Kind.DIR:
+        return f"a directory of mode {one.mode:04o} in the one, of {two.mode:04o} in the other"
     return "different modes" if one.sha256 == two.sha256 else "different contents"
 
 
@@ -61,4 +78,6 @@ def conflicts(manifests: Mapping[str, Iterable[Entry]]) -> tuple[Conflict, ...]:
             other, its = seen[entry.path]
             if not agree(its, entry):
                 bad.append(Conflict(entry.path, other, owner, disagreement(its, entry)))
+            elif outspoken(entry):
+                seen[entry.path] = (owner, entry)
     return tuple(sorted(bad))

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.unit.builders import SKELETON, Disk, a_file, a_link, a_member, changed, stranger
+from tests.unit.builders import FOLDER, SKELETON, Disk, a_file, a_link, a_member, changed, stranger
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.place import Act, Class, FileType, Found, Op, Placed, link_text
-from xsrc.farm.stow import STRANGER, StowPlan, StowRequest, inverse, plan_stow, stands
+from xsrc.farm.resume import inverse
+from xsrc.farm.stow import STRANGER, StowPlan, StowRequest, plan_stow
+from xsrc.farm.wishes import stands
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.merge import Conflict
 
@@ -83,7 +85,7 @@ def test_the_text_of_a_link(path: str, want: str) -> None:
 @pytest.mark.parametrize(
     ("how", "found", "want"),
     [
-        (Class.DIR, Found(FileType.DIR), True),
+        (Class.DIR, FOLDER, True),
         (Class.DIR, Found(FileType.LINK, "t"), False),
         (Class.LINK, Found(FileType.LINK, "t"), True),
         (Class.LINK, Found(FileType.LINK, "other"), False),
@@ -153,7 +155,7 @@ def test_a_directory_with_something_of_the_users_in_it_stays() -> None:
     disk.unstow("dash")
     assert disk.nodes == {
         **Disk.fresh().nodes,
-        "usr/share/dash": Found(FileType.DIR),
+        "usr/share/dash": FOLDER,
         "usr/share/dash/mine": stranger(),
     }
 
@@ -492,11 +494,11 @@ def test_a_conflict_is_told_once(mine: Entry, its: Entry) -> None:
         (a_file("usr/bin/x"), Found(FileType.FILE, "theirs"), STRANGER),
         (a_file("usr/bin/x"), Found(FileType.LINK, "/opt/x"), STRANGER),
         (a_file("usr/bin/x"), Found(FileType.OTHER), STRANGER),
-        (a_file("usr/bin/x"), Found(FileType.DIR), "a directory is in the way"),
+        (a_file("usr/bin/x"), FOLDER, "a directory is in the way"),
         (a_link("usr/bin/x", "y"), Found(FileType.LINK, "z"), STRANGER),
         (a_file("usr/bin/x/y"), Found(FileType.FILE, "theirs"), "a file is in the way of a directory"),
         (a_file("usr/bin/x/y"), Found(FileType.LINK, "/opt"), "a link is in the way of a directory"),
-        (a_file("etc/x"), Found(FileType.DIR), "a directory is in the way"),
+        (a_file("etc/x"), FOLDER, "a directory is in the way"),
     ],
 )
 def test_what_a_stranger_put_there(entry: Entry, found: Found, why: str) -> None:

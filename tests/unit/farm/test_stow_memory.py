@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.builders import Disk, a_file, a_link, a_member, changed, stranger
+from tests.unit.builders import FOLDER, Disk, a_file, a_link, a_member, changed, stranger
 from xsrc.farm.place import Act, Class, Conf, FileType, Found, Member, Op, Placed
-from xsrc.farm.stow import STRANGER, StowPlan, resumed
+from xsrc.farm.resume import resumed
+from xsrc.farm.stow import STRANGER, StowPlan
 
 PATH, NEW = "etc/a.conf", "etc/a.conf.new"
 
@@ -264,11 +265,11 @@ def test_an_adopted_conf_file_is_its_users_own() -> None:
 @pytest.mark.parametrize(
     ("path", "found", "why"),
     [
-        ("usr/bin/x", Found(FileType.DIR), "a directory is in the way"),
+        ("usr/bin/x", FOLDER, "a directory is in the way"),
         ("usr/bin/x", Found(FileType.OTHER), STRANGER),
         ("usr/bin/x/y", stranger(), "a file is in the way of a directory"),
         ("usr/bin/x/y", Found(FileType.LINK, "/opt"), "a link is in the way of a directory"),
-        (PATH, Found(FileType.DIR), "a directory is in the way"),
+        (PATH, FOLDER, "a directory is in the way"),
     ],
 )
 def test_what_is_never_adopted(path: str, found: Found, why: str) -> None:
@@ -295,7 +296,7 @@ def test_a_file_that_is_called_orig_already_is_in_the_way() -> None:
 
 def test_conflicts_that_adoption_would_end_say_so() -> None:
     disk = Disk.fresh()
-    disk.nodes |= {"usr/bin/x": stranger(), "usr/bin/y": Found(FileType.DIR)}
+    disk.nodes |= {"usr/bin/x": stranger(), "usr/bin/y": FOLDER}
     plan = disk.plan([a_member("a-1_1", "usr/bin/x", "usr/bin/y")])
     assert [(c.path, c.stranger) for c in plan.conflicts] == [("usr/bin/x", True), ("usr/bin/y", False)]
 
@@ -328,7 +329,7 @@ HERE, THERE, ELSE = Found(FileType.LINK, "t"), Found(FileType.LINK, "old"), stra
         (Op(Act.PUT, LINK), None, True, False),
         (Op(Act.PUT, LINK), HERE, False, False),
         (Op(Act.PUT, LINK), ELSE, True, True),
-        (Op(Act.PUT, LINK), Found(FileType.DIR), True, True),
+        (Op(Act.PUT, LINK), FOLDER, True, True),
         (Op(Act.PUT, LINK, OLD), THERE, True, False),
         (Op(Act.PUT, LINK, OLD), HERE, True, False),
         (Op(Act.PUT, LINK, OLD), None, True, False),
@@ -339,12 +340,12 @@ HERE, THERE, ELSE = Found(FileType.LINK, "t"), Found(FileType.LINK, "old"), stra
         (Op(Act.PUT, THEIRS, LINK), HERE, True, False),
         (Op(Act.PUT, MADE), ELSE, True, False),
         (Op(Act.MKDIR, FOLDER), None, True, False),
-        (Op(Act.MKDIR, FOLDER), Found(FileType.DIR), True, False),
+        (Op(Act.MKDIR, FOLDER), FOLDER, True, False),
         (Op(Act.MKDIR, FOLDER), ELSE, True, True),
         (Op(Act.REMOVE, LINK, LINK), HERE, True, False),
         (Op(Act.REMOVE, LINK, LINK), None, False, False),
         (Op(Act.REMOVE, LINK, LINK), ELSE, False, False),
-        (Op(Act.RMDIR, FOLDER, FOLDER), Found(FileType.DIR), True, False),
+        (Op(Act.RMDIR, FOLDER, FOLDER), FOLDER, True, False),
         (Op(Act.MERGE, LINES), Found(FileType.FILE, ""), True, False),
         (Op(Act.BRING, FOLDER, FOLDER), None, True, False),
     ],

@@ -7,9 +7,9 @@ import pytest
 from tests.unit.builders import MASTERDIR, SKELETON, a_file, a_link, a_member
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.accounts import merged
+from xsrc.farm.place import LEFT_OUT, TRIGGERS, Class, Conf, FileType, Found, Member, Placed, Records, made_member
 from xsrc.farm.place import SKELETON as SKEL
-from xsrc.farm.place import TRIGGERS, Class, Conf, FileType, Found, Member, Placed, Records, made_member
-from xsrc.farm.verify import LEFT_OUT, Damage, Finding, compare_destdir, compare_root, expected
+from xsrc.farm.verify import Damage, Finding, compare_destdir, compare_root, expected
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.rules import Account, Alternative
 

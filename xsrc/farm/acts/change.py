@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 
 from xsrc.core.errors import ConflictError, HostError
+from xsrc.core.layout import Tree
+from xsrc.core.paths import is_ours
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.disk import links
 from xsrc.farm.disk.database import Farm
-from xsrc.farm.place import Act, Change, Class, Member, Op, Placed, made_member, skeleton_member
-from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, watched
+from xsrc.farm.disk.survey import scan, survey
+from xsrc.farm.place import LEFT_OUT, Act, Change, Class, Member, Op, Placed, made_member, skeleton_member
+from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, turning, watched
 from xsrc.sandbox.disk.skeleton import skeleton
+from xsrc.store.manifest import Kind
 
 
 def member(farm: Farm, pkgver: PkgVer) -> Member:
@@ -21,6 +25,17 @@ def member(farm: Farm, pkgver: PkgVer) -> Member:
     if found is None:
         raise HostError(f"{pkgver}: the farm's database has no record of it", hint=f"xsrc build -f {pkgver.name}")
     return found
+
+
+def bones(tree: Tree) -> Member:
+    """The directories and links of the skeleton that a repair makes again: those in places of the user are his.
+
+    Raises TemplateError for a bad skeleton.
+    """
+    entries = skeleton(tree).values()
+    return skeleton_member(
+        e for e in entries if e.kind is not Kind.FILE and e.path not in LEFT_OUT and not is_ours(e.path)
+    )
 
 
 def plan_change(
@@ -40,8 +55,12 @@ def plan_change(
     others = [m for m in (*others, skeleton_member(shared)) if m.name not in names]
     others += [replace(m, entries=tuple(e for e in m.entries if e.path in paths)) for m in come]
     whole = replace(request, others=tuple(others))
-    every, hashed = watched(paths, (*whole.add, *whole.drop, *whole.others), adopt=whole.adopt)
-    return plan_stow(whole, links.survey(session.masterdir.root, every, hashed), records)
+    every, hashed = watched(paths, (*whole.add, *whole.drop, *whole.others), records, adopt=whole.adopt)
+    root = session.masterdir.root
+    disk = survey(root, every, hashed)
+    for folder in turning(whole):
+        disk = scan(root, frozenset(), frozenset(), folder) | disk
+    return replace(plan_stow(whole, disk, records), root=str(root))
 
 
 def refuse_conflicts(plan: StowPlan, what: str, *, adopt: bool = True) -> None:
@@ -49,7 +68,9 @@ def refuse_conflicts(plan: StowPlan, what: str, *, adopt: bool = True) -> None:
     if plan.conflicts:
         lines = [f"  {conflict}" for conflict in plan.conflicts[:50]]
         lines += [f"  … and {len(plan.conflicts) - 50} more"] if len(plan.conflicts) > 50 else []
-        hint = "xsrc owner PATH says more about one of them"
+        hint = None
+        if (cure := next((conflict for conflict in plan.conflicts if conflict.cure), None)) is not None:
+            hint = cure.cure.replace("{}", shlex.quote(f"{plan.root}/{cure.path}"))
         if not adopt and all(conflict.stranger for conflict in plan.conflicts):
             hint = "move them away, or let them stand aside with --adopt"
         raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)

@@ -14,9 +14,10 @@ from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import make_masterdir, open_farm
 from xsrc.farm.disk import generations, links
 from xsrc.farm.disk.database import Farm
+from xsrc.farm.disk.survey import survey
 from xsrc.farm.generation import Generation, Stowed
-from xsrc.farm.place import Act, Change, Found, Op
-from xsrc.farm.stow import inverse, resumed
+from xsrc.farm.place import Change, Found, Op
+from xsrc.farm.resume import inverse, looked_at, resumed
 from xsrc.store.disk.shelf import remove_build
 from xsrc.unix.lock import locked
 from xsrc.unix.trees import remove_tree
@@ -55,9 +56,12 @@ def carry_out(session: Session, farm: Farm, change: Change, *, noted: bool = Fal
 
 
 def look_again(masterdir: Masterdir, ops: Iterable[Op]) -> dict[str, Found]:
-    """The present state of the paths of operations, with the contents of files. Raises OSError."""
-    paths = frozenset(op.placed.path for op in ops if op.act is not Act.BRING)
-    return links.survey(masterdir.root, paths, paths)
+    """The present state of the paths of operations, with the contents of files, and of their directories.
+
+    Raises OSError.
+    """
+    paths = looked_at(ops)
+    return survey(masterdir.root, paths, paths)
 
 
 def give_up(session: Session, farm: Farm, change: Change, blocked: Iterable[str]) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.disk import generations, links
+from xsrc.farm.disk import generations
 from xsrc.farm.disk.database import Farm, opened
+from xsrc.farm.disk.survey import survey
 from xsrc.farm.generation import Generation
 from xsrc.farm.place import NEW, Change, Class, Conf, Member
-from xsrc.farm.stow import stands
+from xsrc.farm.wishes import stands
 from xsrc.store.disk.shelf import read_build
 from xsrc.unix.lock import locked
 
@@ -75,11 +76,11 @@ def conf_beside(masterdir: Masterdir, farm: Farm, stowed: Iterable[PkgVer]) -> d
         p.path: p
         for member in members
         for p in member.places.values()
-        if p.how is Class.COPY and len(p.path.rpartition("/")[2].encode()) <= 251
+        if p.kept and len(p.path.rpartition("/")[2].encode()) <= 251
     }
     beside = {path: p._replace(path=path + NEW) for path, p in own.items()}
     paths = frozenset((*own, *(p.path for p in beside.values())))
-    disk = links.survey(masterdir.root, paths, paths)
+    disk = survey(masterdir.root, paths, paths)
     return {
         path: Conf("", beside[path])
         for path, placed in own.items()
@@ -114,5 +115,5 @@ def _standing(masterdir: Masterdir, member: Member) -> int:
     hard = {path: p for path, p in member.places.items() if p.how is Class.HARD}
     if not own and not hard:
         return -1
-    disk = links.survey(masterdir.root, (*own, *hard), frozenset(hard))
+    disk = survey(masterdir.root, (*own, *hard), frozenset(hard))
     return sum(path in disk and stands(placed, disk[path]) for path, placed in (*own.items(), *hard.items()))

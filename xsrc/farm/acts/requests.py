@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xsrc.core.errors import ConflictError, HostError, UsageError
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.acts.change import bringing, change_of, member, plan_change, refuse_conflicts
+from xsrc.farm.acts.change import bones, bringing, change_of, member, plan_change, refuse_conflicts
 from xsrc.farm.acts.commit import carry_out
 from xsrc.farm.acts.triggers import fired
 from xsrc.farm.alternatives import offers
@@ -33,6 +33,8 @@ class StowOptions:
     """Move strangers' files aside."""
     force: bool = False
     """Leave packages without what they need."""
+    revive: bool = False
+    """Put again what the user removed below /etc."""
 
 
 def stow(
@@ -140,7 +142,8 @@ def _id(one: Candidate) -> tuple[PkgVer, str]:
 
 def finish(session: Session, farm: Farm, change: Change, plan: StowPlan, how: StowOptions) -> tuple[Change, StowPlan]:
     """Carry a change out, unless it is empty or only a plan is wanted. Raises HostError as `carry_out` does."""
-    if not how.plan_only and (change.add or change.drop or change.ops or change.choices is not None):
+    records = change.conf or change.aside or change.choices is not None
+    if not how.plan_only and (change.add or change.drop or change.ops or records):
         carry_out(session, farm, change)
         for note in plan.notes:
             session.ui.warn(note)
@@ -217,7 +220,9 @@ def restow(
     stowed = farm.stowed()
     members = tuple(member(farm, stowed[name][0]) for name in names)
     made = made_member(farm.made())
-    plan = plan_change(session, farm, StowRequest((*members, made), (*members, made), repair=True, adopt=how.adopt))
+    both = (*members, made, bones(session.tree))
+    request = StowRequest(both, both, repair=True, revive=how.revive, adopt=how.adopt)
+    plan = plan_change(session, farm, request)
     refuse_conflicts(plan, "restow", adopt=how.adopt)
     change = change_of(plan, "restow " + " ".join(m.name for m in members), Change())
     return finish(session, farm, change, plan, how)

@@ -14,8 +14,9 @@ from xsrc.farm.candidate import unmet
 from xsrc.farm.disk import links
 from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.disk.database import Farm
-from xsrc.farm.place import Class, made_member, skeleton_member
-from xsrc.farm.verify import LEFT_OUT, Damage, Finding, compare_destdir, compare_root, expected
+from xsrc.farm.disk.survey import scan, survey
+from xsrc.farm.place import LEFT_OUT, Class, made_member, skeleton_member
+from xsrc.farm.verify import Damage, Finding, compare_destdir, compare_root, expected
 from xsrc.sandbox.disk.skeleton import skeleton
 from xsrc.store.disk import shelf
 
@@ -69,12 +70,12 @@ def verify_root(session: Session, farm: Farm) -> Iterator[Finding]:
     places = expected(members, records)
     contents = frozenset(p.path for p in places.values() if p.how in (Class.COPY, Class.MADE, Class.HARD))
     binds = frozenset(chosen_base(session).binds)
-    disk = links.scan(root, (LEFT_OUT | binds) - {"var"}, contents)
+    disk = scan(root, (LEFT_OUT | binds) - {"var"}, contents)
     # in places of the user only what packages have there is looked at
-    disk |= links.survey(root, (path for path in places if path not in disk), contents)
+    disk = survey(root, (path for path in places if path not in disk), contents) | disk
     wanted = {p.text.rpartition("../")[2] for p in places.values() if p.how is Class.LINK}
     wanted |= {p.source for p in places.values() if p.how is Class.HARD}
-    sources = {path: found.inode for path, found in links.survey(root, wanted, frozenset()).items()}
+    sources = {path: found.inode for path, found in survey(root, wanted, frozenset()).items()}
     yield from (f for f in compare_root(members, records, disk, sources) if not _of_user(f))
 
 

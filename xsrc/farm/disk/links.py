@@ -13,91 +13,15 @@ from pathlib import Path
 from typing import IO
 
 from xsrc.core.layout import Masterdir
-from xsrc.farm.place import MERGED, ORIG, Act, Class, FileType, Found, Op, Placed, merge_lines
+from xsrc.farm.disk.survey import opened_file, text_of
+from xsrc.farm.place import ORIG, Act, Class, Op, Placed, merge_lines
 from xsrc.store.disk.shelf import bring
 from xsrc.unix.files import Below
 from xsrc.unix.rename import rename_new
 
 _TEMPORARY = ".xsrc-new"
-
-
-def survey(root: Path, paths: Iterable[str], hashed: frozenset[str]) -> dict[str, Found]:
-    """The state of each of `paths` below the root; files of `hashed` have their sha256.
-
-    For a file in which packages have lines, the text is the whole content. Raises OSError.
-    """
-    found: dict[str, Found] = {}
-    missing: set[str] = set()
-    with Below(root) as walker:
-        for path in sorted(paths):
-            if path.rpartition("/")[0] in missing:
-                missing.add(path)
-                continue
-            try:
-                parent, name = walker.place(path)
-                status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            except (FileNotFoundError, NotADirectoryError):
-                missing.add(path)
-                continue
-            found[path] = look(name, parent, status, path in hashed, path in MERGED)
-    return found
-
-
-def scan(root: Path, left_out: frozenset[str], hashed: frozenset[str]) -> dict[str, Found]:
-    """The state of everything below the root, without the directories of `left_out`. Raises OSError."""
-    found: dict[str, Found] = {}
-    queue = [""]
-    with Below(root) as walker:
-        while queue:
-            directory = queue.pop()
-            with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
-                parent = walker.at(directory)
-                here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
-                try:
-                    names = os.listdir(here)
-                finally:
-                    os.close(here)
-                for name in sorted(names):
-                    path = f"{directory}/{name}".lstrip("/")
-                    if path in left_out:
-                        continue
-                    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-                    found[path] = look(name, parent, status, path in hashed, path in MERGED)
-                    if found[path].kind is FileType.DIR:
-                        queue.append(path)
-    return found
-
-
-def look(name: str, parent: int, status: os.stat_result, hashed: bool, whole: bool = False) -> Found:
-    """The state of a name in an open directory. Raises OSError."""
-    inode, mode = (status.st_dev, status.st_ino), stat.S_IMODE(status.st_mode)
-    if stat.S_ISLNK(status.st_mode):
-        return Found(FileType.LINK, os.readlink(name, dir_fd=parent), inode, mode)
-    if stat.S_ISDIR(status.st_mode):
-        return Found(FileType.DIR, "", inode, mode)
-    if not stat.S_ISREG(status.st_mode):
-        return Found(FileType.OTHER, "", inode, mode)
-    if whole:
-        return Found(FileType.FILE, _text(name, parent), inode, mode)
-    return Found(FileType.FILE, _hash(name, parent) if hashed else "", inode, mode)
-
-
-def _open(name: str, parent: int) -> int:
-    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
-
-
-def _hash(name: str, parent: int) -> str:
-    try:
-        descriptor = _open(name, parent)
-    except PermissionError:
-        return "unreadable"
-    with os.fdopen(descriptor, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _text(name: str, parent: int) -> str:
-    with os.fdopen(_open(name, parent), encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return file.read()
+_KEEPS = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.EBUSY)
+"""Why a directory stays: its user put something into it or in its place, or mounted something there."""
 
 
 def apply(masterdir: Masterdir, ops: Iterable[Op], tried: list[Op]) -> None:
@@ -136,23 +60,20 @@ def _apply(masterdir: Masterdir, walker: Below, sources: Below, op: Op) -> None:
         return
     try:
         parent, name = walker.place(op.placed.path)
-    except FileNotFoundError:
-        if op.act in (Act.REMOVE, Act.RMDIR):
-            return
+    except OSError as error:
+        if op.act in (Act.REMOVE, Act.RMDIR) and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return  # with its directory, or moved away by its user: it is not here any more
         raise
     match op.act:
         case Act.MKDIR:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(name, op.placed.mode | 0o700, dir_fd=parent)  # the farm has to get in
-                if op.placed.mode & 0o6000:  # which mkdir(2) leaves out
-                    _give_mode(name, parent, op.placed.mode | 0o700)
+            _make(name, parent, op.placed.mode, op.before is not None)
         case Act.PUT if op.placed.how is Class.THEIRS:
             _bring_back(name, parent)
         case Act.PUT:
             if op.before is not None and op.before.how is Class.THEIRS:
                 _lay_aside(name, parent, op.placed.text if op.placed.linked else None)
             fresh = op.before is None and op.placed.how is not Class.MADE
-            _put(sources, op.placed, name, parent, fresh=fresh)
+            _put(sources, op.placed, name, parent, fresh=fresh, former=op.before)
         case Act.MERGE:
             _merge(op.before.text if op.before else "", op.placed.text, name, parent)
         case Act.REMOVE:
@@ -162,9 +83,20 @@ def _apply(masterdir: Masterdir, walker: Below, sources: Below, op: Op) -> None:
             try:
                 os.rmdir(name, dir_fd=parent)
             except OSError as error:
-                # what a user put into a directory keeps it
-                if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                if error.errno not in _KEEPS:
                     raise
+
+
+def _make(name: str, parent: int, mode: int, change: bool) -> None:
+    """Make a directory; leave the mode of one that is there, unless it is to be changed."""
+    try:
+        os.mkdir(name, mode, dir_fd=parent)
+    except FileExistsError:
+        if change:
+            _give_mode(name, parent, mode)
+        return
+    if mode & 0o6000:  # which mkdir(2) leaves out
+        _give_mode(name, parent, mode)
 
 
 def _give_mode(name: str, parent: int, mode: int) -> None:
@@ -207,8 +139,11 @@ def _bring_back(name: str, parent: int) -> None:
             os.rename(name + ORIG, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
-def _put(sources: Below, placed: Placed, name: str, parent: int, *, fresh: bool) -> None:
-    """Put one link, hard link or copy; with `fresh`, raises FileExistsError if something else is there now."""
+def _put(sources: Below, placed: Placed, name: str, parent: int, *, fresh: bool, former: Placed | None = None) -> None:
+    """Put one link, hard link or copy; with `fresh`, raises FileExistsError if something else is there now.
+
+    A copy in the place of a former one has the owner and the attributes that its user gave to that.
+    """
     if placed.linked:
         # where nothing stands, making the link is one step already
         try:
@@ -221,9 +156,29 @@ def _put(sources: Below, placed: Placed, name: str, parent: int, *, fresh: bool)
         if placed.linked:
             os.symlink(placed.text, temporary, dir_fd=parent)
         elif not (placed.how is Class.HARD and _linked(sources, placed.source, temporary, parent)):
-            mode = placed.mode & 0o777 if placed.how is Class.HARD else placed.mode & 0o777 | 0o200
+            mode = placed.mode & 0o777 if placed.how is Class.HARD else placed.mode
             with sources.open(placed.source) as old, _created(temporary, parent, mode) as new:
                 shutil.copyfileobj(old, new, 1 << 20)
+                if placed.how is Class.COPY and former is not None and former.how is Class.COPY:
+                    _like(name, parent, new.fileno())
+
+
+def _like(name: str, parent: int, new: int) -> None:
+    """Give a new file the owner and the attributes, among them access lists, of the one that it replaces."""
+    try:
+        old = opened_file(name, parent)
+    except (FileNotFoundError, PermissionError, NotADirectoryError):
+        return
+    try:
+        status, now = os.fstat(old), os.fstat(new)
+        if (status.st_uid, status.st_gid) != (now.st_uid, now.st_gid):
+            os.fchown(new, status.st_uid, status.st_gid)
+        with contextlib.suppress(OSError):  # a file system without them
+            for attribute in os.listxattr(old):
+                if attribute.startswith("user.") or attribute == "system.posix_acl_access":
+                    os.setxattr(new, attribute, os.getxattr(old, attribute))
+    finally:
+        os.close(old)
 
 
 def _is_link(name: str, parent: int, text: str) -> bool:
@@ -249,7 +204,7 @@ def _merge(old: str, new: str, name: str, parent: int) -> None:
     """Replace lines of a file; remove a file that has no lines left."""
     text, mode = "", 0o644
     with contextlib.suppress(FileNotFoundError):
-        text = _text(name, parent)
+        text = text_of(name, parent)
         mode = stat.S_IMODE(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
     merged = merge_lines(text, old, new)
     if merged == text:
