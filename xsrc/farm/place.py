@@ -61,7 +61,7 @@ _WORDS = {
     Class.SHIPPED: "link",
     Class.POINTER: "link",
     Class.HARD: "hard link",
-    Class.MADE: "file",
+    Class.MADE: "file of a trigger",
     Class.THEIRS: "file",
 }
 

@@ -295,7 +295,8 @@ class _Planner:
 
     def beside(self, want: Placed, had: Placed | None) -> Placed | None:
         """Put or replace the `.new` of a file; None if its place is somebody else's."""
-        if len(want.path.rpartition("/")[2].encode()) > 255 or want.path in self.after or want.path in self.before:
+        room = _has_room(want.path.removesuffix(NEW))
+        if not room or want.path in self.after or want.path in self.before:
             return None
         found = self.disk.get(want.path)
         if found is None:

@@ -9,10 +9,10 @@ import pytest
 from tests.unit.builders import FOLDER, SKELETON, Disk, a_file, a_link, a_member, changed, stranger
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.place import Act, Class, FileType, Found, Op, Placed, link_text
-from xsrc.farm.resume import inverse
+from xsrc.farm.resume import inverse, looked_at, resumed
 from xsrc.farm.stow import STRANGER, StowPlan, StowRequest, plan_stow
 from xsrc.farm.wishes import stands
-from xsrc.store.manifest import Entry, Kind
+from xsrc.store.manifest import Entry
 from xsrc.store.merge import Conflict
 
 DASH = a_member("dash-1_1", "usr/bin/dash", "usr/share/dash/doc")
@@ -237,17 +237,45 @@ def test_a_package_in_place_of_another_that_has_the_same_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "why"),
+    ("old", "new"),
     [
-        (a_file("usr/x"), a_file("usr/x/y"), "was a link, is to be a dir"),
-        (a_file("usr/x/y"), a_file("usr/x"), "was a dir, is to be a link"),
-        (a_file("usr/x/y"), a_link("usr/x", "z"), "was a dir, is to be a shipped"),
+        (a_file("usr/x"), a_file("usr/x/y")),
+        (a_file("usr/x/y"), a_file("usr/x")),
+        (a_file("usr/x/y/z"), a_link("usr/x", "z")),
+        (a_file("etc/x"), a_file("etc/x/y")),
+        (a_file("etc/x/y"), a_link("etc/x", "y")),
     ],
 )
-def test_a_file_that_becomes_a_directory_is_refused(old: Entry, new: Entry, why: str) -> None:
+def test_a_file_that_becomes_a_directory(old: Entry, new: Entry) -> None:
+    """Once it was refused, so that no upgrade and no rollback could pass it."""
+    disk, want = Disk.fresh(), Disk.fresh()
+    one, two = a_member("a-1_1", old), a_member("a-2_1", new)
+    disk.stow(one)
+    want.stow(two)
+    before = disk.copy()
+    plan = disk.plan([two])
+    for done in range(len(plan.ops) + 1):
+        cut = before.copy()
+        cut.apply(plan.ops[:done])
+        left, blocked = resumed(plan.ops, cut.survey(looked_at(plan.ops)))
+        assert blocked == ()
+        undone = cut.copy()
+        undo = inverse(plan.ops)
+        undone.apply(resumed(undo, undone.survey(looked_at(undo)))[0])
+        assert undone.nodes == before.nodes
+        cut.apply(left)
+        assert cut.nodes == want.nodes
+    disk.stow(two)
+    assert disk.nodes == want.nodes
+
+
+def test_a_directory_with_something_of_its_users_does_not_become_a_file() -> None:
     disk = Disk.fresh()
-    disk.stow(a_member("a-1_1", old))
-    assert troubles(disk.plan([a_member("a-2_1", new)])) == [f"/usr/x: a-2_1 and a-1_1: {why}"]
+    disk.stow(a_member("a-1_1", "usr/x/y"))
+    disk.nodes["usr/x/mine"] = stranger()
+    (conflict,) = disk.plan([a_member("a-2_1", "usr/x")]).conflicts
+    assert str(conflict) == "/usr/x: a-2_1: usr/x/mine is in a directory that is to become a link"
+    assert conflict.cure == "mv {} {}.mine"
 
 
 # The content is the same; once the file stayed as it was, with its old mode.
@@ -261,7 +289,8 @@ def test_an_upgrade_that_changes_a_mode_only(path: str) -> None:
     want.stow(new)
     disk.stow(old)
     disk.stow(new)
-    assert disk.modes == want.modes == {path: 0o755}
+    assert disk.modes == want.modes
+    assert disk.modes[path] == 0o755
 
 
 # ---- files that the user may change
@@ -505,7 +534,8 @@ def test_what_a_stranger_put_there(entry: Entry, found: Found, why: str) -> None
     disk = Disk.fresh()
     path = "etc/x" if entry.path == "etc/x" else "usr/bin/x"
     disk.nodes[path] = found
-    assert troubles(disk.plan([a_member("a-1_1", entry)])) == [f"/{path}: a-1_1 and {STRANGER}: {why}"]
+    told = f"/{path}: a-1_1 and {STRANGER}" + f": {why}" * (why != STRANGER)
+    assert troubles(disk.plan([a_member("a-1_1", entry)])) == [told]
 
 
 def test_a_link_of_the_skeleton_is_in_the_way_of_a_directory() -> None:
@@ -592,7 +622,7 @@ def test_links_that_lead_elsewhere_are_replaced_in_a_repair_only() -> None:
 
 def test_files_are_nobodys_to_replace_even_in_a_repair() -> None:
     plan = damaged("usr/bin/dash", into=stranger()).restow("dash")
-    assert troubles(plan) == ["/usr/bin/dash: dash-1_1 and dash-1_1: link of dash-1_1 was replaced by a file"]
+    assert troubles(plan) == ["/usr/bin/dash: dash-1_1: link of dash-1_1 was replaced by a file"]
 
 
 # Once: "was a dir, is to be a dir".
@@ -600,7 +630,7 @@ def test_a_link_in_place_of_a_directory_is_told_as_such() -> None:
     disk = damaged("usr/share/dash/doc", "usr/share/dash", into=None)
     disk.nodes["usr/share/dash"] = Found(FileType.LINK, "/opt/dash")
     (trouble,) = troubles(disk.restow("dash"))
-    assert trouble == "/usr/share/dash: dash-1_1 and dash-1_1: a link is in the way of a directory"
+    assert trouble == "/usr/share/dash: dash-1_1: a link is in the way of a directory"
 
 
 # ---- undoing
@@ -644,12 +674,6 @@ def test_an_upgrade_undone() -> None:
     assert disk.nodes != before
     disk.apply(inverse(plan.ops))
     assert disk.nodes == before
-
-
-def test_directory_modes_do_not_matter_for_sharing() -> None:
-    one = a_member("a-1_1", Entry("usr/share/d", Kind.DIR, 0o700))
-    two = a_member("b-1_1", Entry("usr/share/d", Kind.DIR, 0o755))
-    assert Disk.fresh().plan([one, two]).conflicts == ()
 
 
 def test_conflicts_are_sorted_and_each_once() -> None:

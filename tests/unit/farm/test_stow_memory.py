@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.builders import FOLDER, Disk, a_file, a_link, a_member, changed, stranger
 from xsrc.farm.place import Act, Class, Conf, FileType, Found, Member, Op, Placed
-from xsrc.farm.resume import resumed
+from xsrc.farm.resume import looked_at, resumed
 from xsrc.farm.stow import STRANGER, StowPlan
 
 PATH, NEW = "etc/a.conf", "etc/a.conf.new"
@@ -63,6 +63,7 @@ def test_a_changed_conf_file(story: tuple[Member, ...], want: tuple[str, str | N
     assert texts(disk) == want
     assert disk.conf == {PATH: row}
     assert disk.restow("a").ops == (), "a repair has nothing to add"
+    assert disk.restow("a").conf == {}, "nor to record"
     assert disk.restow("a").notes == (), "and nothing to say again"
 
 
@@ -70,7 +71,7 @@ def test_a_changed_conf_file(story: tuple[Member, ...], want: tuple[str, str | N
 def test_a_conf_file_that_its_user_made_the_packages_own_is_forgotten(member: Member) -> None:
     disk = edited()
     disk.stow(TWO)
-    disk.nodes[PATH] = Found(FileType.FILE, member.places[PATH].text)
+    disk.nodes[PATH] = Found(FileType.FILE, member.places[PATH].text, mode=0o644)
     disk.stow(member) if member is THREE else disk.do(disk.restow("a"))
     assert texts(disk) == (member.places[PATH].text, None)
     assert disk.conf == {}
@@ -78,21 +79,42 @@ def test_a_conf_file_that_its_user_made_the_packages_own_is_forgotten(member: Me
     assert disk.nodes == Disk.fresh().nodes
 
 
-def test_a_conf_file_that_its_user_removed_is_put_again() -> None:
+# https://github.com/bareos/bareos/issues/2365, https://github.com/openhab/openhab-linuxpkg/issues/185: once it came
+# back at the next upgrade, without a word. dpkg keeps it away.
+def test_a_conf_file_that_its_user_removed_stays_away_until_its_package_is_restowed() -> None:
     disk = edited()
     disk.stow(TWO)
     del disk.nodes[PATH]
-    disk.do(disk.restow("a"))
+    plan = disk.restow("a")
+    assert (acts(plan), plan.notes) == ([("remove", NEW)], ())
+    disk.do(plan)
+    plan = disk.stow(THREE)
+    assert (plan.ops, texts(disk), disk.conf) == ((), (None, None), {})
+    assert plan.notes == (f"/{PATH}: removed by you, left out; xsrc restow a puts it there again",)
+    disk.do(disk.restow("a", revive=True))
+    assert texts(disk) == ("three", None)
+
+
+def test_a_removed_conf_file_comes_with_its_package_anew() -> None:
+    disk = Disk.fresh()
+    disk.stow(ONE)
+    del disk.nodes[PATH]
+    disk.unstow("a")
+    disk.stow(TWO)
     assert texts(disk) == ("two", None)
-    assert disk.conf == {}
 
 
-def test_a_new_one_that_its_user_removed_is_put_again_by_a_repair() -> None:
+# https://github.com/voidlinux/xbps/issues/97: once a repair put it again, and what its user had merged was reported.
+def test_a_new_one_that_its_user_removed_stays_away_until_there_is_another() -> None:
     disk = edited()
     disk.stow(TWO)
     del disk.nodes[NEW]
-    disk.do(disk.restow("a"))
+    assert (disk.restow("a").ops, disk.restow("a").conf) == ((), {})
+    disk.do(disk.restow("a", revive=True))
     assert texts(disk) == ("mine", "two")
+    del disk.nodes[NEW]
+    disk.stow(THREE)
+    assert texts(disk) == ("mine", "three")
 
 
 def test_a_new_one_that_its_user_changed_is_left_alone() -> None:
@@ -104,11 +126,16 @@ def test_a_new_one_that_its_user_changed_is_left_alone() -> None:
     assert plan.notes == (f"/{NEW}: not as it was put there, left alone",)
 
 
-def test_a_strangers_file_where_the_new_one_goes_is_a_conflict() -> None:
+# Once it was a conflict, which stopped the upgrade for the sake of a copy that the destdir has too.
+def test_a_strangers_file_where_the_new_one_goes_stays() -> None:
     disk = edited()
     disk.nodes[NEW] = stranger()
-    (conflict,) = disk.plan([TWO]).conflicts
-    assert str(conflict) == f"/{NEW}: a-2_1 and {STRANGER}: {STRANGER}"
+    plan = disk.stow(TWO)
+    assert plan.ops == ()
+    assert plan.notes == (f"/{PATH}: changed by you, kept; the package's own is pkg-destdir/a-2_1/{PATH}",)
+    assert disk.conf == {PATH: Conf("one")}
+    assert disk.restow("a").notes == (), "said once"
+    disk = edited()
     disk.nodes[NEW] = Found(FileType.FILE, "two")
     assert acts(disk.stow(TWO)) == [], "unless it is what would be put there"
 
@@ -308,8 +335,7 @@ def test_an_upgrade_that_may_adopt_knows_what_stands_beside() -> None:
     assert op == Op(Act.PUT, beside(THREE), beside(TWO))
     assert texts(disk) == ("mine", "three")
     disk.nodes[NEW] = stranger()
-    (conflict,) = disk.plan([TWO], adopt=True).conflicts
-    assert (conflict.path, conflict.why) == (NEW, STRANGER)
+    assert disk.plan([TWO], adopt=True).ops == ()
 
 
 # ---- what was cut off
@@ -318,7 +344,7 @@ LINK = Placed("usr/bin/x", "a-1_1", Class.LINK, "t")
 OLD = Placed("usr/bin/x", "a-0_1", Class.LINK, "old")
 MADE = Placed("etc/cache", "triggers", Class.MADE, "sum")
 THEIRS = Placed("usr/bin/x", "", Class.THEIRS, "theirs")
-FOLDER = Placed("usr/d", "a-1_1", Class.DIR)
+PLACE = Placed("usr/d", "a-1_1", Class.DIR)
 LINES = Placed("etc/shells", "accounts", Class.MERGED, "x")
 HERE, THERE, ELSE = Found(FileType.LINK, "t"), Found(FileType.LINK, "old"), stranger("else")
 
@@ -339,23 +365,24 @@ HERE, THERE, ELSE = Found(FileType.LINK, "t"), Found(FileType.LINK, "old"), stra
         (Op(Act.PUT, LINK, THEIRS), ELSE, True, True),
         (Op(Act.PUT, THEIRS, LINK), HERE, True, False),
         (Op(Act.PUT, MADE), ELSE, True, False),
-        (Op(Act.MKDIR, FOLDER), None, True, False),
-        (Op(Act.MKDIR, FOLDER), FOLDER, True, False),
-        (Op(Act.MKDIR, FOLDER), ELSE, True, True),
+        (Op(Act.MKDIR, PLACE), None, True, False),
+        (Op(Act.MKDIR, PLACE), FOLDER, True, False),
+        (Op(Act.MKDIR, PLACE), ELSE, True, True),
         (Op(Act.REMOVE, LINK, LINK), HERE, True, False),
         (Op(Act.REMOVE, LINK, LINK), None, False, False),
         (Op(Act.REMOVE, LINK, LINK), ELSE, False, False),
-        (Op(Act.RMDIR, FOLDER, FOLDER), FOLDER, True, False),
+        (Op(Act.RMDIR, PLACE, PLACE), FOLDER, True, False),
         (Op(Act.MERGE, LINES), Found(FileType.FILE, ""), True, False),
-        (Op(Act.BRING, FOLDER, FOLDER), None, True, False),
+        (Op(Act.BRING, PLACE, PLACE), None, True, False),
     ],
 )
 def test_what_is_left_of_an_operation(op: Op, found: Found | None, left: bool, blocked: bool) -> None:
-    disk = {op.placed.path: found} if found else {}
+    disk = dict.fromkeys(looked_at([op]) - {op.placed.path}, FOLDER) | ({op.placed.path: found} if found else {})
     assert resumed([op], disk) == ((op,) if left else (), (op.placed.path,) if blocked else ())
 
 
 def test_what_is_left_keeps_its_order() -> None:
-    ops = (Op(Act.MKDIR, FOLDER), Op(Act.PUT, LINK), Op(Act.MERGE, LINES))
-    assert resumed(ops, {"usr/bin/x": HERE}) == ((ops[0], ops[2]), ())
-    assert resumed(ops, {}) == (ops, ())
+    ops = (Op(Act.MKDIR, PLACE), Op(Act.PUT, LINK), Op(Act.MERGE, LINES))
+    folders = dict.fromkeys(("usr", "usr/bin", "etc"), FOLDER)
+    assert resumed(ops, {**folders, "usr/bin/x": HERE}) == ((ops[0], ops[2]), ())
+    assert resumed(ops, folders) == (ops, ())

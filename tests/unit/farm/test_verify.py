@@ -74,11 +74,12 @@ def test_nothing_is_wrong_with_what_is_right() -> None:
         (
             "usr/lib/liba.so",
             Found(LINK, "x"),
-            "drift    /usr/lib/liba.so: a-1_1: is a link to x, is to be a shipped",
+            "drift    /usr/lib/liba.so: a-1_1: is a link to x, is to be a link",
         ),
         ("usr/bin/sh", None, "missing  /usr/bin/sh: a-1_1"),
-        ("usr/bin/sh", Found(LINK, "b"), "drift    /usr/bin/sh: a-1_1: is a link to b, is to be a shipped"),
-        ("usr/libexec", Found(LINK, "/x"), "drift    /usr/libexec: a-1_1: is a link to /x, is to be a dir"),
+        ("usr/bin/sh", Found(LINK, "b"), "drift    /usr/bin/sh: a-1_1: is a link to b, is to be a link"),
+        ("usr/libexec", Found(DIR, mode=0o700), "mode     /usr/libexec: a-1_1: is 0700, is to be 0755"),
+        ("usr/libexec", Found(LINK, "/x"), "drift    /usr/libexec: a-1_1: is a link to /x, is to be a directory"),
         (
             "usr/libexec",
             Found(DIR, mode=0o500),
@@ -92,9 +93,9 @@ def test_nothing_is_wrong_with_what_is_right() -> None:
         (
             "usr/libexec/a",
             Found(FILE, "x", INODE),
-            "drift    /usr/libexec/a: a-1_1: is a file, is to be a hard",
+            "drift    /usr/libexec/a: a-1_1: is a file, is to be a hard link",
         ),
-        ("etc/a.conf", None, "missing  /etc/a.conf: a-1_1"),
+        ("etc/a.conf", None, "changed  /etc/a.conf: a-1_1: removed by its user"),
         ("etc/a.conf", Found(FILE, "mine", mode=0o644), "changed  /etc/a.conf: a-1_1: by its user"),
         ("etc/a.conf", Found(LINK, "/mine"), "changed  /etc/a.conf: a-1_1: by its user"),
         ("etc/a.conf", Found(DIR, mode=0o755), "drift    /etc/a.conf: a-1_1: is a dir, is to be a copy"),
@@ -107,9 +108,9 @@ def test_nothing_is_wrong_with_what_is_right() -> None:
         (
             "etc/ld.so.cache",
             Found(FILE, "x"),
-            "drift    /etc/ld.so.cache: triggers: is a file, is to be a made",
+            "drift    /etc/ld.so.cache: triggers: is a file, is to be a file of a trigger",
         ),
-        ("bin", Found(DIR, mode=0o755), "drift    /bin: masterdir-skel: is a dir, is to be a shipped"),
+        ("bin", Found(DIR, mode=0o755), "drift    /bin: masterdir-skel: is a dir, is to be a link"),
         ("usr/bin/mine", Found(FILE), "alien    /usr/bin/mine: file"),
         ("opt/mine", Found(OTHER), "alien    /opt/mine: other"),
         ("etc/shells", None, "lines    /etc/shells: accounts: /usr/bin/a"),
@@ -157,13 +158,20 @@ REMEMBERED = Records({"etc/a.conf": Conf("one", BESIDE)}, {"usr/bin/a": THEIRS})
 def test_what_is_remembered_is_looked_for() -> None:
     disk = right(REMEMBERED)
     assert {"etc/a.conf.new", "usr/bin/a.orig"} <= disk.keys()
+    disk["etc/a.conf"] = Found(FILE, "mine", mode=0o644)
     assert findings(disk, REMEMBERED) == ["changed  /etc/a.conf: a-1_1: by its user"]
     del disk["etc/a.conf.new"], disk["usr/bin/a.orig"]
     assert findings(disk, REMEMBERED) == [
         "changed  /etc/a.conf: a-1_1: by its user",
-        "missing  /etc/a.conf.new: a-1_1",
         "missing  /usr/bin/a.orig: a file that was adopted",
     ]
+
+
+# https://github.com/voidlinux/xbps/issues/97: once this was reported for ever, and no repair ended it.
+def test_a_new_one_that_its_user_merged_is_nothing_to_mend() -> None:
+    disk = right(REMEMBERED)
+    del disk["etc/a.conf.new"]
+    assert findings(disk, REMEMBERED) == []
 
 
 def test_a_file_that_its_user_keeps_of_a_package_that_is_gone_is_no_alien() -> None:
