@@ -19,6 +19,7 @@ OPS = (
     ),
     Op(Act.PUT, COPY, Placed("etc/é", "", Class.THEIRS, "0" * 64)),
     Op(Act.PUT, Placed("usr/bin/sh", NEW, Class.SHIPPED, "dash")),
+    Op(Act.PUT, Placed("etc/localtime", NEW, Class.POINTER, "../usr/share/zoneinfo/UTC")),
     Op(Act.PUT, Placed("etc/ld.so.cache", "triggers", Class.MADE, "0" * 64)),
     Op(Act.MERGE, Placed("etc/shells", "accounts", Class.MERGED, "/bin/a\n/bin/b")),
     Op(Act.REMOVE, Placed("a", OLD, Class.LINK, "b"), Placed("a", OLD, Class.LINK, "b")),

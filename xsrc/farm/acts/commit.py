@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NoReturn
@@ -16,7 +17,7 @@ from xsrc.farm.disk import generations, links
 from xsrc.farm.disk.database import Farm
 from xsrc.farm.disk.survey import survey
 from xsrc.farm.generation import Generation, Stowed
-from xsrc.farm.place import Change, Found, Op
+from xsrc.farm.place import SKELETON, Change, Class, Found, Op
 from xsrc.farm.resume import inverse, looked_at, resumed
 from xsrc.store.disk.shelf import remove_build
 from xsrc.unix.lock import locked
@@ -33,6 +34,7 @@ def carry_out(session: Session, farm: Farm, change: Change, *, noted: bool = Fal
     if not noted:
         change = replace(change, at=session.host.now)
         farm.begin(change)
+    _keep_defaults(session, change.ops)
     number = farm.generation() + 1
     # of a change that was cut off, anything may have been done already
     tried: list[Op] = list(change.ops) if noted else []
@@ -53,6 +55,19 @@ def carry_out(session: Session, farm: Farm, change: Change, *, noted: bool = Fal
         farm.finish(change, number)
     except OSError as error:
         _undo(session.masterdir, farm, tried, error, number)
+
+
+def _keep_defaults(session: Session, ops: Iterable[Op]) -> None:
+    """Keep the files of the skeleton that packages replace, so that they can come back. Raises OSError.
+
+    Raises TemplateError for a bad skeleton.
+    """
+    placed = (one for op in ops for one in (op.placed, op.before) if one is not None)
+    if wanted := {one.text for one in placed if one.owner == SKELETON and one.how is Class.COPY}:
+        # imported here: hardly a package has such a file
+        from xsrc.sandbox.disk.skeleton import keep_files
+
+        keep_files(session.tree, wanted, session.masterdir.made)
 
 
 def look_again(masterdir: Masterdir, ops: Iterable[Op]) -> dict[str, Found]:
@@ -86,7 +101,8 @@ def take_back(masterdir: Masterdir, farm: Farm, ops: Iterable[Op]) -> None:
     """
     undo = inverse(ops)
     todo, theirs = resumed(undo, look_again(masterdir, undo))
-    links.apply(masterdir, (op for op in todo if op.placed.path not in theirs), [])
+    left = frozenset(theirs)
+    links.apply(masterdir, (op for op in todo if op.placed.path not in left), [])
     farm.undone()
 
 
@@ -114,7 +130,9 @@ def _undo(masterdir: Masterdir, farm: Farm, tried: Iterable[Op], error: OSError,
             f"{error.strerror}{where}; and it could not be undone yet: {second.strerror}",
             hint="mend the cause; the next xsrc command finishes what was begun",
         ) from error
-    raise HostError(f"{error.strerror}{where}; what was begun is undone", hint="xsrc doctor") from error
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    hint = "make room, and try again" if full else "xsrc verify tells what is not as it was stowed"
+    raise HostError(f"{error.strerror}{where}; what was begun is undone", hint=hint) from error
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ def make_masterdir(session: Session) -> None:
     """Make the masterdir from the skeleton if it is missing. Raises HostError, and TemplateError for a bad skeleton."""
     root = session.masterdir.root
     if is_made(session.masterdir):
+        refuse_links(session.masterdir)
         return
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -41,6 +42,17 @@ def make_masterdir(session: Session) -> None:
             f"cannot make the masterdir {root}: {error.strerror}: {error.filename}",
             hint="choose a place of your own with -m DIR or XSRC_MASTERDIR",
         ) from error
+
+
+def refuse_links(masterdir: Masterdir) -> None:
+    """Raise HostError for a place of xsrc itself that is reached through a link: the farm and sandboxes follow none."""
+    places = (masterdir.destdirs, masterdir.builddir, masterdir.db)
+    for place in sorted({place for end in places for place in (end, *end.parents)}):
+        if place.is_relative_to(masterdir.root) and place != masterdir.root and place.is_symlink():
+            raise HostError(
+                f"{place} is a link, and xsrc follows none below a masterdir",
+                hint="move the whole masterdir and say -m DIR, or put a directory there and mount --bind the other one",
+            )
 
 
 def _fill(masterdir: Masterdir, tree: Tree) -> None:
@@ -80,6 +92,7 @@ def farm_to_read(masterdir: Masterdir) -> Iterator[Farm]:
     from xsrc.farm.disk.database import opened
 
     path, made = masterdir.farm, is_made(masterdir)
+    refuse_links(masterdir)
     read = made and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
     with opened(path if made else Path(":memory:"), read=read, new=not made) as farm:
         yield farm

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from xsrc.core.errors import Diagnostic, Span, TemplateError
 from xsrc.core.layout import Tree
 from xsrc.core.paths import fault, target_fault
 from xsrc.store.manifest import Entry, Kind
-from xsrc.unix.files import Below, create
+from xsrc.unix.files import Below, create, replace
 
 _NAME = "masterdir-skel"
 _MARKER = ".keep"
@@ -63,6 +64,17 @@ def _entry(path: str, at: Path, source: Below) -> tuple[Entry, bytes]:
     with source.open(path) as file:
         data = file.read()
     return Entry(path, Kind.FILE, 0o644, sha256=hashlib.sha256(data).hexdigest()), data
+
+
+def keep_files(tree: Tree, wanted: Iterable[str], folder: Path) -> None:
+    """Copy files of masterdir-skel/ into a folder, each named by its checksum; `wanted` are checksums.
+
+    Raises TemplateError as `skeleton` does, and OSError.
+    """
+    files = {entry.sha256: data for entry, data in _read(tree).values() if entry.kind is Kind.FILE}
+    folder.mkdir(mode=0o755, exist_ok=True)
+    for sha256 in files.keys() & set(wanted):
+        replace(folder / sha256, files[sha256])
 
 
 def copy_skeleton(tree: Tree, target: Path) -> None:
