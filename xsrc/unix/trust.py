@@ -80,7 +80,12 @@ def check_below(what: str, top: Path, names: Iterable[str], trust: Trust) -> Non
             except FileNotFoundError:
                 continue
             except NotADirectoryError:  # which the kernel says of a link, too
-                raise HostError(f"{real / name}: want a directory, found a link or a file", hint=_look(real)) from None
+                hint = _look(real)
+                if (real / name).is_symlink():
+                    hint = (
+                        "no link is followed there: move the whole of it (-m DIR), or mount --bind the other directory"
+                    )
+                raise HostError(f"{real / name}: want a directory, found a link or a file", hint=hint) from None
             try:
                 if not trust.vouched(real / name):
                     _judge(what, real / name, descriptor, trust)

@@ -34,7 +34,6 @@ def carry_out(session: Session, farm: Farm, change: Change, *, noted: bool = Fal
     if not noted:
         change = replace(change, at=session.host.now)
         farm.begin(change)
-    _keep_defaults(session, change.ops)
     number = farm.generation() + 1
     # of a change that was cut off, anything may have been done already
     tried: list[Op] = list(change.ops) if noted else []
@@ -43,6 +42,7 @@ def carry_out(session: Session, farm: Farm, change: Change, *, noted: bool = Fal
         give_up(session, farm, change, blocked)
         return
     try:
+        _keep_defaults(session, change.ops)
         links.apply(session.masterdir, todo, tried)
         if change.fire:
             # imported here: most changes fire none, and have no need of sandboxes

@@ -45,13 +45,12 @@ def make_masterdir(session: Session) -> None:
 
 
 def refuse_links(masterdir: Masterdir) -> None:
-    """Raise HostError for a place of xsrc itself that is reached through a link: the farm and sandboxes follow none."""
-    places = (masterdir.destdirs, masterdir.builddir, masterdir.db)
-    for place in sorted({place for end in places for place in (end, *end.parents)}):
-        if place.is_relative_to(masterdir.root) and place != masterdir.root and place.is_symlink():
+    """Raise HostError if the database and the files beside it are reached through a link: the farm follows none."""
+    for place in (masterdir.db.parent, masterdir.db):
+        if place.is_symlink():
             raise HostError(
-                f"{place} is a link, and xsrc follows none below a masterdir",
-                hint="move the whole masterdir and say -m DIR, or put a directory there and mount --bind the other one",
+                f"{place}: want a directory, found a link",
+                hint="no link is followed there: move the whole of it (-m DIR), or mount --bind the other directory",
             )
 
 
