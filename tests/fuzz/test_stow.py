@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.unit.builders import FOLDER, SKELETON, Disk, a_file, a_link, a_member
 from xsrc.farm.place import Change, FileType, Found, Member
-from xsrc.farm.resume import inverse
+from xsrc.farm.resume import inverse, looked_at, resumed
 from xsrc.farm.wishes import stands
-from xsrc.store.manifest import Entry
+from xsrc.store.manifest import Entry, Kind
 from xsrc.store.merge import conflicts
 
 NAMES = ("a", "b", "c")
@@ -35,6 +35,7 @@ RULES = (
 )
 
 
+FOLDER_MODES = (0o755, 0o755, 0o700, 0o750)
 MEMBER_BYTES = 1 + len(FILES) // 2
 STEP_BYTES = 1 + 2 * MEMBER_BYTES
 
@@ -57,6 +58,9 @@ def read_member(data: bytes, name: str | None = None) -> Member:
         else:
             entries.append(a_file(path, chosen if half == 14 else "same", 0o755 if half == 13 else 0o644))
     rules = RULES[head >> 4 & 3] if head & 8 else {}
+    if head >> 6:  # a mode for a directory that others may have too
+        entries.append(Entry("usr/share/p/r", Kind.DIR, FOLDER_MODES[head >> 6]))
+        entries = [entry for entry in entries if entry.path != "usr/share/p"]
     return a_member(f"{chosen}-{1 + (head >> 2 & 1)}_1", *entries, **rules)
 
 
@@ -244,3 +248,107 @@ def test_what_the_user_wrote_into_a_conf_file_is_never_lost(story: list[Step], a
     disk.nodes["etc/c"] = Found(FileType.FILE, "mine")
     go(disk, story[at:])
     assert disk.nodes["etc/c"] == Found(FileType.FILE, "mine")
+
+
+# ---- the disk under the plan
+
+OBSTACLES = (None, Found(FileType.FILE, "theirs"), Found(FileType.LINK, "/theirs"), Found(FileType.LINK, "/theirs/"))
+SHARED = ("usr/share/p", "usr/share/p/r", "usr/libexec", "usr/share", "usr", "etc/d", "etc")
+
+
+def meddle(disk: Disk, path: str, obstacle: Found | None) -> dict[str, Found]:
+    """Let somebody remove a directory with all that is in it, and put something else there; return what was removed."""
+    lost = {other: disk.nodes.pop(other) for other in list(disk.nodes) if f"{other}/".startswith(f"{path}/")}
+    above = path.rpartition("/")[0]
+    if obstacle is not None and (not above or above in disk.nodes):
+        disk.nodes[path] = obstacle
+    return lost
+
+
+@settings(max_examples=300)
+@given(disks, steps, st.sampled_from(SHARED), st.sampled_from(OBSTACLES), members("b"), st.booleans())
+def test_whatever_became_of_a_directory_is_planned_for(
+    disk: Disk, story: list[Step], path: str, obstacle: Found | None, member: Member, out: bool
+) -> None:
+    """A plan is refused with a command that helps, or can be carried out, undone, and finished from any point."""
+    go(disk, story)
+    lost = meddle(disk, path, obstacle)
+    plan = disk.plan((), tuple(disk.stowed)[:1]) if out else disk.plan([member])
+    if plan.conflicts:
+        assert plan.ops == ()
+        assert all(c.cure for c in plan.conflicts if c.path == path and path in lost)
+        return
+    before = disk.copy()
+    ops = Change.parse(Change(ops=plan.ops).render()).ops
+    whole = disk.copy()
+    whole.apply(ops)
+    undo = inverse(ops)
+    for at in range(len(ops) + 1):
+        cut = before.copy()
+        cut.apply(ops[:at])
+        undone = cut.copy()
+        left, blocked = resumed(undo, undone.survey(looked_at(undo)))
+        undone.apply(op for op in left if op.placed.path not in blocked)
+        assert blocked == ()
+        assert undone.nodes == before.nodes
+        left, blocked = resumed(ops, cut.survey(looked_at(ops)))
+        cut.apply(left)
+        assert (blocked, cut.nodes) == ((), whole.nodes)
+
+
+@settings(max_examples=300)
+@given(disks, steps, members("b"), st.integers(0, 40), st.sampled_from(SHARED), st.sampled_from(OBSTACLES))
+def test_no_state_of_the_disk_keeps_a_change_from_being_undone(
+    disk: Disk, story: list[Step], member: Member, at: int, path: str, obstacle: Found | None
+) -> None:
+    """Somebody meddles while a change is cut off: what is left of it can be finished or undone, at any depth."""
+    go(disk, story)
+    plan = disk.plan([member])
+    disk.apply(plan.ops[: at % (len(plan.ops) + 1)])
+    meddle(disk, path, obstacle)
+    undo = inverse(plan.ops)
+    for ops in (plan.ops, undo):
+        left, blocked = resumed(ops, disk.survey(looked_at(ops)))
+        again = disk.copy()
+        again.apply(op for op in left if op.placed.path not in blocked)
+
+
+@settings(max_examples=300)
+@given(steps, st.integers(0, 6), st.sampled_from(("etc/c", "etc/d/e")), st.sampled_from(("mode", "link", "gone")))
+def test_the_users_word_below_etc_outlives_every_change(story: list[Step], at: int, path: str, what: str) -> None:
+    disk = Disk.fresh()
+    go(disk, story[:at])
+    found = disk.nodes.get(path)
+    if found is None or found.kind is FileType.DIR or (what == "mode" and found.kind is not FileType.FILE):
+        return
+    mine = {"mode": found._replace(mode=0o600), "link": Found(FileType.LINK, "mine"), "gone": None}[what]
+    disk.nodes.pop(path)
+    disk.nodes |= {path: mine} if mine else {}
+    for step in story[at:]:
+        had = {member.name for member in disk.stowed.values() if path in member.places}
+        go(disk, [step])
+        disk.do(disk.restow(*disk.stowed))
+        if what == "gone":
+            if not had or not any(m.name in had and path in m.places for m in disk.stowed.values()):
+                return  # nobody had it meanwhile: who comes anew brings it
+            assert path not in disk.nodes
+        elif what == "link":
+            assert disk.nodes[path] == mine
+        else:
+            there = disk.nodes[path]
+            assert there.mode == 0o600 or there.kind is FileType.LINK
+    disk.do(disk.restow(*disk.stowed))
+    assert (disk.restow(*disk.stowed).ops, disk.restow(*disk.stowed).conf) == ((), {})
+
+
+@settings(max_examples=300)
+@given(disks, steps)
+def test_the_mode_of_a_directory_follows_from_what_is_stowed(disk: Disk, story: list[Step]) -> None:
+    go(disk, story)
+    wishes = {m.places["usr/share/p/r"].mode for m in disk.stowed.values() if "usr/share/p/r" in m.places} - {0o755}
+    if any("usr/share/p/r" in m.places for m in disk.stowed.values()):
+        assert len(wishes) <= 1
+        assert disk.nodes["usr/share/p/r"].mode == next(iter(wishes), 0o755)
+        disk.nodes["usr/share/p/r"] = FOLDER._replace(mode=0o711)
+        disk.do(disk.restow(*disk.stowed))
+        assert disk.nodes["usr/share/p/r"].mode == next(iter(wishes), 0o755)

@@ -82,9 +82,7 @@ def check_below(what: str, top: Path, names: Iterable[str], trust: Trust) -> Non
             except NotADirectoryError:  # which the kernel says of a link, too
                 hint = _look(real)
                 if (real / name).is_symlink():
-                    hint = (
-                        "no link is followed there: move the whole of it (-m DIR), or mount --bind the other directory"
-                    )
+                    hint = "no link is followed there: move all of it (-m DIR), or mount --bind the other one"
                 raise HostError(f"{real / name}: want a directory, found a link or a file", hint=hint) from None
             try:
                 if not trust.vouched(real / name):

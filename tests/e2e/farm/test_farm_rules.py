@@ -82,7 +82,7 @@ def test_all_conflicts_of_a_request_at_once_with_both_owners(site: Site) -> None
         "/usr/share/2: b-1.0_1 and a-1.0_1: different contents",
         "/usr/share/3: b-1.0_1 and c-1.0_1: different contents",
         "/usr/share/4: b-1.0_1 and a file that no package owns: a file is in the way of a directory",
-        "/usr/share/5: c-1.0_1 and a file that no package owns: a file that no package owns",
+        "/usr/share/5: c-1.0_1 and a file that no package owns",
     ]
     assert scan(site) == before
 

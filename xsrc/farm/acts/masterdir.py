@@ -50,7 +50,7 @@ def refuse_links(masterdir: Masterdir) -> None:
         if place.is_symlink():
             raise HostError(
                 f"{place}: want a directory, found a link",
-                hint="no link is followed there: move the whole of it (-m DIR), or mount --bind the other directory",
+                hint="no link is followed there: move all of it (-m DIR), or mount --bind the other one",
             )
 
 
