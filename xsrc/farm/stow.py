@@ -30,7 +30,7 @@ from xsrc.farm.place import (
     Records,
 )
 from xsrc.farm.ways import obstacles
-from xsrc.farm.wishes import above, clashes, desired, fits, stands, touched
+from xsrc.farm.wishes import above, alike, clashes, desired, fits, stands, touched
 from xsrc.store.merge import Conflict
 
 STRANGER = "a file that no package owns"
@@ -211,7 +211,7 @@ class _Planner:
             self.give_mode(placed, was, found)
             return
         follows = placed.how is Class.HARD and placed.owner in self.request.rebuilt
-        if was is not None and (follows or not _alike(was, placed)) and not touched(was, found):
+        if was is not None and (follows or not alike(was, placed)) and not touched(was, found):
             self.ops.append(Op(Act.PUT, placed, was))
         self.unchanged(placed.path, row)
 
@@ -390,13 +390,3 @@ def _in_the_way(placed: Placed, before: Placed | None, found: Found) -> str:
     if found.kind is FileType.DIR:
         return "a directory is in the way"
     return STRANGER if before is None else f"{before.how.word} of {before.owner} was replaced by a {found.kind}"
-
-
-def _alike(one: Placed, two: Placed) -> bool:
-    """Whether the state for the one also serves the other, if the contents are equal."""
-    match two.how:
-        case Class.HARD:
-            return one == two
-        case Class.COPY:
-            return (one.how, one.mode) == (two.how, two.mode)
-    return True

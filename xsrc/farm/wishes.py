@@ -99,6 +99,16 @@ def stands(placed: Placed, found: Found) -> bool:
     return found.kind is FileType.FILE and found.text == placed.text
 
 
+def alike(one: Placed, two: Placed) -> bool:
+    """Whether the state for the one also serves the other, if the contents are equal."""
+    match two.how:
+        case Class.HARD:
+            return one == two
+        case Class.COPY:
+            return (one.how, one.mode) == (two.how, two.mode)
+    return True
+
+
 def fits(placed: Placed, found: Found) -> bool:
     """Whether a directory has its mode; one that is made in a directory with setgid has that bit too."""
     return found.mode in (placed.mode, placed.mode | _SETGID)
