@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.builders import FOLDER, SKELETON, Disk, a_file, a_link, a_member
 from xsrc.farm.place import Change, FileType, Found, Member
-from xsrc.farm.resume import inverse, looked_at, resumed
+from xsrc.farm.resume import inverse, resumed
 from xsrc.farm.wishes import stands
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.merge import conflicts
@@ -287,11 +287,11 @@ def test_whatever_became_of_a_directory_is_planned_for(
         cut = before.copy()
         cut.apply(ops[:at])
         undone = cut.copy()
-        left, blocked = resumed(undo, undone.survey(looked_at(undo)))
+        left, blocked = resumed(undo, undone.look_again(undo))
         undone.apply(op for op in left if op.placed.path not in blocked)
         assert blocked == ()
         assert undone.nodes == before.nodes
-        left, blocked = resumed(ops, cut.survey(looked_at(ops)))
+        left, blocked = resumed(ops, cut.look_again(ops))
         cut.apply(left)
         assert (blocked, cut.nodes) == ((), whole.nodes)
 
@@ -308,7 +308,7 @@ def test_no_state_of_the_disk_keeps_a_change_from_being_undone(
     meddle(disk, path, obstacle)
     undo = inverse(plan.ops)
     for ops in (plan.ops, undo):
-        left, blocked = resumed(ops, disk.survey(looked_at(ops)))
+        left, blocked = resumed(ops, disk.look_again(ops))
         again = disk.copy()
         again.apply(op for op in left if op.placed.path not in blocked)
 

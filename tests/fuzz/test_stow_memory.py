@@ -26,7 +26,7 @@ from tests.fuzz.test_stow import (
 from tests.unit.builders import SKELETON, Disk, a_member
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.place import Change, Class, FileType, Found, Member
-from xsrc.farm.resume import inverse, looked_at, resumed
+from xsrc.farm.resume import inverse, resumed
 from xsrc.store.manifest import Kind
 from xsrc.store.rules import Account, Alternative, Rules
 
@@ -218,7 +218,7 @@ def finish(disk: Disk, ops: Sequence[object]) -> None:
     """What the next command does with operations that were cut off: finish them, else undo them."""
 
     def look() -> dict[str, Found]:
-        return disk.survey(looked_at(todo))
+        return disk.look_again(todo)
 
     todo = Change.parse(Change(ops=tuple(ops)).render()).ops  # type: ignore[arg-type]
     left, blocked = resumed(todo, look())

@@ -18,6 +18,7 @@ from xsrc.core.pkgver import PkgVer
 from xsrc.core.settings import Settings
 from xsrc.farm.place import SKELETON as SKEL
 from xsrc.farm.place import Act, Class, Conf, FileType, Found, Member, Op, Placed, Records, merge_lines
+from xsrc.farm.resume import looked_at, turned
 from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, turning, watched
 from xsrc.store.manifest import Entry, Kind, Manifest
 from xsrc.store.rules import Rules
@@ -191,6 +192,12 @@ class Disk:
             if there.kind is FileType.LINK and path.startswith("var/"):
                 found[path] = there._replace(folder=there.text.endswith("/"))
         return found
+
+    def look_again(self, ops: Iterable[Op]) -> dict[str, Found]:
+        """What a command looks at before it goes on with operations that were cut off."""
+        planned = tuple(ops)
+        inside = tuple(f"{folder}/" for folder in turned(planned))
+        return self.survey({*looked_at(planned), *(path for path in self.nodes if path.startswith(inside))})
 
     @property
     def modes(self) -> dict[str, int]:

@@ -40,12 +40,22 @@ def looked_at(ops: Iterable[Op]) -> frozenset[str]:
     return frozenset(paths)
 
 
+def turned(ops: Iterable[Op]) -> frozenset[str]:
+    """The directories in whose place the operations put something else: `resumed` asks for all that is in them."""
+    planned = tuple(ops)
+    gone = {op.placed.path for op in planned if op.act is Act.RMDIR}
+    return frozenset(op.placed.path for op in planned if op.act is Act.PUT and op.placed.path in gone)
+
+
 def resumed(ops: Iterable[Op], disk: Mapping[str, Found]) -> tuple[tuple[Op, ...], tuple[str, ...]]:
     """The rest of interrupted operations, and the paths that somebody else changed meanwhile.
 
     A path is one of these too if a directory above it is no longer a directory, or lets nobody in.
-    `disk` has the present state of the paths that `looked_at` names, with the contents of files.
+    `disk` has the present state of the paths that `looked_at` names, with the contents of files, and of all that is in
+    the directories that are `turned`.
     """
+    ops = tuple(ops)
+    emptied = turned(ops)
     left: list[Op] = []
     blocked: list[str] = []
     made: set[str] = set()
@@ -71,7 +81,10 @@ def resumed(ops: Iterable[Op], disk: Mapping[str, Found]) -> tuple[tuple[Op, ...
                 left.append(op)
                 freed.add(path)
         else:
-            freed |= {path} if op.act is Act.RMDIR else set()
+            if op.act is Act.RMDIR and (
+                path not in emptied or freed.issuperset(p for p in disk if p.startswith(f"{path}/"))
+            ):
+                freed.add(path)
             left.append(op)
     return tuple(left), tuple(blocked)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.builders import FOLDER, SKELETON, Disk, a_file, a_link, a_member, changed, stranger
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.place import Act, Class, FileType, Found, Op, Placed, link_text
-from xsrc.farm.resume import inverse, looked_at, resumed
+from xsrc.farm.resume import inverse, resumed
 from xsrc.farm.stow import STRANGER, StowPlan, StowRequest, plan_stow
 from xsrc.farm.wishes import stands
 from xsrc.store.manifest import Entry
@@ -257,11 +257,11 @@ def test_a_file_that_becomes_a_directory(old: Entry, new: Entry) -> None:
     for done in range(len(plan.ops) + 1):
         cut = before.copy()
         cut.apply(plan.ops[:done])
-        left, blocked = resumed(plan.ops, cut.survey(looked_at(plan.ops)))
+        left, blocked = resumed(plan.ops, cut.look_again(plan.ops))
         assert blocked == ()
         undone = cut.copy()
         undo = inverse(plan.ops)
-        undone.apply(resumed(undo, undone.survey(looked_at(undo)))[0])
+        undone.apply(resumed(undo, undone.look_again(undo))[0])
         assert undone.nodes == before.nodes
         cut.apply(left)
         assert cut.nodes == want.nodes

@@ -15,10 +15,10 @@ from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import make_masterdir, open_farm
 from xsrc.farm.disk import generations, links
 from xsrc.farm.disk.database import Farm
-from xsrc.farm.disk.survey import survey
+from xsrc.farm.disk.survey import scan, survey
 from xsrc.farm.generation import Generation, Stowed
 from xsrc.farm.place import SKELETON, Change, Class, Found, Op
-from xsrc.farm.resume import inverse, looked_at, resumed
+from xsrc.farm.resume import inverse, looked_at, resumed, turned
 from xsrc.store.disk.shelf import remove_build
 from xsrc.unix.lock import locked
 from xsrc.unix.trees import remove_tree
@@ -75,8 +75,12 @@ def look_again(masterdir: Masterdir, ops: Iterable[Op]) -> dict[str, Found]:
 
     Raises OSError.
     """
-    paths = looked_at(ops)
-    return survey(masterdir.root, paths, paths)
+    planned = tuple(ops)
+    paths = looked_at(planned)
+    found = survey(masterdir.root, paths, paths)
+    for folder in turned(planned):
+        found = scan(masterdir.root, frozenset(), frozenset(), folder) | found
+    return found
 
 
 def give_up(session: Session, farm: Farm, change: Change, blocked: Iterable[str]) -> None:
