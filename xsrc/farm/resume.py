@@ -81,10 +81,9 @@ def resumed(ops: Iterable[Op], disk: Mapping[str, Found]) -> tuple[tuple[Op, ...
                 left.append(op)
                 freed.add(path)
         else:
-            if op.act is Act.RMDIR and (
-                path not in emptied or freed.issuperset(p for p in disk if p.startswith(f"{path}/"))
-            ):
-                freed.add(path)
+            if op.act is Act.RMDIR and (found is None or found.kind is FileType.DIR):
+                inside = (other for other in disk if path in emptied and other.startswith(f"{path}/"))
+                freed |= {path} if freed.issuperset(inside) else set()
             left.append(op)
     return tuple(left), tuple(blocked)
 
