@@ -260,7 +260,7 @@ def meddle(disk: Disk, path: str, obstacle: Found | None) -> dict[str, Found]:
     """Let somebody remove a directory with all that is in it, and put something else there; return what was removed."""
     lost = {other: disk.nodes.pop(other) for other in list(disk.nodes) if f"{other}/".startswith(f"{path}/")}
     above = path.rpartition("/")[0]
-    if obstacle is not None and (not above or above in disk.nodes):
+    if obstacle is not None and (not above or disk.nodes.get(above, obstacle).kind is FileType.DIR):
         disk.nodes[path] = obstacle
     return lost
 
