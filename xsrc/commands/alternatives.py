@@ -7,8 +7,8 @@ from xsrc.commands.verb import WithJson
 from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.commit import farm_locked
-from xsrc.farm.acts.masterdir import farm_to_read
 from xsrc.farm.acts.requests import StowOptions, choose
+from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.alternatives import offers, providers
 
 
@@ -29,7 +29,7 @@ class Alternatives(FarmVerb, WithJson):
 
     def show(self, session: Session, groups: tuple[str, ...]) -> int:
         """Print groups; a star marks the present provider. Raises UsageError for an unknown group, HostError."""
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             members, choices = farm.ruled(), farm.records().choices
         found, chosen = offers(members), providers(members, choices)
         for group in groups:

@@ -20,7 +20,7 @@ from xsrc.core.arch import Dep
 from xsrc.core.errors import Diagnostic, Span, UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.acts.masterdir import farm_to_read
+from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.disk.database import Farm
 from xsrc.store.manifest import Props
 from xsrc.tree.acts.closure import package_of
@@ -38,7 +38,7 @@ class CheckDeps(WithJson):
         chosen, loose = select(session, self.given, "check-deps", every=every)
         rows: list[dict[str, object]] = []
         unbuilt = 0
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             newest = {PkgVer.parse(text).name: farm.versions(PkgVer.parse(text).name)[-1] for text in farm.built()}
             built = {name: props for name, pkgver in newest.items() if (props := farm.props(pkgver))}
             offers = {name: offer_of(farm, props) for name, props in built.items()}

@@ -16,6 +16,7 @@ from xsrc.core.errors import ConflictError, UsageError
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import stowed_root
+from xsrc.farm.acts.rest import settle
 from xsrc.sandbox.acts.helpers import helpers_of
 from xsrc.sandbox.disk.enter import interact
 from xsrc.sandbox.environment import PEOPLE, SHELL
@@ -45,6 +46,7 @@ class Chroot(Verb):
             "TERM": session.host.env.get("TERM", "dumb"),
             "PS1": "(xsrc chroot) \\w \\$ " if "bash" in command[0] else "(xsrc chroot) $ ",
         }
+        settle(session)
         sandbox = stowed_root(session, env, "/", writable=True)
         return interact(
             helpers_of(session),

@@ -9,8 +9,8 @@ from xsrc.commands.verb import WithJson
 from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.commit import farm_locked
-from xsrc.farm.acts.masterdir import farm_to_read
 from xsrc.farm.acts.requests import StowOptions, return_to
+from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.disk import generations
 from xsrc.farm.generation import Generation, difference
 
@@ -19,7 +19,7 @@ class History(WithJson):
     """Print the generations of the stowed root: number, when, the command, what it changed"""
 
     def go(self, session: Session) -> int:
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             last = farm.generation()
         former: Generation | None = None
         rows = []

@@ -15,7 +15,7 @@ from xsrc.build.steps import plan_build
 from xsrc.commands.verb import WithCutoff, WithJobs, WithJson, WithOptions
 from xsrc.commands.words import select
 from xsrc.core.session import Session
-from xsrc.farm.acts.masterdir import farm_to_read
+from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.tree.acts.closure import homes_of
 from xsrc.tree.options import options_by_name
 from xsrc.tree.resolve import refusal
@@ -38,7 +38,7 @@ class Plan(WithJson, WithOptions, WithCutoff, WithJobs):
         planned = read_jobs(session, names, options_by_name(names, words))
         # as build does with what only a pattern stands for
         names = tuple(name for name in names if name not in patterns or refusal(planned[name].package) is None)
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             found = present(session.masterdir, farm, planned)
         plan = plan_build(planned, names, found.built, session.settings.cutoff, force=self.force)
         if self.json:
@@ -57,7 +57,7 @@ class Why(WithJson, WithOptions, WithCutoff):
         names = homes_of(session.tree, select(session, self.given, "why")[0])
         words = self.words
         planned = read_jobs(session, names, options_by_name(names, words))
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             built = present(session.masterdir, farm, planned).built
             stored = {name: farm.props(planned[name].package.pkgver) for name in names}
         plan = plan_build(planned, names, built, session.settings.cutoff)

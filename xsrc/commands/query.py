@@ -13,7 +13,7 @@ from xsrc.core.layout import DESTDIRS, Tree
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.accounts import merged
-from xsrc.farm.acts.masterdir import farm_to_read
+from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.alternatives import links_of
 from xsrc.farm.disk.database import Farm
 from xsrc.farm.place import ACCOUNTS, ORIG, SKELETON
@@ -32,7 +32,7 @@ class ListPackages(_Query):
         if self.given:
             raise UsageError("list takes no names", hint="xsrc files NAME")
         rows = []
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             stowed = farm.stowed()
             for text, key in sorted(farm.built().items()):
                 pkgver = PkgVer.parse(text)
@@ -63,7 +63,7 @@ class Files(_Query):
 
     def go(self, session: Session) -> int:
         names = session.names(self.given, "files")
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             found = {
                 pkgver: farm.entries(pkgver, farm.latest(pkgver))
                 for pkgver in (choose_version(farm, name) for name in names)
@@ -100,7 +100,7 @@ class Owner(_Query):
         if not self.given:
             raise UsageError("owner: which path?", hint="xsrc owner /usr/bin/NAME")
         rows = []
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             for word in self.given:
                 path = in_root(session, word)
                 owners = farm.owners(path)

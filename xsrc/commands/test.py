@@ -11,7 +11,8 @@ from xsrc.commands.verb import Verb
 from xsrc.commands.words import select
 from xsrc.core.errors import BuildFailed, UsageError
 from xsrc.core.session import Session
-from xsrc.farm.acts.masterdir import farm_to_read, stowed_root
+from xsrc.farm.acts.masterdir import stowed_root
+from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.sandbox.acts.helpers import helpers_of
 from xsrc.sandbox.disk.enter import ended, run
 from xsrc.sandbox.environment import PEOPLE
@@ -34,7 +35,7 @@ class Test(Verb):
 
     def go(self, session: Session) -> int:
         chosen, loose = select(session, self.given, "test", every=self.every)
-        with farm_to_read(session.masterdir) as farm:
+        with farm_at_rest(session) as farm:
             stowed = {pkgver.name: pkgver for pkgver, _ in farm.stowed().values()}
         if absent := [name for name in chosen if name not in stowed and name not in loose]:
             raise UsageError(f"{absent[0]} is not stowed", hint=f"xsrc stow {absent[0]}")

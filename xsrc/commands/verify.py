@@ -12,6 +12,7 @@ from xsrc.farm.acts.commit import carry_out, farm_locked
 from xsrc.farm.acts.masterdir import farm_to_read, is_made
 from xsrc.farm.acts.recover import rebuild_database
 from xsrc.farm.acts.requests import StowOptions, finish
+from xsrc.farm.acts.rest import settle
 from xsrc.farm.acts.triggers import known_triggers, with_triggers
 from xsrc.farm.acts.verify import open_directories, unusable, verify, verify_root
 from xsrc.farm.place import Change, made_member
@@ -31,6 +32,7 @@ class Verify(WithJson):
         if not is_made(session.masterdir):
             session.ui.note(f"there is no masterdir at {session.masterdir.root} yet")
             return 0
+        under_way = settle(session)
         with farm_to_read(session.masterdir) as farm:
             farm.check()
             found = list(verify(session, farm, hashed=not self.quick))
@@ -49,7 +51,7 @@ class Verify(WithJson):
         if by_repair and not self.repair:
             session.ui.note("hint: xsrc verify --repair")
         session.ui.note(f"{len(grave)} to be mended, {len(found) - len(grave)} to be known")
-        return 1 if grave else 0
+        return 1 if grave or under_way else 0
 
     def mend(self, session: Session) -> None:
         """Make a lost database anew, then all links, copies and caches. Raises HostError, ConflictError, OSError.

@@ -9,6 +9,7 @@ import pytest
 
 from xsrc.core.outcome import Outcome
 from xsrc.core.pkgver import PkgVer
+from xsrc.store.link import Link, packed
 from xsrc.store.manifest import Entry, Kind, Manifest, Props, identity
 from xsrc.store.rules import Rules
 
@@ -75,6 +76,8 @@ def whole_props() -> Props:
         run_depends=("libedit>=3", "glibc"),
         shlib_requires=("libc.so.6",),
         shlib_provides=("libdash.so.1",),
+        links={"libedit.so.0": Link("libedit-3.1_1", "0" * 20, "usr/bin/dash", packed(["readline"]))},
+        exports={"libdash.so.1": packed(["dash", "dash@V1"])},
         rules=Rules(conf_files=("/etc/dash.conf",), conflicts=("bash",), hardlink=("usr/lib/*",)),
         source="shells-1_1",
         options={"libedit": True, "x": False},
@@ -176,6 +179,8 @@ def test_one_build_is_told_from_another() -> None:
         "preimage",
         "options",
         "saw",
+        "links",
+        "exports",
         "outcome",
         "short_desc",
         "license",

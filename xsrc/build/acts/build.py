@@ -14,7 +14,8 @@ from xsrc.core.errors import TemplateError
 from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.acts.masterdir import farm_to_read, open_farm
+from xsrc.farm.acts.masterdir import open_farm
+from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.solve import RootWish, solve
 from xsrc.tree.acts.closure import homes_of, version_in_tree
@@ -35,7 +36,7 @@ def build(session: Session, request: BuildRequest) -> int:
     planned = read_jobs(session, request.names, options)
     request = leave_out(session, request, planned)
     force = request.force or request.to is not Phase.INSTALL
-    with farm_to_read(session.masterdir) if request.plan_only else open_farm(session) as farm:
+    with farm_at_rest(session) if request.plan_only else open_farm(session) as farm:
         found = present(session.masterdir, farm, planned)
         cutoff, untested = session.settings.cutoff, _untested(request, planned)
         plan = plan_build(planned, request.names, found.built, cutoff, force=force, untested=untested)
