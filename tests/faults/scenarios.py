@@ -163,7 +163,7 @@ KEPT_ASIDE = r"pkg-destdir/\..*|database: (built|package|entry): .*"
 
 SCENARIOS = (
     Scenario("stow", built, ("stow", "beta", "gamma"), STRANGERS),
-    Scenario("unstow", stowed, ("unstow", "alpha", "gamma"), _BOTH),
+    Scenario("unstow", stowed, ("unstow", "--force", "alpha", "gamma"), _BOTH),
     Scenario("restow", damaged, ("restow",), _BOTH, gradual=True),
     Scenario("upgrade", newer, ("stow", "alpha"), _BOTH),
     Scenario("replace", rebuilt(AGAIN), end_of_build(AGAIN), _BOTH, end_of_build(AGAIN, renew=True), KEPT_ASIDE),

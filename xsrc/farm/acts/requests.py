@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xsrc.core.errors import ConflictError, HostError, UsageError
+from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.acts.change import bones, bringing, change_of, member, plan_change, refuse_conflicts
@@ -15,8 +16,9 @@ from xsrc.farm.alternatives import offers
 from xsrc.farm.candidate import Candidate, Unmet, unmet
 from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.disk.database import Farm
+from xsrc.farm.disk.survey import survey
 from xsrc.farm.generation import Generation
-from xsrc.farm.place import Change, Member, made_member
+from xsrc.farm.place import Change, Class, Member, made_member
 from xsrc.farm.solve import RootWish, Solution, solve
 from xsrc.farm.stow import StowPlan, StowRequest
 
@@ -116,7 +118,7 @@ def change_to(session: Session, farm: Farm, target: Target, what: str, how: Stow
     same = (member(farm, now[name].pkgver) for name in sorted(target.fresh) if name in now and name not in new)
     add = tuple(m for one in new.values() if (m := farm.member(one.pkgver, one.build)))
     drop = tuple(member(farm, now[name].pkgver) for name in (*new, *gone) if name in now)
-    kept = tuple(one for one in same if one.rules.hardlink)
+    kept = tuple(one for one in same if one.rules.hardlink and _adrift(session.masterdir, one))
     builds = {str(one.pkgver): one.build for one in new.values() if farm.build(one.pkgver) != one.build}
     brings = tuple(bringing(text, build, farm.build(PkgVer.parse(text))) for text, build in builds.items())
     rebuilt = frozenset(str(m.pkgver) for m in (*drop, *kept) if str(m.pkgver) in builds or m in kept)
@@ -134,6 +136,14 @@ def change_to(session: Session, farm: Farm, target: Target, what: str, how: Stow
     choices = target.choices if target.choices != farm.records().choices else None
     base = Change(add=marks, drop=tuple(out), ops=brings, builds=builds, choices=choices, fire=fired(add, drop))
     return finish(session, farm, change_of(plan, what, base), plan, how)
+
+
+def _adrift(masterdir: Masterdir, one: Member) -> bool:
+    """Whether hard links of a package are other files than those of its destdir. Raises OSError."""
+    hard = [placed for placed in one.places.values() if placed.how is Class.HARD]
+    found = survey(masterdir.root, {path for placed in hard for path in (placed.path, placed.source)}, frozenset())
+    pairs = [(found.get(placed.path), found.get(placed.source)) for placed in hard]
+    return any(here and there and here.inode != there.inode for here, there in pairs)
 
 
 def _id(one: Candidate) -> tuple[PkgVer, str]:
