@@ -45,9 +45,9 @@ def make(root: Path) -> Tree:
     """A tree of three templates; foo has patches and files."""
     tree = Tree(root)
     foo = write(tree, "foo", makedepends=["bar>=0.1"], depends=["baz"])
-    (foo / "patches").mkdir()
+    (foo / "patches").mkdir(exist_ok=True)
     (foo / "patches/one.patch").write_text("one")
-    (foo / "files/deep").mkdir(parents=True)
+    (foo / "files/deep").mkdir(parents=True, exist_ok=True)
     (foo / "files/deep/run").write_text("run")
     write(tree, "bar")
     write(tree, "baz")
@@ -414,14 +414,26 @@ def test_a_damaged_file_is_never_believed(tmp_path: Path) -> None:
     assert set(rows(folder)) == {"foo", "bar", "baz"}
 
 
-@pytest.mark.parametrize(
-    "statement", ["template SET name = 'x' || name", "body SET body = NULL", "program SET digest = 1"]
+FOREIGN = (
+    "UPDATE template SET name = 'x' || name",
+    "UPDATE template SET beside = 'x'",
+    "UPDATE template SET beside = CAST(x'ff' AS TEXT)",
+    "UPDATE template SET digest = x'00', outline = 5",
+    "UPDATE body SET body = NULL",
+    "UPDATE program SET digest = 1",
+    "DROP TABLE body",
+    "ALTER TABLE template ADD COLUMN more",
+    "ALTER TABLE template RENAME COLUMN outline TO other",
+    "CREATE VIEW more AS SELECT * FROM body",
 )
+
+
+@pytest.mark.parametrize("statement", FOREIGN)
 def test_rows_that_no_xsrc_has_written_are_replaced(statement: str, tmp_path: Path) -> None:
     tree, folder = make(tmp_path), tmp_path / "index"
     now, leaves = known(tree, folder), leaves_of(tree, folder, "w")
     with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as db:
-        db.execute(f"UPDATE {statement}")
+        db.execute(statement)
     assert known(tree, folder) == now
     assert leaves_of(tree, folder, "w") == leaves
     assert set(rows(folder)) == {"foo", "bar", "baz"}
@@ -581,6 +593,40 @@ def test_nobody_waits_long_for_one_that_stores(lock: str, tmp_path: Path) -> Non
         assert known(tree, folder) == fresh(tree)
         assert time.monotonic() - start < 10
     assert rows(folder) == before, "nothing was stored"
+
+
+_STORER = """
+import sys
+from pathlib import Path
+from tests.integration.tree.test_index import Tree, known, same_size_turned
+tree, folder = Tree(Path(sys.argv[1])), Path(sys.argv[2])
+print("ready", flush=True)
+while True:
+    known(tree, folder)
+    same_size_turned(tree)
+"""
+
+
+def same_size_turned(tree: Tree) -> None:
+    """A change that can be done again and again."""
+    text = tree.template("foo").read_text()
+    tree.template("foo").write_text(
+        text.replace("Small", "SMALL") if "Small" in text else text.replace("SMALL", "Small")
+    )
+
+
+def test_one_that_is_killed_while_it_stores_does_no_harm(tmp_path: Path) -> None:
+    tree, folder = make(tmp_path / "tree"), tmp_path / "index"
+    chance = random.Random(5)
+    for _ in range(8):
+        words = [sys.executable, "-c", _STORER, str(tree.root), str(folder)]
+        with subprocess.Popen(words, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE) as worker:
+            assert worker.stdout and worker.stdout.readline()
+            time.sleep(chance.random() / 20)
+            worker.kill()
+        make(tmp_path / "tree")
+        assert known(tree, folder) == fresh(tree)
+        assert set(rows(folder)) == {"foo", "bar", "baz"}
 
 
 _WORKER = """

@@ -25,6 +25,9 @@ _SCHEMA = (
     "CREATE TABLE template (name TEXT PRIMARY KEY, seen INTEGER, beside TEXT, digest TEXT, outline TEXT) WITHOUT ROWID",
     "CREATE TABLE body (name TEXT PRIMARY KEY, body TEXT)",
 )
+_COLUMNS = "name, seen, beside, digest, outline"
+_ERRORS = (OSError, sqlite3.Error, ValueError, MemoryError)
+"""What SQLite raises for a file of any bytes, and for texts that are none."""
 _SEAL = 64
 """Characters of a seal."""
 
@@ -47,56 +50,59 @@ class Cache:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._damaged = False
 
     def rows(self) -> dict[str, Row]:
         """All rows by name."""
-        return {row[0]: Row(*row[1:]) for row in self._ask("SELECT * FROM template")}
+        return {row[0]: Row(*row[1:]) for row in self._ask(f"SELECT {_COLUMNS} FROM template")}
 
     def bodies(self, name: str = "") -> dict[str, str]:
         """The sealed bodies of all templates, or of one."""
-        found = self._ask("SELECT * FROM body WHERE name = ?", name) if name else self._ask("SELECT * FROM body")
-        return dict(found)
+        query = "SELECT name, body FROM body"
+        return dict(self._ask(f"{query} WHERE name = ?", name) if name else self._ask(query))
 
     def _ask(self, query: str, *values: str) -> list[Any]:
         """The rows that a query finds; none in a file that is no cache of this program."""
-        with contextlib.suppress(OSError, sqlite3.Error, MemoryError):
+        try:
             if self._path is not None and self._path.is_file():
                 with _opened(self._path) as db:
-                    return db.execute(query, values).fetchall() if _is_own(db) else []
+                    _check(db)
+                    return db.execute(query, values).fetchall()
+        except _ERRORS as error:
+            self._damaged |= _is_damage(error)
         return []
 
     def store(self, rows: Mapping[str, Row], bodies: Mapping[str, str], gone: Collection[str]) -> None:
         """Replace the rows and bodies of some names, and remove those of others. Do nothing if that fails."""
         if self._path is None:
             return
-        with contextlib.suppress(OSError, sqlite3.Error, ValueError, MemoryError):
+        try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._store(rows, bodies, gone)
-            except (sqlite3.Error, MemoryError) as error:
-                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
-                    return
+            if self._damaged:
                 self._path.unlink(missing_ok=True)
-                self._store(rows, bodies, gone)
+            _store(self._path, rows, bodies, gone)
+            self._damaged = False
+        except _ERRORS as error:
+            if not self._damaged and _is_damage(error):
+                self._damaged = True
+                self.store(rows, bodies, gone)
 
-    def _store(self, rows: Mapping[str, Row], bodies: Mapping[str, str], gone: Collection[str]) -> None:
-        """Store in one transaction. Raises sqlite3.Error, DatabaseError also for a file that is no cache."""
-        assert self._path is not None
-        with _opened(self._path) as db:
-            db.execute("BEGIN IMMEDIATE")
-            if not db.execute("PRAGMA schema_version").fetchone()[0]:
-                for statement in _SCHEMA:
-                    db.execute(statement)
-                db.execute("INSERT INTO program VALUES (?)", (_program(),))
-            if not _is_own(db):
-                raise sqlite3.DatabaseError("another program made it")
-            for table in ("template", "body"):
-                db.executemany(f"DELETE FROM {table} WHERE name = ?", [(name,) for name in gone])
-            db.executemany(
-                "INSERT OR REPLACE INTO template VALUES (?, ?, ?, ?, ?)", [(name, *row) for name, row in rows.items()]
-            )
-            db.executemany("INSERT OR REPLACE INTO body VALUES (?, ?)", bodies.items())
-            db.execute("COMMIT")
+
+def _store(path: Path, rows: Mapping[str, Row], bodies: Mapping[str, str], gone: Collection[str]) -> None:
+    """Store in one transaction. Raises sqlite3.Error, DatabaseError also for a file that is no cache."""
+    with _opened(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        if not db.execute("PRAGMA schema_version").fetchone()[0]:
+            for statement in _SCHEMA:
+                db.execute(statement)
+            db.execute("INSERT INTO program VALUES (?)", (_program(),))
+        _check(db)
+        for table in ("template", "body"):
+            db.executemany(f"DELETE FROM {table} WHERE name = ?", [(name,) for name in gone])
+        changed = [(name, *row) for name, row in rows.items()]
+        db.executemany(f"INSERT OR REPLACE INTO template ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", changed)
+        db.executemany("INSERT OR REPLACE INTO body (name, body) VALUES (?, ?)", bodies.items())
+        db.execute("COMMIT")
 
 
 @contextlib.contextmanager
@@ -109,9 +115,14 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _is_own(db: sqlite3.Connection) -> bool:
-    """Whether this very program made the file. Raises sqlite3.Error."""
-    return db.execute("SELECT digest FROM program").fetchall() == [(_program(),)]
+def _check(db: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError for a file that another program made, or another version of this one."""
+    if db.execute("SELECT digest FROM program").fetchall() != [(_program(),)]:
+        raise sqlite3.DatabaseError("another program made it")
+
+
+def _is_damage(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL)
 
 
 @cache
