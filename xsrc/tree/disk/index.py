@@ -46,6 +46,7 @@ class Index:
         self._begun = time.time_ns()
         self._sure: dict[str, Row] = {}
         self._changed: set[str] = set()
+        self._gone: set[str] = set()
         self._bodies: dict[str, str] = {}
         """Sealed bodies of templates that were read."""
         self._whole = False
@@ -73,7 +74,9 @@ class Index:
     def _names(self) -> tuple[str, ...]:
         self._look()
         self._whole = True
-        return templates.names(self._tree, self._sure)
+        names = templates.names(self._tree, self._sure)
+        self._gone = self._rows.keys() - set(names)
+        return names
 
     def template(self, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
         """One template as it is on disk now. Raises UsageError and TemplateError as `load` does."""
@@ -126,8 +129,7 @@ class Index:
             return
         rows = {name: self._rows[name] for name in self._changed if name in self._rows}
         bodies = {name: body for name, body in self._bodies.items() if name in rows}
-        with contextlib.suppress(OSError):
-            self._cache.store(rows, bodies, self._rows.keys() - set(os.listdir(self._top)))
+        self._cache.store(rows, bodies, self._gone)
         self._changed.clear()
 
     @cached_property
