@@ -47,10 +47,9 @@ class Index:
         self._sure: dict[str, Row] = {}
         self._changed: set[str] = set()
         self._gone: set[str] = set()
+        """Names of rows whose templates went."""
         self._bodies: dict[str, str] = {}
-        """Sealed bodies of templates that were read."""
-        self._whole = False
-        """Whether the next body that is read is to bring all others."""
+        """Sealed bodies of templates that were read anew."""
 
     @classmethod
     def open(cls, tree: Tree, folder: Path | None) -> Self:
@@ -73,7 +72,6 @@ class Index:
     @cached_property
     def _names(self) -> tuple[str, ...]:
         self._look()
-        self._whole = True
         names = templates.names(self._tree, self._sure)
         self._gone = self._rows.keys() - set(names)
         return names
@@ -136,6 +134,10 @@ class Index:
     def _rows(self) -> dict[str, Row]:
         return self._cache.rows()
 
+    @cached_property
+    def _stored(self) -> dict[str, str]:
+        return self._cache.bodies()
+
     def _look(self) -> None:
         """Look at the stats of all rows at once, which is a little faster than one by one."""
         with contextlib.suppress(OSError):
@@ -192,11 +194,7 @@ class Index:
 
     def _body(self, name: str, row: Row) -> str:
         """The body of a template, "" if there is none that belongs to its row."""
-        if name not in self._bodies:
-            for other, body in self._cache.bodies("" if self._whole else name).items():
-                self._bodies.setdefault(other, body)
-            self._whole = False
-        return unsealed(row.digest, self._bodies.get(name))
+        return unsealed(row.digest, self._bodies.get(name) or self._stored.get(name))
 
 
 class Outlines(Mapping[str, Outline]):
