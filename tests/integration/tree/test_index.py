@@ -22,7 +22,7 @@ from tests.unit.builders import X86_64, text_of
 from xsrc.core.arch import Dep
 from xsrc.core.errors import TemplateError, XsrcError
 from xsrc.core.layout import Tree
-from xsrc.tree.disk.cache import Cache, Row, sealed, sha
+from xsrc.tree.disk.cache import Cache, IndexRow, sealed, sha
 from xsrc.tree.disk.index import Index
 from xsrc.tree.disk.templates import load, names
 from xsrc.tree.package import Package
@@ -288,7 +288,7 @@ def test_a_file_touched_just_now_is_known_by_its_content_only(tmp_path: Path) ->
     assert all(row.seen for row in rows(folder).values()), "and by its stat once it has aged"
 
 
-def rows(folder: Path) -> Mapping[str, Row]:
+def rows(folder: Path) -> Mapping[str, IndexRow]:
     """The stored rows of an index."""
     return Cache(folder / FILE).rows()
 

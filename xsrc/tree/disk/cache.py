@@ -32,7 +32,7 @@ _SEAL = 64
 """Characters of a seal."""
 
 
-class Row(NamedTuple):
+class IndexRow(NamedTuple):
     """One template: how to see whether it changed, and its outline. Whoever uses a field checks it."""
 
     seen: int
@@ -52,9 +52,9 @@ class Cache:
         self._path = path
         self._damaged = False
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, IndexRow]:
         """All rows by name."""
-        return {row[0]: Row(*row[1:]) for row in self._ask(f"SELECT {_COLUMNS} FROM template")}
+        return {row[0]: IndexRow(*row[1:]) for row in self._ask(f"SELECT {_COLUMNS} FROM template")}
 
     def bodies(self) -> dict[str, str]:
         """All sealed bodies by name."""
@@ -71,7 +71,7 @@ class Cache:
             self._damaged |= _is_damage(error)
         return []
 
-    def store(self, rows: Mapping[str, Row], bodies: Mapping[str, str], gone: Collection[str]) -> None:
+    def store(self, rows: Mapping[str, IndexRow], bodies: Mapping[str, str], gone: Collection[str]) -> None:
         """Replace the rows and bodies of some names, and remove those of others. Do nothing if that fails."""
         if self._path is None:
             return
@@ -87,7 +87,7 @@ class Cache:
                 self.store(rows, bodies, gone)
 
 
-def _store(path: Path, rows: Mapping[str, Row], bodies: Mapping[str, str], gone: Collection[str]) -> None:
+def _store(path: Path, rows: Mapping[str, IndexRow], bodies: Mapping[str, str], gone: Collection[str]) -> None:
     """Store in one transaction. Raises sqlite3.Error, DatabaseError also for a file that is no cache."""
     with _opened(path) as db:
         db.execute("BEGIN IMMEDIATE")

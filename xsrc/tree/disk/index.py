@@ -24,7 +24,7 @@ from xsrc.core.layout import Tree
 from xsrc.core.paths import fault
 from xsrc.core.pkgver import NAME
 from xsrc.tree.disk import templates
-from xsrc.tree.disk.cache import Cache, Row, sealed, sha, unsealed
+from xsrc.tree.disk.cache import Cache, IndexRow, sealed, sha, unsealed
 from xsrc.tree.disk.templates import ALWAYS, Source, Stat, parse_source, read_source, shown, stat_of
 from xsrc.tree.format import TEMPLATE
 from xsrc.tree.outline import Outline
@@ -44,7 +44,7 @@ class Index:
         self._top = str(tree.templates)
         self._cache = Cache(folder / "index.sqlite" if folder else None)
         self._begun = time.time_ns()
-        self._sure: dict[str, Row] = {}
+        self._sure: dict[str, IndexRow] = {}
         self._changed: set[str] = set()
         self._gone: set[str] = set()
         """Names of rows whose templates went."""
@@ -131,7 +131,7 @@ class Index:
         self._changed.clear()
 
     @cached_property
-    def _rows(self) -> dict[str, Row]:
+    def _rows(self) -> dict[str, IndexRow]:
         return self._cache.rows()
 
     @cached_property
@@ -147,7 +147,7 @@ class Index:
             finally:
                 os.close(top)
 
-    def _row(self, name: str) -> Row | None:
+    def _row(self, name: str) -> IndexRow | None:
         """The row of a template, if it is valid; checked once in a command."""
         if name in self._sure:
             return self._sure[name]
@@ -164,7 +164,7 @@ class Index:
         self._sure[name] = row
         return row
 
-    def _keep(self, name: str, row: Row) -> Row:
+    def _keep(self, name: str, row: IndexRow) -> IndexRow:
         """Take a valid row that is to be stored."""
         self._rows[name] = self._sure[name] = row
         self._changed.add(name)
@@ -188,11 +188,11 @@ class Index:
         text = hashlib.sha256(source.text).hexdigest()
         body = json.dumps([text, dict(template.patches), dict(template.files), dict(template.raw)])
         digest = _digest(source)
-        self._keep(name, Row(self._seen(source), _beside(source), digest))
+        self._keep(name, IndexRow(self._seen(source), _beside(source), digest))
         self._bodies[name] = sealed(digest, body)
         return template
 
-    def _body(self, name: str, row: Row) -> str:
+    def _body(self, name: str, row: IndexRow) -> str:
         """The body of a template, "" if there is none that belongs to its row."""
         return unsealed(row.digest, self._bodies.get(name) or self._stored.get(name))
 
@@ -257,7 +257,7 @@ def _read_leaf(name: str, text: str) -> Outline | None:
     return Outline(name, *fields)
 
 
-def _holds(row: Row, name: str, top: int | None = None) -> bool:
+def _holds(row: IndexRow, name: str, top: int | None = None) -> bool:
     """Whether a template has the stats of its row; `name` is a path, or one below the open folder `top`."""
     start = f"{name}/"
     try:
