@@ -46,6 +46,7 @@ _LEAVES = _TIMED.format(
     imports="""
 from tests.bench.world import World
 from xsrc.build.acts.outlines import outlines
+from xsrc.tree.acts.closure import index_of
 tree, place = Path(sys.argv[1]), Path(sys.argv[2])
 session = World(tree, place, "", None, None).session(place / "masterdir", tree)
 """,

@@ -43,7 +43,7 @@ from xsrc.sources.disk.distdir import OpenFile
 from xsrc.sources.disk.web import Bounds, Unanswered
 from xsrc.store.disk import needs
 from xsrc.store.manifest import Manifest
-from xsrc.tree.disk import cache as index_cache
+from xsrc.tree.disk.cache import Cache, sealed, sha
 from xsrc.tree.disk.index import Index
 from xsrc.unix.trees import remove_tree
 
@@ -301,41 +301,52 @@ def _index(place: Path) -> None:
 
 
 def index_file(data: bytes, place: Path) -> None:
-    """The files of an index as they are on disk."""
-    folder = _fresh(place, "index")
-    for name in ("templates.json", "templates.more", "leaves.json"):
-        (folder / name).write_bytes(data)
+    """The file of an index as it is on disk."""
+    (_fresh(place, "index") / "index.sqlite").write_bytes(data)
     _index(place)
 
 
 def index_table(data: bytes, place: Path) -> None:
-    """What such a file holds, in one whose head is as it should be."""
-    folder = _fresh(place, "index")
-    try:
-        table = json.loads(data)
-    except (ValueError, RecursionError):
-        return
-    for name in ("templates.json", "leaves.json"):
-        index_cache.store(folder / name, table, values.TEMPLATE)
+    """Rows of any values, in the tables of an index."""
+    path = _fresh(place, "index") / "index.sqlite"
+    path.write_bytes(_sound_index())
+    _laid(path, data)
     _index(place)
 
 
-def _index_files(place: Path) -> Iterator[bytes]:
-    folder = _fresh(place, "index")
+def index_texts(data: bytes, place: Path) -> None:
+    """A body and an outline of any text, each with a seal that holds."""
+    folder, text = _fresh(place, "index"), data.decode("ascii", "replace")
     index = Index.open(_tree(place), folder)
     index.template("dash")
     index.save()
-    yield (folder / "templates.json").read_bytes()
+    cache = Cache(folder / "index.sqlite")
+    row = cache.rows()["dash"]
+    outline = sealed(f"{sha(b'world')}\n{row.digest}", text)
+    cache.store({"dash": row._replace(outline=outline)}, {"dash": sealed(row.digest, text)}, ())
+    _index(place)
 
 
-def _index_tables(place: Path) -> Iterator[bytes]:
-    data = next(_index_files(place))
-    yield json.dumps(json.JSONDecoder().raw_decode(data.partition(b"\n")[2].decode())[0]).encode()
-    seen = [1, ["patches"], values.SHA, 0, 3, values.SHA]
-    body = [values.SHA, {"a.patch": values.SHA}, {"x": values.SHA}, {"name": "dash", "options": {}}]
-    yield json.dumps({"dash": [*seen[:3], 0, 0, "", json.dumps(body)]}).encode()
-    yield json.dumps({"world": "world", "rows": {"dash": f"{values.SHA};dash-1_1;a|b|c|d;x;y"}}).encode()
+@cache
+def _sound_index() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        index = Index.open(_tree(place), place / "index")
+        index.template("dash")
+        index.keep_outline("dash", sha(b"world"), f"1;1;a|b|c|d;{values.SHA}")
+        index.save()
+        return _small(place / "index/index.sqlite")
 
+
+def _index_changes(place: Path) -> Iterator[bytes]:
+    (place / "x.sqlite").write_bytes(_sound_index())
+    yield from _changes(place / "x.sqlite", "template", "body", "program")
+
+
+_TEXTS = (
+    json.dumps([values.SHA, {"a.patch": values.SHA}, {"x": values.SHA}, {"name": "dash", "options": {}}]).encode(),
+    f"1;1;a|b|c|d;{values.SHA}".encode(),
+)
 
 _NAMES = {
     "py": "usr/lib/python3/x.py",
@@ -451,8 +462,9 @@ TARGETS = (
     ),
     _at(exported_base, _bases, "exported-base", (ArchiveError, ConflictError)),
     _at(state, _states, "state", (), values._TOML),
-    _at(index_file, _index_files, "index-file", (TemplateError,), values._JSON),
-    _at(index_table, _index_tables, "index-table", (TemplateError,), _ROWS),
+    Target("index-file", index_file, lambda: [_sound_index()], (TemplateError,)),
+    _at(index_table, _index_changes, "index-table", (TemplateError,), _ROWS),
+    Target("index-texts", index_texts, lambda: _TEXTS, (TemplateError,), (*values._JSON, b";", b"|")),
     Target("package-files", package_files, lambda: _ASKING, (), (b"${", b"}", b"=", b"(", b"#!", b"import ")),
     Target("git-server", git_server, _servers, (OSError, Unanswered), (b"0000", b"0001", b"PACK", b"\0"), ("git",)),
 )

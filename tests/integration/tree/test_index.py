@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import shutil
+import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -19,7 +22,7 @@ from tests.unit.builders import X86_64, text_of
 from xsrc.core.arch import Dep
 from xsrc.core.errors import TemplateError, XsrcError
 from xsrc.core.layout import Tree
-from xsrc.tree.disk.cache import sha, store
+from xsrc.tree.disk.cache import Cache, IndexRow, sealed, sha
 from xsrc.tree.disk.index import Index
 from xsrc.tree.disk.templates import load, names
 from xsrc.tree.package import Package
@@ -27,6 +30,7 @@ from xsrc.tree.resolve import resolve
 from xsrc.tree.template import Template
 
 Seen = Mapping[str, Any]
+FILE = "index.sqlite"
 
 
 def write(tree: Tree, name: str, **keys: object) -> Path:
@@ -41,9 +45,9 @@ def make(root: Path) -> Tree:
     """A tree of three templates; foo has patches and files."""
     tree = Tree(root)
     foo = write(tree, "foo", makedepends=["bar>=0.1"], depends=["baz"])
-    (foo / "patches").mkdir()
+    (foo / "patches").mkdir(exist_ok=True)
     (foo / "patches/one.patch").write_text("one")
-    (foo / "files/deep").mkdir(parents=True)
+    (foo / "files/deep").mkdir(parents=True, exist_ok=True)
     (foo / "files/deep/run").write_text("run")
     write(tree, "bar")
     write(tree, "baz")
@@ -278,20 +282,15 @@ def test_every_change_is_seen_within_the_same_moment(change: Callable[[Tree], No
 def test_a_file_touched_just_now_is_known_by_its_content_only(tmp_path: Path) -> None:
     tree, folder = make(tmp_path), tmp_path / "index"
     known(tree, folder)
-    assert all(not row[0] for row in table(folder / "templates.json").values())
+    assert all(not row.seen for row in rows(folder).values())
     time.sleep(2.1)
     known(tree, folder)
-    assert all(row[0] for row in table(folder / "templates.json").values()), "and by its stat once it has aged"
+    assert all(row.seen for row in rows(folder).values()), "and by its stat once it has aged"
 
 
-def table(file: Path) -> dict[str, Any]:
-    """The table of a stored file, and over it what is stored beside it."""
-    found: dict[str, Any] = {}
-    for part in (file, file.with_suffix(".more")):
-        if part.exists():
-            with part.open("rb") as stream:
-                found |= json.loads(stream.read(json.loads(stream.readline())["length"]))
-    return found
+def rows(folder: Path) -> Mapping[str, IndexRow]:
+    """The stored rows of an index."""
+    return Cache(folder / FILE).rows()
 
 
 def test_a_long_row_of_changes(tmp_path: Path) -> None:
@@ -349,18 +348,13 @@ FORGED: dict[str, Callable[[list[Any]], object]] = {
 def test_a_forged_row_is_as_if_it_were_not_there(case: str, aged: Callable[[], tuple[Tree, Path]]) -> None:
     """Somebody wrote it who can write the index: nothing of it is believed that the schema would refuse."""
     tree, folder = aged()
-    known(tree, folder)
-    rows = table(folder / "templates.json")
     with Index.open(tree, folder) as index:
         template = index.template("foo")
         digest = sha(template.text.encode())
         body = [digest, dict(template.patches), dict(template.files), dict(template.raw)]
     FORGED[case](body)
-    text = json.dumps(body)
-    store(
-        folder / "templates.json", {**rows, "foo": (*rows["foo"][:3], 0, len(text), sha(text.encode()))}, text.encode()
-    )
-    (folder / "templates.more").unlink(missing_ok=True)
+    row = rows(folder)["foo"]
+    Cache(folder / FILE).store({}, {"foo": sealed(row.digest, json.dumps(body))}, ())
     with Index.open(tree, folder) as index:
         template, wanted = index.template("foo"), load(tree, "foo")
     assert (dict(template.raw), dict(template.patches), dict(template.files)) == (
@@ -379,7 +373,7 @@ def test_errors_are_found_again_with_their_places(tmp_path: Path) -> None:
             index.template("foo")
         assert caught.value.render()[0].startswith("templates/foo/template.toml:10:1: error: nonsense: unknown key")
     with Index.open(tree, folder) as index:
-        assert index.digest("foo") is None
+        assert index.outline("foo", "w") == ""
         wanted_by = index.template("bar")
         with pytest.raises(TemplateError, match="1 problem"):
             index.template("nothing", wanted_by, "depends")
@@ -406,21 +400,43 @@ def spots(length: int) -> Iterator[int]:
     return iter({0, 1, length - 1, *range(0, length, max(1, length // 40))})
 
 
-@pytest.mark.parametrize("name", ["templates.json", "leaves.json", "templates.more", "leaves.more"])
-def test_a_damaged_file_is_never_believed(name: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_never_believed(tmp_path: Path) -> None:
     tree, folder = make(tmp_path), tmp_path / "index"
-    leaves_of(tree, folder, "w")
-    same_size(tree)
+    file = folder / FILE
     now, leaves = known(tree, folder), leaves_of(tree, folder, "w")
-    whole = (folder / name).read_bytes()
-    for spot in spots(len(whole)):
+    whole = file.read_bytes()
+    told = [at for at, byte in enumerate(whole) if byte]
+    for spot in {*(told[at] for at in spots(len(told))), *range(100)}:
         for damaged in (whole[:spot], whole[:spot] + bytes([whole[spot] ^ 0x01]) + whole[spot + 1 :]):
-            (folder / name).write_bytes(damaged)
+            file.write_bytes(damaged)
             assert known(tree, folder) == now
             assert leaves_of(tree, folder, "w") == leaves
-    (folder / name).write_bytes(whole.replace(b'"program": "', b'"program": "0', 1))
+    assert set(rows(folder)) == {"foo", "bar", "baz"}
+
+
+FOREIGN = (
+    "UPDATE template SET name = 'x' || name",
+    "UPDATE template SET beside = 'x'",
+    "UPDATE template SET beside = CAST(x'ff' AS TEXT)",
+    "UPDATE template SET digest = x'00', outline = 5",
+    "UPDATE body SET body = NULL",
+    "UPDATE program SET digest = 1",
+    "DROP TABLE body",
+    "ALTER TABLE template ADD COLUMN more",
+    "ALTER TABLE template RENAME COLUMN outline TO other",
+    "CREATE VIEW more AS SELECT * FROM body",
+)
+
+
+@pytest.mark.parametrize("statement", FOREIGN)
+def test_rows_that_no_xsrc_has_written_are_replaced(statement: str, tmp_path: Path) -> None:
+    tree, folder = make(tmp_path), tmp_path / "index"
+    now, leaves = known(tree, folder), leaves_of(tree, folder, "w")
+    with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as db:
+        db.execute(statement)
     assert known(tree, folder) == now
     assert leaves_of(tree, folder, "w") == leaves
+    assert set(rows(folder)) == {"foo", "bar", "baz"}
 
 
 _ASKED = """
@@ -433,22 +449,19 @@ print(*asked)
 """
 
 
-def test_much_that_is_new_is_stored_as_one_file(tmp_path: Path) -> None:
+def test_rows_of_templates_that_went_are_removed(tmp_path: Path) -> None:
     tree, folder = make(tmp_path), tmp_path / "index"
     first = leaves_of(tree, folder, "w")
     for number in range(500):
         write(tree, f"many{number}")
         if number in (1, 300):
             assert known(tree, folder) == fresh(tree)
-            assert len(leaves_of(tree, folder, "w")) == len(names(tree))
-            assert (folder / "templates.more").exists() and (folder / "leaves.more").exists()
+            assert len(leaves_of(tree, folder, "w")) == len(names(tree)) == len(rows(folder))
     template_removed(tree)
-    before = (folder / "templates.json").read_bytes(), (folder / "leaves.json").read_bytes()
     assert known(tree, folder) == fresh(tree)
     assert leaves_of(tree, folder, "w").items() > {"foo": first["foo"], "baz": first["baz"]}.items()
-    assert (folder / "templates.json").read_bytes() != before[0] and (folder / "leaves.json").read_bytes() != before[1]
+    assert set(rows(folder)) == set(Cache(folder / FILE).bodies()) == set(names(tree))
     asked: list[str] = []
-    assert known(tree, folder) == fresh(tree)
     assert "bar" not in leaves_of(tree, folder, "w", asked) and not asked
 
 
@@ -525,6 +538,97 @@ def test_nothing_is_lost_where_nothing_can_be_stored(tmp_path: Path) -> None:
             assert index.template("foo").raw["name"] == "foo"
 
 
+def _link(file: Path) -> None:
+    file.rename(file.with_name("else"))
+    file.symlink_to("else")
+
+
+def _fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def _unwritable(file: Path) -> None:
+    file.chmod(0o400)
+
+
+def _text(file: Path) -> None:
+    file.write_text("left by something else")
+
+
+def _another(file: Path) -> None:
+    file.unlink()
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TABLE body (number INTEGER)")
+
+
+@pytest.mark.parametrize("change", [_link, _fifo, _unwritable, _text, _another], ids=lambda change: change.__name__)
+def test_what_is_no_file_of_ours_is_replaced(change: Callable[[Path], None], tmp_path: Path) -> None:
+    tree, folder = make(tmp_path), tmp_path / "index"
+    known(tree, folder)
+    change(folder / FILE)
+    same_size(tree)
+    assert known(tree, folder) == fresh(tree)
+    assert known(tree, folder) == fresh(tree)
+    found = (folder / FILE).lstat().st_mode
+    assert stat.S_ISREG(found) and set(rows(folder)) == set(names(tree))
+
+
+def test_a_folder_in_the_place_of_the_file_stays(tmp_path: Path) -> None:
+    tree, folder = make(tmp_path), tmp_path / "index"
+    (folder / FILE).mkdir(parents=True)
+    assert known(tree, folder) == fresh(tree)
+    assert (folder / FILE).is_dir()
+
+
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+def test_nobody_waits_long_for_one_that_stores(lock: str, tmp_path: Path) -> None:
+    tree, folder = make(tmp_path), tmp_path / "index"
+    known(tree, folder)
+    before = rows(folder)
+    same_size(tree)
+    with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as db:
+        db.execute(f"BEGIN {lock}")
+        start = time.monotonic()
+        assert known(tree, folder) == fresh(tree)
+        assert time.monotonic() - start < 10
+    assert rows(folder) == before, "nothing was stored"
+
+
+_STORER = """
+import sys
+from pathlib import Path
+from tests.integration.tree.test_index import Tree, known, same_size_turned
+tree, folder = Tree(Path(sys.argv[1])), Path(sys.argv[2])
+print("ready", flush=True)
+while True:
+    known(tree, folder)
+    same_size_turned(tree)
+"""
+
+
+def same_size_turned(tree: Tree) -> None:
+    """A change that can be done again and again."""
+    text = tree.template("foo").read_text()
+    tree.template("foo").write_text(
+        text.replace("Small", "SMALL") if "Small" in text else text.replace("SMALL", "Small")
+    )
+
+
+def test_one_that_is_killed_while_it_stores_does_no_harm(tmp_path: Path) -> None:
+    tree, folder = make(tmp_path / "tree"), tmp_path / "index"
+    chance = random.Random(5)
+    for _ in range(8):
+        words = [sys.executable, "-c", _STORER, str(tree.root), str(folder)]
+        with subprocess.Popen(words, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE) as worker:
+            assert worker.stdout and worker.stdout.readline()
+            time.sleep(chance.random() / 20)
+            worker.kill()
+        make(tmp_path / "tree")
+        assert known(tree, folder) == fresh(tree)
+        assert set(rows(folder)) == {"foo", "bar", "baz"}
+
+
 _WORKER = """
 import sys
 from pathlib import Path
@@ -545,6 +649,9 @@ def test_many_at_once(tmp_path: Path) -> None:
         (tree.templates / "foo" / f"{time.time_ns()}.swp").write_text("")
         time.sleep(0.01)
     assert [worker.communicate()[1].decode() for worker in at_work] == [""] * 4
-    (folder / "templates.json.new").write_text("left by one that was killed")
+    file = folder / FILE
+    file.write_bytes(file.read_bytes()[:-5000])
+    file.with_name(f"{FILE}-journal").write_text("left by one that was killed")
     same_size(tree)
+    assert known(tree, folder) == fresh(tree)
     assert known(tree, folder) == fresh(tree)

@@ -1,70 +1,128 @@
-"""Cache files in which a command stores its results for later ones: a line about the file, a table, and bytes.
+"""Stores what an index knows of its templates in a SQLite file: for each name a row, and a body that few commands need.
 
-A file is valid only for the program that wrote it. Changes of a few rows are in a second file, which names the first.
-xsrc ignores files that it cannot read, that are damaged, or that another program wrote.
+A file counts only for the program that wrote it. SQLite does not notice a value whose bytes have changed, so texts are
+sealed. A file that is damaged, or that something else wrote, is ignored, and made anew as soon as a row changes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from xsrc.unix.files import opened, replace
 from xsrc.unix.program import PROGRAM
+from xsrc.unix.sqlite import connect
 
-_FORMAT = 2
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A stored file: its table, its name, the place of the bytes after the table, and later changes in another file."""
-
-    table: dict[str, Any] = field(default_factory=dict)
-    name: str = ""
-    path: Path | None = None
-    start: int = 0
-    later: dict[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def blob(self) -> bytes:
-        """The bytes after the table; the caller checks whether they are still the same."""
-        with contextlib.suppress(OSError):
-            if self.path is not None:
-                with opened(self.path) as file:
-                    file.seek(self.start)
-                    return file.read()
-        return b""
+_PATIENCE = 1.0
+"""Seconds to wait for a process that is storing."""
+_SCHEMA = (
+    "CREATE TABLE program (digest TEXT)",
+    "CREATE TABLE template (name TEXT PRIMARY KEY, seen INTEGER, beside TEXT, digest TEXT, outline TEXT) WITHOUT ROWID",
+    "CREATE TABLE body (name TEXT PRIMARY KEY, body TEXT)",
+)
+_COLUMNS = "name, seen, beside, digest, outline"
+_ERRORS = (OSError, sqlite3.Error, ValueError, MemoryError)
+"""What SQLite raises for a file of any bytes, and for texts that are none."""
+_SEAL = 64
+"""Characters of a seal."""
 
 
-def stored(path: Path | None, base: str = "") -> Stored:
-    """The content of a file of an index; nothing if it is damaged or belongs to another program or file."""
-    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
-        if path is not None:
-            with opened(path) as file:
-                about = json.loads(file.readline())
-                text = file.read(min(about["length"], os.fstat(file.fileno()).st_size))
-                head = _head(text, base)
-                if about == head and isinstance(table := json.loads(text), dict):
-                    later = {} if base else stored(path.with_suffix(".more"), head["sha256"]).table
-                    return Stored(table, head["sha256"], path, file.tell(), later)
-    return Stored()
+class IndexRow(NamedTuple):
+    """One template: how to see whether it changed, and its outline. Whoever uses a field checks it."""
+
+    seen: int
+    """A hash of the stats of its folder, its text and the files beside it; 0 if stats are not reliable."""
+    beside: str
+    """The paths of its other sources, below its folder, as JSON; "" for none."""
+    digest: str
+    """The digest of the contents of all its sources."""
+    outline: str = ""
+    """The fields of its outline, sealed."""
 
 
-def store(path: Path | None, table: Any, blob: bytes = b"", base: str = "") -> None:
-    """Write such a file; with a `base`, one that belongs to the file of that name. Raises OSError."""
-    assert path is not None
-    text = json.dumps(table, separators=(",", ":")).encode()
-    replace(path, b"\n".join([json.dumps(_head(text, base)).encode(), text + blob]))
+class Cache:
+    """The file of an index; `path` is None to store nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._damaged = False
+
+    def rows(self) -> dict[str, IndexRow]:
+        """All rows by name."""
+        return {row[0]: IndexRow(*row[1:]) for row in self._ask(f"SELECT {_COLUMNS} FROM template")}
+
+    def bodies(self) -> dict[str, str]:
+        """All sealed bodies by name."""
+        return dict(self._ask("SELECT name, body FROM body"))
+
+    def _ask(self, query: str) -> list[Any]:
+        """The rows that a query finds; none in a file that is no cache of this program."""
+        try:
+            if self._path is not None and self._path.is_file():
+                with _opened(self._path) as db:
+                    _check(db)
+                    return db.execute(query).fetchall()
+        except _ERRORS as error:
+            self._damaged |= _is_damage(error)
+        return []
+
+    def store(self, rows: Mapping[str, IndexRow], bodies: Mapping[str, str], gone: Collection[str]) -> None:
+        """Replace the rows and bodies of some names, and remove those of others. Do nothing if that fails."""
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if self._damaged:
+                self._path.unlink(missing_ok=True)
+            _store(self._path, rows, bodies, gone)
+            self._damaged = False
+        except _ERRORS as error:
+            if not self._damaged and _is_damage(error):
+                self._damaged = True
+                self.store(rows, bodies, gone)
 
 
-def _head(text: bytes, base: str) -> dict[str, Any]:
-    return {"format": _FORMAT, "program": _program(), "base": base, "length": len(text), "sha256": sha(text)}
+def _store(path: Path, rows: Mapping[str, IndexRow], bodies: Mapping[str, str], gone: Collection[str]) -> None:
+    """Store in one transaction. Raises sqlite3.Error, DatabaseError also for a file that is no cache."""
+    with _opened(path) as db:
+        db.execute("BEGIN IMMEDIATE")
+        if not db.execute("PRAGMA schema_version").fetchone()[0]:
+            for statement in _SCHEMA:
+                db.execute(statement)
+            db.execute("INSERT INTO program VALUES (?)", (_program(),))
+        _check(db)
+        for table in ("template", "body"):
+            db.executemany(f"DELETE FROM {table} WHERE name = ?", [(name,) for name in gone])
+        changed = [(name, *row) for name, row in rows.items()]
+        db.executemany(f"INSERT OR REPLACE INTO template ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", changed)
+        db.executemany("INSERT OR REPLACE INTO body (name, body) VALUES (?, ?)", bodies.items())
+        db.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The open file. Raises sqlite3.Error."""
+    with contextlib.closing(connect(path, _PATIENCE)) as db:
+        # whoever is killed while it stores leaves damage, which costs no more than the time to read the tree again
+        db.execute("PRAGMA journal_mode = MEMORY")
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute("PRAGMA page_size = 16384")  # of a new file: it is read as a whole, which takes 2/3 of the time
+        yield db
+
+
+def _check(db: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError for a file that another program made, or another version of this one."""
+    if db.execute("SELECT digest FROM program").fetchall() != [(_program(),)]:
+        raise sqlite3.DatabaseError("another program made it")
+
+
+def _is_damage(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL)
 
 
 @cache
@@ -78,6 +136,16 @@ def _program() -> str:
                 text = file.read()
             whole.update(f"{name} {len(text)}\n".encode() + text)
     return whole.hexdigest()
+
+
+def sealed(about: str, text: str) -> str:
+    """A text with a seal in front, which holds only for what it is `about`."""
+    return sha(f"{about}\n{text}".encode()) + text
+
+
+def unsealed(about: str, text: object) -> str:
+    """The text behind a seal; "" for one whose seal does not hold."""
+    return text[_SEAL:] if isinstance(text, str) and text == sealed(about, text[_SEAL:]) else ""
 
 
 def sha(text: bytes) -> str:

@@ -2,8 +2,7 @@
 
 A row is valid if each of its files and folders has the same stat as before (as in git), or else if the contents have
 the same digest. A stat is not reliable for a file that changed just before it was read: the file may change once more
-within the same tick of the clock. Such rows have no stats, so their contents decide next time. Changes of a few
-templates are stored beside the large file.
+within the same tick of the clock. Such rows have no stats, so their contents decide next time.
 """
 
 from __future__ import annotations
@@ -16,45 +15,25 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
-from itertools import starmap
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 from xsrc.core.arch import Dep
-from xsrc.core.errors import HostError
 from xsrc.core.layout import Tree
 from xsrc.core.paths import fault
 from xsrc.core.pkgver import NAME
 from xsrc.tree.disk import templates
-from xsrc.tree.disk.cache import Stored, sha, store, stored
+from xsrc.tree.disk.cache import Cache, IndexRow, sealed, sha, unsealed
 from xsrc.tree.disk.templates import ALWAYS, Source, Stat, parse_source, read_source, shown, stat_of
 from xsrc.tree.format import TEMPLATE
 from xsrc.tree.outline import Outline
 from xsrc.tree.package import Package
 from xsrc.tree.template import Template
 from xsrc.unix.files import opened
-from xsrc.unix.lock import locked
 
-_FEW = 400
-"""Rows to store beside the large file; with more, the file is written again."""
 _SLACK = 2 * 10**9
 """The coarsest clock of a file system that is in use, in nanoseconds (FAT)."""
-
-
-class _Row(NamedTuple):
-    """One template: its sources, the digest of their contents, and the place of its JSON."""
-
-    seen: int
-    """A hash of the stats of its folder, its text and the files beside it; 0 if stats are not reliable."""
-    beside: Iterable[str]
-    """The paths of its other sources, below its folder."""
-    digest: str
-    start: int = 0
-    length: int = 0
-    check: str = ""
-    body: str = ""
-    """The JSON itself, if it is not in the large file."""
 
 
 class Index:
@@ -63,12 +42,14 @@ class Index:
     def __init__(self, tree: Tree, folder: Path | None) -> None:
         self._tree = tree
         self._top = str(tree.templates)
-        self._folder = folder
+        self._cache = Cache(folder / "index.sqlite" if folder else None)
         self._begun = time.time_ns()
-        self._sure: dict[str, _Row] = {}
-        self._later: dict[str, None] = {}
-        self._changed = False
-        self._leaves: Outlines | None = None
+        self._sure: dict[str, IndexRow] = {}
+        self._changed: set[str] = set()
+        self._gone: set[str] = set()
+        """Names of rows whose templates went."""
+        self._bodies: dict[str, str] = {}
+        """Sealed bodies of templates that were read anew."""
 
     @classmethod
     def open(cls, tree: Tree, folder: Path | None) -> Self:
@@ -91,12 +72,14 @@ class Index:
     @cached_property
     def _names(self) -> tuple[str, ...]:
         self._look()
-        return templates.names(self._tree, self._sure)
+        names = templates.names(self._tree, self._sure)
+        self._gone = self._rows.keys() - set(names)
+        return names
 
     def template(self, name: str, wanted_by: Template | None = None, kind: str = "") -> Template:
         """One template as it is on disk now. Raises UsageError and TemplateError as `load` does."""
         row = self._row(name)
-        template = self._template(name, self._body(row)) if row else None
+        template = self._template(name, self._body(name, row)) if row else None
         if template is None:
             if source := self._source(name):
                 return self._learn(name, source)
@@ -104,10 +87,10 @@ class Index:
             return self.template(home) if home else templates.load(self._tree, name, wanted_by, kind)  # raises
         return template
 
-    def _template(self, name: str, body: str | None) -> Template | None:
+    def _template(self, name: str, body: str) -> Template | None:
         """The template of a row; None for an invalid row, whose template is then read again."""
         try:
-            digest, patches, files, raw = json.loads(body or "")
+            digest, patches, files, raw = json.loads(body)
             sound = (
                 raw["name"] == name and not any(TEMPLATE.problems(raw, ())) and not any(map(fault, (*patches, *files)))
             )
@@ -126,47 +109,34 @@ class Index:
 
         `world` is a digest of everything that `package` and `inputs` use beside the template and the program itself.
         """
-        self._leaves = Outlines(self, world, package, inputs, self._path("leaves"))
-        return self._leaves
+        return Outlines(self, world, package, inputs)
 
-    def remembers(self, name: str) -> bool:
-        """Whether there is a row of that name, even an outdated one."""
-        return name in self._rows
-
-    def digest(self, name: str) -> str | None:
-        """The digest by which to see whether a template changed; None if it was never read without an error."""
+    def outline(self, name: str, world: str) -> str:
+        """The stored outline of a template as it is on disk now; "" for none in this world."""
         row = self._sure.get(name) or self._row(name)
-        return row.digest if row and isinstance(row.digest, str) else None
+        return unsealed(f"{world}\n{row.digest}", row.outline) if row else ""
+
+    def keep_outline(self, name: str, world: str, outline: str) -> None:
+        """Take the outline of a template that was read, to be stored."""
+        if row := self._sure.get(name):
+            self._keep(name, row._replace(outline=sealed(f"{world}\n{row.digest}", outline)))
 
     def save(self) -> None:
-        """Store changes, unless that fails or another process stores at this moment."""
-        leaves = self._leaves if self._leaves is not None and self._leaves.changed else None
-        if self._folder is None or not (self._changed or leaves):
+        """Store changes, unless that fails."""
+        if not self._changed:
             return
-        with contextlib.suppress(OSError, HostError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with locked(self._folder / "index.lock", "storing what it read", lambda _: None, wait=False) as free:
-                if free is not None and self._changed:
-                    self._store()
-                if free is not None and leaves:
-                    leaves.store()
-        self._changed = False
-
-    def _path(self, name: str) -> Path | None:
-        return self._folder / f"{name}.json" if self._folder else None
+        rows = {name: self._rows[name] for name in self._changed if name in self._rows}
+        bodies = {name: body for name, body in self._bodies.items() if name in rows}
+        self._cache.store(rows, bodies, self._gone)
+        self._changed.clear()
 
     @cached_property
-    def _file(self) -> Stored:
-        return stored(self._path("templates"))
+    def _rows(self) -> dict[str, IndexRow]:
+        return self._cache.rows()
 
     @cached_property
-    def _rows(self) -> dict[str, _Row]:
-        self._later.update(dict.fromkeys(self._file.later))
-        table = {**self._file.table, **self._file.later}
-        try:
-            return dict(zip(table, starmap(_Row, table.values()), strict=True))
-        except TypeError:  # what no xsrc has written
-            return {}
+    def _stored(self) -> dict[str, str]:
+        return self._cache.bodies()
 
     def _look(self) -> None:
         """Look at the stats of all rows at once, which is a little faster than one by one."""
@@ -177,7 +147,7 @@ class Index:
             finally:
                 os.close(top)
 
-    def _row(self, name: str) -> _Row | None:
+    def _row(self, name: str) -> IndexRow | None:
         """The row of a template, if it is valid; checked once in a command."""
         if name in self._sure:
             return self._sure[name]
@@ -190,15 +160,15 @@ class Index:
                 del self._rows[name]
                 return None
             if seen := self._seen(source):
-                self._keep(name, row._replace(seen=seen, beside=_beside(source)))
-        self._sure[name] = self._rows[name]
-        return self._rows[name]
+                row = self._keep(name, row._replace(seen=seen, beside=_beside(source)))
+        self._sure[name] = row
+        return row
 
-    def _keep(self, name: str, row: _Row) -> None:
-        """Take a row that is to be stored."""
-        self._rows[name] = row
-        self._later[name] = None
-        self._changed = True
+    def _keep(self, name: str, row: IndexRow) -> IndexRow:
+        """Take a valid row that is to be stored."""
+        self._rows[name] = self._sure[name] = row
+        self._changed.add(name)
+        return row
 
     def _source(self, name: str) -> Source | None:
         if re.fullmatch(NAME, name) is None:
@@ -217,35 +187,14 @@ class Index:
         template = parse_source(self._tree, name, source)
         text = hashlib.sha256(source.text).hexdigest()
         body = json.dumps([text, dict(template.patches), dict(template.files), dict(template.raw)])
-        self._keep(name, _Row(self._seen(source), _beside(source), _digest(source), body=body))
-        self._sure[name] = self._rows[name]
+        digest = _digest(source)
+        self._keep(name, IndexRow(self._seen(source), _beside(source), digest))
+        self._bodies[name] = sealed(digest, body)
         return template
 
-    def _body(self, row: _Row) -> str | None:
-        """The JSON of a row, if it is undamaged."""
-        if row.body:
-            return row.body if isinstance(row.body, str) else None
-        with contextlib.suppress(TypeError, UnicodeDecodeError):
-            body = self._file.blob[row.start : row.start + row.length]
-            return body.decode() if sha(body) == row.check else None
-        return None
-
-    def _store(self) -> None:
-        path = self._path("templates")
-        bodies = {name: body for name in self._later if name in self._rows and (body := self._body(self._rows[name]))}
-        if path is not None and self._file.name and len(bodies) < _FEW:
-            rows = {name: _Row(*self._rows[name][:3], body=body) for name, body in bodies.items()}
-            store(path.with_suffix(".more"), rows, base=self._file.name)
-            return
-        table: dict[str, Any] = {}
-        parts, start = [], 0
-        present = set(os.listdir(self._top))
-        for name, row in self._rows.items():
-            if name in present and (body := self._body(row)) is not None:
-                parts.append(body.encode())
-                table[name] = (*row[:3], start, len(parts[-1]), sha(parts[-1]))
-                start += len(parts[-1])
-        store(path, table, b"".join(parts))
+    def _body(self, name: str, row: IndexRow) -> str:
+        """The body of a template, "" if there is none that belongs to its row."""
+        return unsealed(row.digest, self._bodies.get(name) or self._stored.get(name))
 
 
 class Outlines(Mapping[str, Outline]):
@@ -257,25 +206,14 @@ class Outlines(Mapping[str, Outline]):
         world: str,
         package: Callable[[Template], Package],
         inputs: Callable[[Package], str],
-        path: Path | None,
     ) -> None:
         self._index = index
-        self._world = world
+        self._world = sha(world.encode())
         self._package = package
         self._inputs = inputs
-        self._path = path
-        self._file = stored(path)
-        self._later: dict[str, None] = {}
-        self._rows: dict[str, str] = {}
-        """By name, the digest of a template and the fields of its leaf, semicolons between."""
-        rows = self._file.table.get("rows")
-        if self._file.table.get("world") == world and isinstance(rows, dict):
-            self._later = dict.fromkeys(self._file.later)
-            self._rows = {**rows, **self._file.later}
         self._made: dict[str, Outline] = {}
         self._packages: set[str] = set()
         """Names that are known to be packages, not subpackages."""
-        self.changed = False
 
     def __getitem__(self, name: str) -> Outline:
         """The leaf of a template; raises as `load` and `package` do where there is none."""
@@ -295,14 +233,11 @@ class Outlines(Mapping[str, Outline]):
         return isinstance(name, str) and name in self._index
 
     def _leaf(self, name: str) -> Outline:
-        digest = self._index.digest(name)
-        leaf = _read_leaf(name, digest, self._rows.get(name))
+        leaf = _read_leaf(name, self._index.outline(name, self._world))
         if leaf is None:
             package = self._package(self._index.template(name))
             leaf = Outline.of(package, self._inputs(package))
-            self._rows[name] = ";".join((self._index.digest(name) or "", *leaf[1:]))
-            self._later[name] = None
-            self.changed = True
+            self._index.keep_outline(name, self._world, ";".join(leaf[1:]))
         return leaf if self._packages.issuperset(leaf.names.replace("|", " ").split()) else leaf.made_by(self._home)
 
     def _home(self, name: str) -> str:
@@ -313,33 +248,22 @@ class Outlines(Mapping[str, Outline]):
             self._packages.add(name)
         return name
 
-    def store(self) -> None:
-        """Store changes. Raises OSError."""
-        self.changed = False
-        if self._path is not None and self._file.table.get("world") == self._world and len(self._later) < _FEW:
-            rows = {name: self._rows[name] for name in self._later}
-            store(self._path.with_suffix(".more"), rows, base=self._file.name)
-        else:
-            rows = {name: row for name, row in self._rows.items() if self._index.remembers(name)}
-            store(self._path, {"world": self._world, "rows": rows})
 
-
-def _read_leaf(name: str, digest: str | None, row: object) -> Outline | None:
-    """The leaf of a row; None if it has other contents or is invalid."""
-    if not digest or not isinstance(row, str) or not row.startswith(f"{digest};"):
-        return None
-    fields = row.split(";", 4)[1:]
+def _read_leaf(name: str, text: str) -> Outline | None:
+    """The leaf of a stored text; None for a text that is none."""
+    fields = text.split(";", 3)
     if len(fields) < 4 or re.fullmatch("[0-9]{1,10}", fields[1]) is None or fields[2].count("|") != len(Dep) - 1:
         return None
     return Outline(name, *fields)
 
 
-def _holds(row: _Row, name: str, top: int | None = None) -> bool:
+def _holds(row: IndexRow, name: str, top: int | None = None) -> bool:
     """Whether a template has the stats of its row; `name` is a path, or one below the open folder `top`."""
     start = f"{name}/"
     try:
-        return row.seen != 0 and row.seen == _hash([stat_of(start + path, top) for path in (*ALWAYS, *row.beside)])
-    except (OSError, TypeError, ValueError):  # the latter: it names paths that are none
+        beside = json.loads(row.beside) if row.beside else ()
+        return row.seen != 0 and row.seen == _hash([stat_of(start + path, top) for path in (*ALWAYS, *beside)])
+    except (OSError, TypeError, ValueError, RecursionError):  # it names paths that are none
         return False
 
 
@@ -348,8 +272,9 @@ def _hash(stats: Iterable[Stat]) -> int:
     return hash(tuple(stats))
 
 
-def _beside(source: Source) -> tuple[str, ...]:
-    return tuple(source.stats)[len(ALWAYS) :]
+def _beside(source: Source) -> str:
+    beside = list(source.stats)[len(ALWAYS) :]
+    return json.dumps(beside) if beside else ""
 
 
 def _digest(source: Source) -> str:
