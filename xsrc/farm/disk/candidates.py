@@ -78,9 +78,11 @@ class KnownBuilds:
         return self._props[key]
 
     def _read(self, query: str, values: Iterable[str]) -> list[Candidate]:
-        rows = self.farm.db.execute(query, tuple(values)).fetchall()
-        with sound("package"):
-            return [_candidate(*row) for row in rows]
+        found = []
+        for row in self.farm.db.execute(query, tuple(values)).fetchall():
+            with sound(f"package {row[0]}"):
+                found.append(_candidate(*row))
+        return found
 
 
 def _candidate(
