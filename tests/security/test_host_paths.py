@@ -266,9 +266,9 @@ ROWS = {
     "going-up": ("INSERT INTO going VALUES ('..')", ("stow", "s")),
     "made": (f"INSERT INTO made VALUES ('../../victim/keys', 'x', '{'0' * 64}')", ("restow", "s")),
     "made-source": ("INSERT INTO made VALUES ('usr/x', 'x', '../../../../victim/keys')", ("restow", "s")),
-    "conf": ("INSERT INTO conf VALUES ('../../victim/keys', '', NULL)", ("restow", "s")),
+    "conf": ("INSERT INTO conf VALUES ('../../victim/keys', '', NULL, '')", ("restow", "s")),
     "conf-beside": (
-        f"INSERT INTO conf VALUES ('etc/x', '', {quoted(json.dumps(Placed('../v', 'x', Class.COPY)))})",
+        f"INSERT INTO conf VALUES ('etc/x', '', {quoted(json.dumps(Placed('../v', 'x', Class.COPY)))}, '')",
         ("restow", "s"),
     ),
     "aside": (

@@ -272,10 +272,10 @@ class Disk:
         out = {*names, *(member.name for member in adding)}
         staying = [member for name, member in self.stowed.items() if name not in out]
         records = Records(self.conf, self.aside, self.choices)
-        ruled = tuple(Member(m.pkgver, (), m.rules) for m in staying if m.rules.public)
+        ruled = tuple(replace(m, entries=()) for m in staying if m.rules.public)
         request = StowRequest(adding, dropping, ruled, choices, repair, revive, adopt)
         paths = affected(request, records)
-        others = [Member(m.pkgver, tuple(e for e in m.entries if e.path in paths), m.rules) for m in staying]
+        others = [replace(m, entries=tuple(e for e in m.entries if e.path in paths)) for m in staying]
         skeleton = tuple(entry for path, entry in SKELETON.items() if path in paths)
         others.append(Member(PkgVer(SKEL, "0", 1), skeleton))
         request = replace(request, others=tuple(others))

@@ -36,6 +36,8 @@ class Verify(WithJson):
         with farm_to_read(session.masterdir) as farm:
             farm.check()
             found = list(verify(session, farm, hashed=not self.quick))
+            nostow = session.settings.nostow
+            otherwise = sum(globs != nostow for globs in farm.nostow().values())
         if self.json:
             rows = [{"path": "/" + f.path, "trouble": f.trouble.value, "owner": f.owner, "text": f.text} for f in found]
             session.ui.json(rows)
@@ -50,6 +52,8 @@ class Verify(WithJson):
         by_repair = [f for f in grave if not f.trouble.in_destdir and f.trouble is not Damage.UNMET]
         if by_repair and not self.repair:
             session.ui.note("hint: xsrc verify --repair")
+        if otherwise:
+            session.ui.note(f"nostow was set otherwise when {otherwise} packages were stowed: xsrc restow")
         session.ui.note(f"{len(grave)} to be mended, {len(found) - len(grave)} to be known")
         return 1 if grave or under_way else 0
 

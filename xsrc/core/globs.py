@@ -51,6 +51,11 @@ def within(glob: str) -> re.Pattern[str]:
     return re.compile(first[0] + _sought(later) + r"(?:/.*)?\Z", re.DOTALL)
 
 
+def covers(globs: Iterable[str], path: str) -> bool:
+    """Whether any of the globs means a path, or a directory that it is in."""
+    return any(within(glob).match(path) for glob in globs)
+
+
 def span(glob: str) -> tuple[str, str]:
     """Between which texts, in the order of their code points, all paths are that a glob means.
 

@@ -128,6 +128,11 @@ class Masterdir:
         return self.db / "farm.lock"
 
     @property
+    def held(self) -> Path:
+        """The names of packages that keep their builds, for the day when the database is lost."""
+        return self.db / "held"
+
+    @property
     def made(self) -> Path:
         """What triggers made, by checksum."""
         return self.db / "made"

@@ -10,8 +10,15 @@ from typing import Any
 from xsrc.core.base import HOST
 from xsrc.core.errors import SettingsError
 from xsrc.core.outcome import Rung
+from xsrc.core.paths import fault
 from xsrc.core.pkgver import NAME
-from xsrc.core.schema import Choice, List, Map, Number, Problem, Shape, Table, Text, read
+from xsrc.core.schema import Checked, Choice, List, Map, Number, Problem, Shape, Table, Text, read
+
+
+def nostow_fault(glob: str) -> str:
+    """Return why a text is no glob of paths below the root, or ""."""
+    return fault(glob.strip("/"))
+
 
 CHECKOUT: Mapping[str, Shape] = MappingProxyType(
     {
@@ -30,6 +37,7 @@ CHECKOUT: Mapping[str, Shape] = MappingProxyType(
             }
         ),
         "flags": Map(name=Text("a name of capitals", r"[A-Z]+")),
+        "nostow": List(Checked("a path or glob below the root", nostow_fault)),
         "options": Map(List(Text("an option, ~ in front to switch it off", r"~?[A-Za-z0-9_-]+")), Text("a name", NAME)),
     }
 )
@@ -119,6 +127,8 @@ class Settings:
     flags: Mapping[str, str] = field(default_factory=lambda: FLAGS)
     sites: Mapping[str, str] = field(default_factory=lambda: SITES)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    nostow: tuple[str, ...] = ()
+    """Globs of paths that no package gets in the root."""
     safe_directories: tuple[str, ...] = ()
     """Directories that the user vouches for, whoever else can write them."""
 
@@ -147,6 +157,7 @@ class Settings:
             tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})
         options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}
         tables["options"] = MappingProxyType({**self.options, **options})
+        tables["nostow"] = tuple(raw.pop("nostow", self.nostow))
         tables["safe_directories"] = (*self.safe_directories, *raw.pop("safe_directories", ()))
         return replace(self, **tables, **raw)
 

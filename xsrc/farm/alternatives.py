@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
+from xsrc.core.globs import covers
 from xsrc.farm.place import Class, Member, Placed
 from xsrc.store.manifest import Entry, Kind
 
@@ -38,6 +39,9 @@ def links_of(members: Iterable[Member], choices: Mapping[str, str]) -> dict[str,
             if chosen[one.group] == member.name:
                 link = _merged(one.link)
                 text = _text(link, one.target)
+                target = posixpath.normpath(posixpath.join(posixpath.dirname(link), text))
+                if member.nostow and any(covers(member.nostow, path[1:]) for path in (link, target)):
+                    continue
                 result.setdefault(link[1:], Placed(link[1:], member.owner, Class.SHIPPED, text))
                 for above in _above(link[1:]):
                     result.setdefault(above, Placed(above, member.owner, Class.DIR))

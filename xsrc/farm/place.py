@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from xsrc.core.globs import matches
+from xsrc.core.globs import covers, matches
 from xsrc.core.layout import DESTDIRS
 from xsrc.core.paths import OURS, Unsound, build_id, covers_ours, inside, is_ours
 from xsrc.core.pkgver import RESERVED, PkgVer
@@ -151,6 +151,8 @@ class Conf:
     """The sha256 of the package's file that the user began from, "" for a file of the user's own."""
     beside: Placed | None = None
     """The package's own, put beside as `.new`."""
+    owner: str = ""
+    """The name of the package that had the file last."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,8 @@ class Member:
     pkgver: PkgVer
     entries: tuple[Entry, ...] = field(repr=False)
     rules: Rules = NO_RULES
+    nostow: tuple[str, ...] = ()
+    """Globs of what the user wanted to be left out of the root when it was stowed."""
 
     @property
     def name(self) -> str:
@@ -188,11 +192,12 @@ class Member:
         destdir = f"{DESTDIRS}/{folder}/"
         conf = {path.lstrip("/") for path in rules.conf_files}
         ignore, copy, hardlink = rules.ignore, rules.copy, rules.hardlink
+        nostow = self.nostow
         found = {}
         # this loop sees every file of every package: it asks for nothing that a package has no rule for
         for entry in self.entries:
             path = entry.path
-            if ignore and matches(path, ignore):
+            if (ignore and matches(path, ignore)) or (nostow and covers(nostow, path)):
                 continue
             if entry.kind is Kind.DIR:
                 placed = Placed(path, owner, Class.DIR, "", entry.mode | 0o700)  # the farm has to get in
@@ -277,10 +282,12 @@ class Change:
     """Triggers that are to run once the operations are done."""
     made: Mapping[str, tuple[str, str] | None] = field(default_factory=dict)
     """By path, which trigger made the file and its sha256; None for a file that is gone."""
+    nostow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By name, the globs of paths that are left out of a package from then on."""
 
     def render(self) -> str:
         """The change as JSON."""
-        conf = {path: [c.base, c.beside] if c else None for path, c in self.conf.items()}
+        conf = {path: [c.base, c.beside, c.owner] if c else None for path, c in self.conf.items()}
         return json.dumps({**vars(self), "conf": conf})
 
     @classmethod
@@ -296,12 +303,14 @@ class Change:
                     "ops": tuple(_op_of(*row) for row in raw["ops"]),
                     "builds": {str(PkgVer.parse(pkgver)): build_id(b) for pkgver, b in raw["builds"].items()},
                     "conf": {
-                        inside(path): Conf(c[0], _perhaps(c[1])) if c else None for path, c in raw["conf"].items()
+                        inside(path): conf_of(c[0], _perhaps(c[1]), c[2]) if c else None
+                        for path, c in raw["conf"].items()
                     },
                     "aside": {inside(path): _perhaps(placed) for path, placed in raw["aside"].items()},
                     "choices": raw["choices"] and {str(k): str(v) for k, v in raw["choices"].items()},
                     "fire": tuple(map(str, raw["fire"])),
                     "made": {inside(path): made_of(*made) if made else None for path, made in raw["made"].items()},
+                    "nostow": {str(name): globs_of(globs) for name, globs in raw["nostow"].items()},
                 }
             )
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
@@ -349,6 +358,25 @@ def made_of(maker: str, sha256: str) -> tuple[str, str]:
     if not isinstance(maker, str) or not isinstance(sha256, str) or _SHA256.fullmatch(sha256) is None:
         raise Unsound(f"want a trigger and 64 hex digits, got {maker!a} and {sha256!a}")
     return maker, sha256
+
+
+def conf_of(base: str, beside: Placed | None, owner: str) -> Conf:
+    """Return the record of a conf file. Raises Unsound for one that xsrc did not write."""
+    if not isinstance(base, str) or not isinstance(owner, str):
+        raise Unsound(f"want a checksum and a name, got {base!a} and {owner!a}")
+    return Conf(base, beside, owner)
+
+
+def globs_of(globs: object) -> tuple[str, ...]:
+    """Return the globs of a record. Raises Unsound for anything else."""
+    if not isinstance(globs, list) or not all(isinstance(glob, str) for glob in globs):
+        raise Unsound(f"want globs, got {globs!a}")
+    return tuple(globs)
+
+
+def name_of(owner: str) -> str:
+    """The name of an owner: of a package, without its version."""
+    return owner if owner in RESERVED else owner.rpartition("-")[0]
 
 
 def placed_text(placed: Placed) -> str:

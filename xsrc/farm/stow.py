@@ -28,6 +28,7 @@ from xsrc.farm.place import (
     Op,
     Placed,
     Records,
+    name_of,
 )
 from xsrc.farm.ways import obstacles
 from xsrc.farm.wishes import above, alike, clashes, desired, fits, stands, touched
@@ -199,8 +200,8 @@ class _Planner:
         removed = placed.kept and was is not None and was.kept and not default
         if removed and not self.request.revive:
             if not self.request.repair and placed.owner != SKELETON:
-                name = placed.owner.rpartition("-")[0]
-                self.notes.append(f"/{placed.path}: removed by you, left out; xsrc restow {name} puts it there again")
+                again = f"xsrc restow {name_of(placed.owner)} puts it there again"
+                self.notes.append(f"/{placed.path}: removed by you, left out; {again}")
         else:
             self.ops.append(Op(Act.MKDIR if placed.how is Class.DIR else Act.PUT, placed))
         self.unchanged(placed.path, row)
@@ -269,14 +270,14 @@ class _Planner:
         had = row.beside if row else None
         if placed.text == base or placed.owner == SKELETON:
             self.withdraw(had)
-            self.remember(placed.path, Conf(base))
+            self.remember(placed.path, Conf(base, owner=name_of(placed.owner)))
             return
         new = placed._replace(path=placed.path + NEW)
         beside = self.beside(new, had)
         if (had is None or had.text != new.text) and (row is None or beside or not self.request.repair):
             where = new.path if beside else f"{DESTDIRS}/{placed.owner}/{placed.path}"
             self.notes.append(f"/{placed.path}: changed by you, kept; the package's own is {where}")
-        self.remember(placed.path, Conf(base, beside))
+        self.remember(placed.path, Conf(base, beside, name_of(placed.owner)))
 
     def unchanged(self, path: str, row: Conf | None) -> None:
         """Forget that a file was ever changed by its user."""
@@ -359,7 +360,7 @@ class _Planner:
             self.notes.append(f"/{was.path}: not as it was stowed, left alone")
             if was.kept or row is not None:
                 self.withdraw(row.beside if row else None)
-                self.remember(was.path, Conf(row.base if row else was.text))
+                self.remember(was.path, Conf(row.base if row else was.text, owner=name_of(was.owner)))
 
     def merge(self) -> None:
         """Plan the lines of packages in files of the root itself."""

@@ -79,7 +79,7 @@ def stowed_entries(member: Member, links: Mapping[str, Placed]) -> Iterable[Entr
         for path, p in links.items()
         if p.owner == member.owner
     ]
-    if not own and not member.rules.ignore:
+    if not own and not member.rules.ignore and not member.nostow:
         return member.entries
     return (*own, *(e for e in member.entries if e.path in member.places and e.path not in links))
 

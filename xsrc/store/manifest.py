@@ -23,6 +23,8 @@ from xsrc.store.rules import NO_RULES, Rules
 FILES, PROPS = "files.plist", "props.plist"
 METADATA = frozenset({FILES, PROPS})
 """Names at the top of a destdir that are about the package, not of it."""
+UNTESTED = "untested"
+"""The mark of a build whose tests did not run."""
 
 
 _UNREADABLE = (
@@ -207,8 +209,13 @@ class Props:
     """For a subpackage, the pkgver that it belongs to."""
     options: Mapping[str, bool] = field(default_factory=dict)
     build: Mapping[str, Any] = field(default_factory=dict)
-    """How it was built: base, mode, seconds a phase, SOURCE_DATE_EPOCH."""
+    """How it was built: base, SOURCE_DATE_EPOCH, and whether its tests were left out."""
     preimage: str = field(default="", repr=False)
+
+    @property
+    def untested(self) -> bool:
+        """Whether it has tests that did not run."""
+        return bool(self.build.get(UNTESTED))
 
     _LISTS = ("run_depends", "shlib_requires", "shlib_provides")
     _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "inputs", "preimage")
@@ -278,7 +285,8 @@ _PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides"
 def identity(props: Props, files: bytes) -> str:
     """The id of a build among those of a pkgver: a digest of both its property lists without its history.
 
-    A second build from other inputs has the same id if its files, their times and its rules are the same.
+    A second build from other inputs, or with tests, has the same id if its files, their times and its rules are the
+    same.
     """
     told = Props(
         props.pkgver,
@@ -290,6 +298,6 @@ def identity(props: Props, files: bytes) -> str:
         shlib_provides=props.shlib_provides,
         rules=props.rules,
         source=props.source,
-        build=props.build,
+        build={name: value for name, value in props.build.items() if name != UNTESTED},
     )
     return hashlib.sha256(hashlib.sha256(told.render()).digest() + hashlib.sha256(files).digest()).hexdigest()[:20]

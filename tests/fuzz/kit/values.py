@@ -68,11 +68,12 @@ CHANGE = Change(
         Op(Act.MERGE, Placed("etc/passwd", "accounts", Class.MERGED, "ldap:x:9")),
     ),
     builds={str(DASH): "0" * 20},
-    conf={"etc/dash.conf": Conf(SHA, _PLACED)},
+    conf={"etc/dash.conf": Conf(SHA, _PLACED, "dash")},
     aside={"etc/x": _PLACED},
     choices={"sh": "dash"},
     fire=("info-dir",),
     made={"usr/share/info/dir": ("info-dir", SHA)},
+    nostow={"dash": ("usr/share/doc/**",)},
 )
 GENERATION = Generation(3, "2026-01-01T00:00:00Z", "stow", {"dash": Stowed(DASH, "0" * 20)}, {"sh": "dash"})
 BASE = Record("debian-bookworm-amd64", "x86_64", "12.11", "f" * 64, 3, {"dash": "0.5.12-2"})

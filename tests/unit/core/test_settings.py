@@ -35,6 +35,16 @@ def test_tables_are_laid_over() -> None:
     assert settings.options == {"dash": ("~libedit",), "zlib": ("x",)}
 
 
+def test_what_is_never_stowed() -> None:
+    checkout = Settings().over(".xsrc.toml", 'nostow = ["usr/share/locale/**", "/usr/share/doc/"]\n', "own")
+    assert checkout.nostow == ("usr/share/locale/**", "/usr/share/doc/")
+    assert checkout.over("own", "jobs = 1\n").nostow == checkout.nostow
+    assert checkout.over("own", "nostow = []\n").nostow == (), "the user's own list replaces that of the checkout"
+    for bad in ("../x", "usr//x", "", "/"):
+        with pytest.raises(SettingsError, match="1 problem"):
+            Settings().over("own", f'nostow = ["{bad}"]\n')
+
+
 def test_limits_are_laid_over_one_by_one() -> None:
     settings = Settings().over("a", "[limits]\nseconds = 60\nlog_mib = 5\n").over("b", "[limits]\nlog_mib = 0\n")
     assert settings.limits == Limits(seconds=60, log_mib=0)

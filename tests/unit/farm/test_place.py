@@ -37,6 +37,7 @@ CHANGE = Change(
     choices={"sh": "dash"},
     fire=("ldconfig",),
     made={"etc/ld.so.cache": ("ldconfig", "0" * 64), "usr/share/info/dir": None},
+    nostow={"dash": ("usr/share/doc", "usr/share/locale/**")},
 )
 
 

@@ -46,12 +46,12 @@ def texts(disk: Disk) -> tuple[str | None, str | None]:
 # ---- conf files, from upgrade to upgrade
 
 STORIES = {
-    "kept, the new one beside": ((TWO,), ("mine", "two"), Conf("one", beside(TWO))),
-    "the one beside is replaced": ((TWO, THREE), ("mine", "three"), Conf("one", beside(THREE))),
-    "taken away on the way back": ((TWO, ONE), ("mine", None), Conf("one")),
-    "taken away where its own is the base again": ((TWO, SAME), ("mine", None), Conf("one")),
-    "nothing new to set beside": ((SAME,), ("mine", None), Conf("one")),
-    "there and back and there": ((TWO, ONE, TWO), ("mine", "two"), Conf("one", beside(TWO))),
+    "kept, the new one beside": ((TWO,), ("mine", "two"), Conf("one", beside(TWO), "a")),
+    "the one beside is replaced": ((TWO, THREE), ("mine", "three"), Conf("one", beside(THREE), "a")),
+    "taken away on the way back": ((TWO, ONE), ("mine", None), Conf("one", owner="a")),
+    "taken away where its own is the base again": ((TWO, SAME), ("mine", None), Conf("one", owner="a")),
+    "nothing new to set beside": ((SAME,), ("mine", None), Conf("one", owner="a")),
+    "there and back and there": ((TWO, ONE, TWO), ("mine", "two"), Conf("one", beside(TWO), "a")),
 }
 
 
@@ -133,7 +133,7 @@ def test_a_strangers_file_where_the_new_one_goes_stays() -> None:
     plan = disk.stow(TWO)
     assert plan.ops == ()
     assert plan.notes == (f"/{PATH}: changed by you, kept; the package's own is pkg-destdir/a-2_1/{PATH}",)
-    assert disk.conf == {PATH: Conf("one")}
+    assert disk.conf == {PATH: Conf("one", owner="a")}
     assert disk.restow("a").notes == (), "said once"
     disk = edited()
     disk.nodes[NEW] = Found(FileType.FILE, "two")
@@ -159,7 +159,7 @@ def test_a_changed_conf_file_outlives_its_package(again: Member, want: tuple[str
     disk = edited()
     assert disk.unstow("a").notes == (f"/{PATH}: not as it was stowed, left alone",)
     assert texts(disk) == ("mine", None)
-    assert disk.conf == {PATH: Conf("one")}
+    assert disk.conf == {PATH: Conf("one", owner="a")}
     disk.stow(again)
     assert texts(disk) == want
     disk.unstow("a")
@@ -281,7 +281,7 @@ def test_an_adopted_conf_file_is_its_users_own() -> None:
     plan = disk.stow(ONE, adopt=True)
     assert acts(plan) == [("put", NEW)]
     assert texts(disk) == ("mine", "one")
-    assert disk.conf == {PATH: Conf("", beside(ONE))}
+    assert disk.conf == {PATH: Conf("", beside(ONE), "a")}
     assert disk.aside == {}
     disk.stow(TWO)
     assert texts(disk) == ("mine", "two")

@@ -10,7 +10,7 @@ import pytest
 from xsrc.core.outcome import Outcome
 from xsrc.core.pkgver import PkgVer
 from xsrc.store.link import Link, packed
-from xsrc.store.manifest import Entry, Kind, Manifest, Props, identity
+from xsrc.store.manifest import UNTESTED, Entry, Kind, Manifest, Props, identity
 from xsrc.store.rules import Rules
 
 ENTRIES = (
@@ -193,3 +193,6 @@ def test_one_build_is_told_from_another() -> None:
         assert same == (name in history), name
     assert identity(props, Manifest.of(ENTRIES[1:]).render()) != build
     assert identity(Props.parse(props.render()), files) == build
+    untested = replace(props, build={**props.build, UNTESTED: True})
+    assert identity(untested, files) == build, "tests leave no trace in what is built"
+    assert (props.untested, Props.parse(untested.render()).untested) == (False, True)

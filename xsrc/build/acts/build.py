@@ -14,9 +14,11 @@ from xsrc.core.errors import TemplateError
 from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
+from xsrc.core.ui import Ui
 from xsrc.farm.acts.masterdir import open_farm
 from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.disk.candidates import KnownBuilds
+from xsrc.farm.disk.database import Farm
 from xsrc.farm.solve import RootWish, solve
 from xsrc.tree.acts.closure import homes_of, version_in_tree
 from xsrc.tree.graph import run_closure
@@ -40,6 +42,7 @@ def build(session: Session, request: BuildRequest) -> int:
         found = present(session.masterdir, farm, planned)
         cutoff, untested = session.settings.cutoff, _untested(request, planned)
         plan = plan_build(planned, request.names, found.built, cutoff, force=force, untested=untested)
+        refuse_to_stow(farm, request, plan)
         if not request.plan_only:
             note(farm, plan, found)
     if request.plan_only:
@@ -60,6 +63,26 @@ def build(session: Session, request: BuildRequest) -> int:
         return reproduce(session, (planned[name] for name in there), versions, options, makejobs) or code
     built = tuple(step for step in todo if step.name not in failed)
     return finish(session, plan, replace(request, names=there), versions, built) or code
+
+
+def refuse_to_stow(farm: Farm, request: BuildRequest, plan: BuildPlan) -> None:
+    """Raise ConflictError before anything is built for a held package that was asked for by name."""
+    if not request.stow or request.to is not Phase.INSTALL or not (held := farm.held()):
+        return
+    known = KnownBuilds(farm)
+    stowed = known.stowed()
+    bad = [
+        pkgver.name
+        for step in plan.steps
+        if step.name in request.names and step.name not in request.patterns
+        for pkgver in _asked(step, request)
+        if pkgver.name in held and (step.reason or known.latest(pkgver) != stowed[pkgver.name])
+    ]
+    if bad:
+        # imported here, like all that stows: most often nothing is held
+        from xsrc.farm.acts.requests import refuse_held
+
+        refuse_held("build " + " ".join(request.names), bad)
 
 
 def _untested(request: BuildRequest, planned: Iterable[str]) -> frozenset[str]:
@@ -123,8 +146,10 @@ def finish(
             from xsrc.farm.acts.requests import stow
 
             with farm_locked(session, "stow") as farm:
+                aside = _held_back(session.ui, farm, (*asked, *made))
                 again = [pkgver for pkgver in made if farm.is_stowed(pkgver)]
-                change, _ = stow(session, farm, asked, partial(version_in_tree, session.tree), again=again)
+                coming = [pkgver for pkgver in asked if pkgver not in aside]
+                change, _ = stow(session, farm, coming, partial(version_in_tree, session.tree), again=again)
             for pkgver in change.add:
                 session.ui.note(f"{pkgver}: stowed into {session.masterdir.root}")
         state = "up to date and stowed"
@@ -132,6 +157,16 @@ def finish(
         if name in idle:
             session.ui.note(f"{versions[name]}: {state}: nothing it is made of has changed (key {idle[name].key[:12]})")
     return 0
+
+
+def _held_back(ui: Ui, farm: Farm, pkgvers: Iterable[PkgVer]) -> frozenset[PkgVer]:
+    """Those packages whose new builds are kept aside, because they are held; report them."""
+    held, known = farm.held(), KnownBuilds(farm)
+    stowed = known.stowed() if held else {}
+    found = [v for v in dict.fromkeys(pkgvers) if v.name in held and known.latest(v) != stowed[v.name]]
+    for pkgver in found:
+        ui.note(f"{pkgver}: not stowed: {pkgver.name} is held (xsrc hold --release {pkgver.name})")
+    return frozenset(found)
 
 
 def _asked(step: Step, request: BuildRequest) -> tuple[PkgVer, ...]:
@@ -150,7 +185,7 @@ def _stowed_already(session: Session, asked: Iterable[PkgVer]) -> bool:
         known = KnownBuilds(farm)
         before = known.stowed()
         come = {pkgver.name: one for pkgver in asked if (one := known.latest(pkgver))}
-        found = solve(known, before, RootWish(come), partial(version_in_tree, session.tree))
+        found = solve(known, before, RootWish(come, held=farm.held()), partial(version_in_tree, session.tree))
         return not found.unmet and found.packages == before
 
 

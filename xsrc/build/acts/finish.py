@@ -19,6 +19,7 @@ from xsrc.core.errors import BuildFailed, Diagnostic, TemplateError
 from xsrc.core.globs import escaped
 from xsrc.core.layout import Masterdir
 from xsrc.core.outcome import Outcome
+from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.core.ui import Ui
@@ -30,7 +31,7 @@ from xsrc.store.digest import linked_statically, outcome
 from xsrc.store.disk import scan as scanning
 from xsrc.store.disk import seal, shelf
 from xsrc.store.disk.split import divide
-from xsrc.store.manifest import FILES, PROPS, Manifest, Props
+from xsrc.store.manifest import FILES, PROPS, UNTESTED, Manifest, Props
 from xsrc.store.rules import Rules
 from xsrc.tree.package import Package, Subpackage
 from xsrc.unix import files
@@ -235,9 +236,15 @@ def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _P
         rules=rules,
         source=str(package.pkgver) if sub else "",
         options=dict(package.options),
-        build={"base": chosen_base(session).name, "source-date-epoch": state.epoch},
+        build={"base": chosen_base(session).name, "source-date-epoch": state.epoch, **_mark(job, state)},
         preimage=job.preimage,
     )
+
+
+def _mark(job: Job, state: WorkState) -> dict[str, bool]:
+    """The mark of a build whose template has tests that did not run."""
+    left_out = job.package.make_check and Phase.CHECK in job.scripts and Phase.CHECK not in state.done
+    return {UNTESTED: True} if left_out else {}
 
 
 def weighed(saw: Mapping[str, Outcome], needs: Layers, found: scanning.Scan) -> dict[str, Outcome]:

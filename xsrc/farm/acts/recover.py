@@ -9,9 +9,10 @@ from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.disk import generations
 from xsrc.farm.disk.database import Farm, opened
+from xsrc.farm.disk.held import read_held
 from xsrc.farm.disk.survey import survey
 from xsrc.farm.generation import Generation
-from xsrc.farm.place import NEW, Change, Class, Conf, Member
+from xsrc.farm.place import NEW, Change, Class, Conf, Member, name_of
 from xsrc.farm.wishes import stands
 from xsrc.store.disk.shelf import read_build
 from xsrc.unix.lock import locked
@@ -60,8 +61,10 @@ def fill(session: Session, farm: Farm) -> None:
     marks = {str(v): former[name].asked if name in former else True for name, v in stowed.items()}
     choices = dict(last.choices) if last else {}
     conf = conf_beside(session.masterdir, farm, stowed.values())
-    change = Change("verify --repair", session.host.now, add=marks, choices=choices, conf=conf)
-    farm.finish(change, numbers[-1] if numbers else 0)
+    nostow = dict.fromkeys(stowed, session.settings.nostow)
+    base = Change("verify --repair", session.host.now, add=marks, choices=choices, conf=conf, nostow=nostow)
+    farm.finish(base, numbers[-1] if numbers else 0)
+    farm.hold(read_held(masterdir) & stowed.keys())
     session.ui.note(f"{count} builds found, {len(stowed)} packages stowed")
 
 
@@ -82,7 +85,7 @@ def conf_beside(masterdir: Masterdir, farm: Farm, stowed: Iterable[PkgVer]) -> d
     paths = frozenset((*own, *(p.path for p in beside.values())))
     disk = survey(masterdir.root, paths, paths)
     return {
-        path: Conf("", beside[path])
+        path: Conf("", beside[path], name_of(placed.owner))
         for path, placed in own.items()
         if path in disk and not stands(placed, disk[path])
         if path + NEW in disk and stands(beside[path], disk[path + NEW])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xsrc.core.errors import ConflictError, HostError, UsageError
 from xsrc.core.layout import Masterdir
@@ -49,35 +49,55 @@ def stow(
 ) -> tuple[Change, StowPlan]:
     """Put packages and everything that they need at run time into the farm; the caller holds the lock of the farm.
 
-    The latest builds of `again`, which are stowed, come in the same change. Raises ConflictError, with nothing changed,
-    if anything is in the way or if a package would lack what it needs. Raises HostError if the change cannot be done;
-    it is then undone. Raises TemplateError and OSError as `plan_change` does.
+    The latest builds of `again`, which are stowed, come in the same change, except those that are held.
+    Raises ConflictError, with nothing changed, if anything is in the way, if a package is held, or if one would lack
+    what it needs. Raises HostError if the change cannot be done; it is then undone. Raises TemplateError and OSError as
+    `plan_change` does.
     """
-    asked, again = tuple(asked), tuple(again)
+    held = farm.held()
+    asked, again = tuple(asked), tuple(pkgver for pkgver in again if pkgver.name not in held)
     known = KnownBuilds(farm)
     before = known.stowed()
-    found = wanted(known, before, (*again, *asked), in_tree)
     what = "stow " + " ".join(str(pkgver) for pkgver in asked or again)
+    refuse_held(what, [v.name for v in asked if v.name in held and known.latest(v) != before.get(v.name)])
+    found = wanted(known, before, (*again, *asked), in_tree, held)
     if not how.force:
-        refuse_unmet(found.unmet, what, in_tree)
+        refuse_unmet(found.unmet, what, in_tree, held)
     named = {pkgver.name for pkgver in asked}
     marks = {name: name in named or (name in before and farm.stowed()[name][1]) for name in found.packages}
     fresh = frozenset(pkgver.name for pkgver in again)
     return change_to(session, farm, Target(found.packages, marks, fresh=fresh), what, how)
 
 
-def wanted(known: KnownBuilds, before: Mapping[str, Candidate], asked: Iterable[PkgVer], in_tree: InTree) -> Solution:
-    """The root with the latest builds of what is asked for. Raises HostError for a package that is not built."""
+def wanted(
+    known: KnownBuilds,
+    before: Mapping[str, Candidate],
+    asked: Iterable[PkgVer],
+    in_tree: InTree,
+    held: frozenset[str] = frozenset(),
+) -> Solution:
+    """The root with the latest builds of what is asked for; what is `held` keeps its builds.
+
+    Raises HostError for a package that is not built.
+    """
     come = {}
     for pkgver in asked:
         one = known.latest(pkgver)
         if one is None:
             raise HostError(f"{pkgver}: the farm's database has no record of it", hint=f"xsrc build -f {pkgver.name}")
         come[pkgver.name] = one
-    return solve(known, before, RootWish(come), in_tree)
+    return solve(known, before, RootWish(come, held=held), in_tree)
 
 
-def refuse_unmet(lacks: Sequence[Unmet], what: str, in_tree: InTree) -> None:
+def refuse_held(what: str, names: Sequence[str]) -> None:
+    """Raise ConflictError if any package is to get another build, or to go, though it is held."""
+    if names:
+        lines = [f"  {name} is held: it keeps its build" for name in names]
+        hint = f"xsrc hold --release {' '.join(names)}"
+        raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)
+
+
+def refuse_unmet(lacks: Sequence[Unmet], what: str, in_tree: InTree, held: frozenset[str] = frozenset()) -> None:
     """Raise ConflictError that names every need that would be unmet, and the command that helps."""
     if not lacks:
         return
@@ -86,15 +106,23 @@ def refuse_unmet(lacks: Sequence[Unmet], what: str, in_tree: InTree) -> None:
     lines += [f"  … and {len(lacks) - 50} more"] if len(lacks) > 50 else []
     build = " ".join(name for name in names if name)
     hint = f"xsrc build {build}; or --force" if build else "leave these out; or --force"
+    if kept := sorted(held & {name for lack in lacks for name in (lack.by.name, _giver(lack))}):
+        lines += [f"  {name} is held: it keeps its build" for name in kept]
+        hint = f"xsrc hold --release {' '.join(kept)}"
     raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)
 
 
 def _helps(lack: Unmet, in_tree: InTree) -> str:
     """The package to build: the one with the need, if another build of what it needs comes; else what it needs."""
-    link = lack.by.links.get(lack.need)
-    name = link.name if link else Pattern.parse(lack.need).name
+    name = _giver(lack)
     first = (lack.by.name, name) if lack.other else (name, lack.by.name)
     return next((one for one in first if in_tree(one)), "")
+
+
+def _giver(lack: Unmet) -> str:
+    """The name of the package that would satisfy a need."""
+    link = lack.by.links.get(lack.need)
+    return link.name if link else Pattern.parse(lack.need).name
 
 
 @dataclass(frozen=True)
@@ -116,7 +144,9 @@ def change_to(session: Session, farm: Farm, target: Target, what: str, how: Stow
     new = {n: one for n, one in target.packages.items() if n not in now or (now[n].pkgver, now[n].build) != _id(one)}
     gone = tuple(name for name in now if name not in target.packages)
     same = (member(farm, now[name].pkgver) for name in sorted(target.fresh) if name in now and name not in new)
-    add = tuple(m for one in new.values() if (m := farm.member(one.pkgver, one.build)))
+    nostow = session.settings.nostow
+    coming = (m for one in new.values() if (m := farm.member(one.pkgver, one.build)))
+    add = tuple(replace(m, nostow=nostow) for m in coming)
     drop = tuple(member(farm, now[name].pkgver) for name in (*new, *gone) if name in now)
     kept = tuple(one for one in same if one.rules.hardlink and _adrift(session.masterdir, one))
     builds = {str(one.pkgver): one.build for one in new.values() if farm.build(one.pkgver) != one.build}
@@ -135,6 +165,7 @@ def change_to(session: Session, farm: Farm, target: Target, what: str, how: Stow
     }
     choices = target.choices if target.choices != farm.records().choices else None
     base = Change(add=marks, drop=tuple(out), ops=brings, builds=builds, choices=choices, fire=fired(add, drop))
+    base = replace(base, nostow=dict.fromkeys(new, nostow) if nostow else {})
     return finish(session, farm, change_of(plan, what, base), plan, how)
 
 
@@ -152,7 +183,7 @@ def _id(one: Candidate) -> tuple[PkgVer, str]:
 
 def finish(session: Session, farm: Farm, change: Change, plan: StowPlan, how: StowOptions) -> tuple[Change, StowPlan]:
     """Carry a change out, unless it is empty or only a plan is wanted. Raises HostError as `carry_out` does."""
-    records = change.conf or change.aside or change.choices is not None
+    records = change.conf or change.aside or change.nostow or change.choices is not None
     if not how.plan_only and (change.add or change.drop or change.ops or records):
         carry_out(session, farm, change)
         for note in plan.notes:
@@ -186,11 +217,13 @@ def unstow(
 ) -> tuple[Change, StowPlan]:
     """Take packages out of the farm; the caller holds the lock of the farm.
 
-    Raises ConflictError, unless `how.force` is set, if a package that stays would lack what it needs. Raises HostError
-    if the change cannot be done; it is then undone.
+    Raises ConflictError for a package that is held and, unless `how.force` is set, if one that stays would lack what it
+    needs. Raises HostError if the change cannot be done; it is then undone.
     Raises TemplateError and OSError as `plan_change` does.
     """
     names = tuple(names)
+    held = farm.held()
+    refuse_held("unstow " + " ".join(names), [name for name in names if name in held])
     known = KnownBuilds(farm)
     before = known.stowed()
     found = solve(known, before, RootWish(go=frozenset(names), alone=True), lambda _: None)
@@ -224,17 +257,22 @@ def restow(
 ) -> tuple[Change, StowPlan]:
     """Make the links of stowed packages again, whatever became of them; name files that are not ours and keep them.
 
+    The present setting of what is never stowed takes effect.
     Raises ConflictError if such a file is in the way, HostError as `carry_out` does.
     Raises TemplateError and OSError as `plan_change` does.
     """
     stowed = farm.stowed()
     members = tuple(member(farm, stowed[name][0]) for name in names)
-    made = made_member(farm.made())
-    both = (*members, made, bones(session.tree))
-    request = StowRequest(both, both, repair=True, revive=how.revive, adopt=how.adopt)
+    nostow = session.settings.nostow
+    turned = tuple(m for m in members if m.nostow != nostow)
+    fresh = tuple(replace(m, nostow=nostow) for m in members)
+    both = (made_member(farm.made()), bones(session.tree))
+    request = StowRequest((*fresh, *both), (*members, *both), repair=True, revive=how.revive, adopt=how.adopt)
     plan = plan_change(session, farm, request)
     refuse_conflicts(plan, "restow", adopt=how.adopt)
-    change = change_of(plan, "restow " + " ".join(m.name for m in members), Change())
+    fire = fired((replace(m, nostow=nostow) for m in turned), turned)
+    base = Change(fire=fire, nostow={m.name: nostow for m in turned})
+    change = change_of(plan, "restow " + " ".join(m.name for m in members), base)
     return finish(session, farm, change, plan, how)
 
 
@@ -246,7 +284,8 @@ def return_to(
 ) -> tuple[Change, StowPlan]:
     """Restore the stowed root as it was after a generation.
 
-    Raises UsageError if a build of it is gone, ConflictError if anything is in the way, HostError as `carry_out` does.
+    Raises UsageError if a build of it is gone, ConflictError if anything is in the way or a package is held, HostError
+    as `carry_out` does.
     Raises TemplateError and OSError as `plan_change` does.
     """
     there = farm.builds()
@@ -260,6 +299,8 @@ def return_to(
     known = KnownBuilds(farm)
     packages = {n: one for n, s in target.packages.items() if (one := known.exactly(s.pkgver, s.build))}
     what = f"rollback {target.number}"
+    before, held = known.stowed(), farm.held()
+    refuse_held(what, [name for name in sorted(held) if packages.get(name) != before.get(name)])
     if (lacks := unmet(known, packages)) and not how.force:
         lines = [f"  {lack}" for lack in lacks]
         raise ConflictError(

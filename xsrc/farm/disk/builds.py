@@ -16,7 +16,7 @@ from xsrc.core.outcome import Outcome
 from xsrc.core.paths import Unsound, build_id, component
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.disk.schema import SCHEMA, VERSION
-from xsrc.farm.place import Change, Member
+from xsrc.farm.place import Change, Member, globs_of
 from xsrc.store.manifest import Entry, Kind, Manifest, Props, entry_of
 from xsrc.store.rules import NO_RULES, Rules
 from xsrc.unix.sqlite import connect
@@ -282,7 +282,9 @@ class Builds:
         """A built package for the planner of the farm: the build in its place, or the named one."""
         which, values = ("current", ()) if build is None else ("build = ?", (build,))
         row = self.db.execute(
-            f"SELECT id, rules FROM package WHERE pkgver = ? AND {which}", (str(pkgver), *values)
+            "SELECT id, rules, nostow FROM package LEFT JOIN stowed ON stowed.package = package.id "
+            f"WHERE pkgver = ? AND {which}",
+            (str(pkgver), *values),
         ).fetchone()
         if row is None:
             return None
@@ -290,7 +292,7 @@ class Builds:
             "SELECT path, kind, mode, size, sha256, target, inode FROM entry WHERE package = ? ORDER BY path", (row[0],)
         )
         with sound(f"{pkgver}"):
-            return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]))
+            return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]), read_globs(row[2]))
 
 
 class BuildState(NamedTuple):
@@ -323,6 +325,11 @@ def _pkgver(text: str) -> str:
 def read_rules(text: str) -> Rules:
     """The rules that a column holds. Raises ValueError, TypeError, KeyError or AttributeError for anything else."""
     return Rules.of(json.loads(text)) if text != "{}" else NO_RULES
+
+
+def read_globs(text: str | None) -> tuple[str, ...]:
+    """The globs that a column holds, none for what is not stowed. Raises ValueError for anything else."""
+    return globs_of(json.loads(text)) if text not in (None, "[]") else ()
 
 
 def read_entry(row: tuple[str, str, int, int, str, str, int]) -> Entry:

@@ -6,16 +6,17 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from xsrc.core.errors import HostError
-from xsrc.core.globs import matches, span
+from xsrc.core.globs import covers, matches, span
 from xsrc.core.layout import DESTDIRS
 from xsrc.core.paths import Unsound, build_id, inside
 from xsrc.core.pkgver import PkgVer
-from xsrc.farm.disk.builds import Builds, read_entry, read_rules, sound
+from xsrc.farm.disk.builds import Builds, read_entry, read_globs, read_rules, sound
 from xsrc.farm.generation import Stowed
-from xsrc.farm.place import Change, Conf, Member, Records, made_of, placed_read, placed_text
+from xsrc.farm.place import Change, Member, Records, conf_of, made_of, placed_read, placed_text
 from xsrc.store.manifest import Entry
 
 
@@ -65,10 +66,10 @@ class Farm(Builds):
     def ruled(self) -> list[Member]:
         """The stowed packages whose rules reach beyond their own paths, without their entries."""
         rows = self.db.execute(
-            "SELECT pkgver, rules FROM stowed JOIN package ON package = package.id WHERE public ORDER BY pkgver"
+            "SELECT pkgver, rules, nostow FROM stowed JOIN package ON package = package.id WHERE public ORDER BY pkgver"
         )
         with sound("rules"):
-            return [Member(PkgVer.parse(pkgver), (), read_rules(rules)) for pkgver, rules in rows]
+            return [Member(PkgVer.parse(v), (), read_rules(rules), read_globs(globs)) for v, rules, globs in rows]
 
     def sharers(self, paths: Iterable[str], without: Iterable[str]) -> list[Member]:
         """The stowed packages with their entries at `paths`, except the packages named `without`.
@@ -88,20 +89,23 @@ class Farm(Builds):
                 found.setdefault(pkgver, []).append(read_entry(tuple(row)))
         members = {str(member.pkgver): member for member in self.ruled() if member.name not in names}
         for text in found.keys() - members.keys():
-            (rules,) = self.db.execute("SELECT rules FROM package WHERE pkgver = ? AND current", (text,)).fetchone()
+            rules, globs = self.db.execute(
+                "SELECT rules, nostow FROM package JOIN stowed ON package = package.id WHERE pkgver = ? AND current",
+                (text,),
+            ).fetchone()
             with sound(text):
-                members[text] = Member(PkgVer.parse(text), (), read_rules(rules))
-        return [Member(m.pkgver, tuple(found.get(text, ())), m.rules) for text, m in members.items()]
+                members[text] = Member(PkgVer.parse(text), (), read_rules(rules), read_globs(globs))
+        return [replace(m, entries=tuple(found.get(text, ()))) for text, m in members.items()]
 
     def owners(self, path: str) -> list[tuple[PkgVer, bool]]:
         """Every built package that has a path, and whether it is the stowed one."""
         rows = self.db.execute(
-            "SELECT pkgver, stowed.name IS NOT NULL FROM entry JOIN package ON package.id = entry.package AND current "
+            "SELECT pkgver, nostow FROM entry JOIN package ON package.id = entry.package AND current "
             "LEFT JOIN stowed ON stowed.package = package.id WHERE path = ? ORDER BY pkgver",
             (path,),
         )
         with sound("package"):
-            return [(PkgVer.parse(pkgver), bool(stowed)) for pkgver, stowed in rows]
+            return [(PkgVer.parse(v), globs is not None and not covers(read_globs(globs), path)) for v, globs in rows]
 
     def concerns(self, trigger: str, globs: Iterable[str], without: Iterable[str], coming: Iterable[str]) -> bool:
         """Whether a stowed package has a path that a glob matches, or asks for a trigger by name.
@@ -130,8 +134,8 @@ class Farm(Builds):
         """Files that users changed, files of strangers that were moved aside, chosen alternatives."""
         with sound("conf"):
             conf = {
-                inside(path): Conf(base, placed_read(beside) if beside else None)
-                for path, base, beside in self.db.execute("SELECT path, base, beside FROM conf")
+                inside(path): conf_of(base, placed_read(beside) if beside else None, owner)
+                for path, base, beside, owner in self.db.execute("SELECT path, base, beside, owner FROM conf")
             }
         with sound("aside"):
             rows = self.db.execute("SELECT path, placed FROM aside")
@@ -143,6 +147,22 @@ class Farm(Builds):
         with sound("made"):
             rows = self.db.execute("SELECT path, maker, sha256 FROM made")
             return {inside(path): made_of(maker, sha256) for path, maker, sha256 in rows}
+
+    def nostow(self) -> dict[str, tuple[str, ...]]:
+        """By name, the globs of what was left out of each stowed package."""
+        with sound("stowed"):
+            rows = self.db.execute("SELECT name, nostow FROM stowed ORDER BY name")
+            return {name: read_globs(globs) for name, globs in rows}
+
+    def held(self) -> frozenset[str]:
+        """The names of stowed packages that keep their builds."""
+        return frozenset(name for (name,) in self.db.execute("SELECT name FROM stowed WHERE held"))
+
+    def hold(self, names: Iterable[str], *, held: bool = True) -> None:
+        """Let stowed packages keep their builds, or no longer."""
+        with self._transaction():
+            rows = [(int(held), name) for name in names]
+            self.db.executemany("UPDATE stowed SET held = ? WHERE name = ?", rows)
 
     def generation(self) -> int:
         """The number of the last change; 0 before the first."""
@@ -167,14 +187,18 @@ class Farm(Builds):
                 self.db.execute("DELETE FROM stowed WHERE name = ?", (name,))
             for pkgver, asked in change.add.items():
                 self.db.execute(
-                    "INSERT OR REPLACE INTO stowed SELECT name, id, ? FROM package WHERE pkgver = ? AND current",
+                    "INSERT INTO stowed (name, package, asked) SELECT name, id, ? FROM package "
+                    "WHERE pkgver = ? AND current "
+                    "ON CONFLICT (name) DO UPDATE SET package = excluded.package, asked = excluded.asked",
                     (int(asked), pkgver),
                 )
+            for name, globs in change.nostow.items():
+                self.db.execute("UPDATE stowed SET nostow = ? WHERE name = ?", (json.dumps(globs), name))
             for path, conf in change.conf.items():
                 self.db.execute("DELETE FROM conf WHERE path = ?", (path,))
                 if conf is not None:
                     beside = placed_text(conf.beside) if conf.beside else None
-                    self.db.execute("INSERT INTO conf VALUES (?, ?, ?)", (path, conf.base, beside))
+                    self.db.execute("INSERT INTO conf VALUES (?, ?, ?, ?)", (path, conf.base, beside, conf.owner))
             for path, placed in change.aside.items():
                 self.db.execute("DELETE FROM aside WHERE path = ?", (path,))
                 if placed is not None:
