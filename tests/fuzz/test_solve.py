@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.farm.candidate import Candidate, Linked, unmet
+from xsrc.farm.orphans import unneeded
 from xsrc.farm.solve import RootWish, Solution, solve
 
 NAMES = ("a", "b", "c", "d")
@@ -183,3 +184,16 @@ def test_a_wish_is_refused_only_if_no_root_fulfils_it(story: tuple[World, dict[s
     found = solved(world, stowed, wish)
     if found.unmet:
         assert not any(at_peace(root) and not unmet(world, root) for root in roots(world, stowed, wish))
+
+
+@settings(max_examples=400, deadline=None)
+@given(stories(), st.sets(st.sampled_from(NAMES)))
+def test_what_nothing_needs_can_go(story: tuple[World, dict[str, Candidate], RootWish], wanted: set[str]) -> None:
+    world, stowed, _ = story
+    gone = unneeded(world, stowed, wanted)
+    rest = {name: one for name, one in stowed.items() if name not in gone}
+    assert broken(world, stowed, rest) == []
+    assert wanted.isdisjoint(gone)
+    assert unneeded(world, rest, wanted) == (), "once is enough"
+    backwards = dict(reversed(list(stowed.items())))
+    assert unneeded(world, backwards, sorted(wanted, reverse=True)) == gone

@@ -13,6 +13,7 @@ from xsrc.core.errors import UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.schema import nearest
 from xsrc.core.session import Session
+from xsrc.farm.acts.autoremove import find_unneeded
 from xsrc.farm.acts.commit import farm_locked
 from xsrc.farm.acts.requests import StowOptions, restow, stow, unstow
 from xsrc.farm.disk.database import Farm
@@ -73,11 +74,14 @@ class Unstow(FarmVerb):
             before = stowed_versions(farm)
             names = stowed_names(farm, given)
             change, _ = unstow(session, farm, names, StowOptions(plan_only=self.plan_only, force=self.force))
+            idle = () if self.plan_only else find_unneeded(farm)
         if self.plan_only:
             show_change(session.ui, change, before)
             return 0
         for name in change.drop:
             session.ui.note(f"{name}: unstowed")
+        if idle:
+            session.ui.note(f"nothing needs {', '.join(idle)} any more: xsrc autoremove")
         return 0
 
 

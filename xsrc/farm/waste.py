@@ -18,6 +18,12 @@ class Waste:
     generations: tuple[int, ...]
 
 
+def needing(builds: Iterable[tuple[str, str]], generations: Iterable[Generation]) -> tuple[int, ...]:
+    """The numbers of the generations that need any of some builds, in order."""
+    some = frozenset(builds)
+    return tuple(sorted(one.number for one in generations if not some.isdisjoint(one.builds)))
+
+
 def waste(
     builds: Mapping[tuple[str, str], bool],
     stowed: Iterable[tuple[str, str]],

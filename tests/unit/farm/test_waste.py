@@ -6,7 +6,7 @@ import pytest
 
 from xsrc.core.pkgver import PkgVer
 from xsrc.farm.generation import Generation, Stowed
-from xsrc.farm.waste import Waste, waste
+from xsrc.farm.waste import Waste, needing, waste
 
 Pair = tuple[str, str]
 OLD, NEW, AGAIN, OTHER = ("p-1_1", "b1"), ("p-2_1", "b2"), ("p-2_1", "b3"), ("q-1_1", "b4")
@@ -82,3 +82,9 @@ def test_generations_of_which_some_are_gone_already() -> None:
 def test_the_newest_version_is_not_the_last_by_name() -> None:
     builds = {("p-9_1", "a"): True, ("p-10_1", "b"): True, ("p-10_2", "c"): True}
     assert waste(builds, (), (), 1).builds == (("p-10_1", "b"), ("p-9_1", "a"))
+
+
+def test_the_generations_that_need_a_build() -> None:
+    kept = [generation(3, OLD, OTHER), generation(1, NEW), generation(2, AGAIN)]
+    assert needing([NEW, OTHER], kept) == (1, 3)
+    assert needing([], kept) == needing([("p-3_1", "")], kept) == ()

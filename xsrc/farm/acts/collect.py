@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from xsrc.core.errors import ConflictError
 from xsrc.core.layout import Masterdir
+from xsrc.core.pkgver import PkgVer
 from xsrc.farm.acts.commit import sweep_going
 from xsrc.farm.disk import generations
 from xsrc.farm.disk.database import Farm
-from xsrc.farm.waste import Waste, waste
+from xsrc.farm.waste import Waste, needing, waste
 from xsrc.store.disk.shelf import GOING
 from xsrc.unix import lock
 from xsrc.unix.trees import remove_tree
 
 
-def refuse_while_building(masterdir: Masterdir) -> None:
+def refuse_while_building(masterdir: Masterdir, verb: str = "gc") -> None:
     """Raise ConflictError while a build runs: its root may hold any build."""
     for path in sorted(masterdir.builddir.glob(".*.lock")):
         if lock.held(path):
             name = path.name.removeprefix(".").removesuffix(".lock")
             raise ConflictError(
-                f"{name} is being built now; nothing was removed", hint="xsrc gc again, once it is done"
+                f"{name} is being built now; nothing was removed", hint=f"xsrc {verb} again, once it is done"
             )
 
 
@@ -29,6 +30,23 @@ def find(masterdir: Masterdir, farm: Farm, keep: int, *, everything: bool) -> Wa
     stowed = frozenset((str(one.pkgver), one.build) for one in farm.stowed_builds().values())
     latest = {pair: state.latest for pair, state in farm.builds().items()}
     return waste(latest, stowed, kept, keep, everything=everything)
+
+
+def find_one(masterdir: Masterdir, farm: Farm, pkgver: PkgVer, *, force: bool) -> Waste:
+    """All builds of one version, and the generations that nobody can return to without them.
+
+    Raises ConflictError if it is stowed and, unless `force` is set, if a generation needs it; OSError.
+    """
+    what = f"remove {pkgver}: refused, nothing was removed"
+    if farm.is_stowed(pkgver):
+        raise ConflictError(what, detail=["  it is stowed"], hint=f"xsrc unstow {pkgver.name}")
+    builds = tuple(pair for pair in farm.builds() if pair[0] == str(pkgver))
+    numbers = needing(builds, generations.every(masterdir, farm.generation()))
+    if numbers and not force:
+        words = f"generation{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+        hint = f"--force, which forgets {words} too; or xsrc gc --keep N, which forgets older ones"
+        raise ConflictError(what, detail=[f"  {words} of the root need{'s' * (len(numbers) == 1)} it"], hint=hint)
+    return Waste(builds, numbers)
 
 
 def sweep(masterdir: Masterdir, farm: Farm, found: Waste) -> int:
