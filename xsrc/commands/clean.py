@@ -1,15 +1,18 @@
-"""`xsrc clean`: removes remains of builds; never a sealed destdir, never a distfile."""
+"""`xsrc clean`: removes remains of builds, never a sealed destdir or a distfile; or a whole masterdir."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from plumbum import cli
 
 from xsrc.build.disk import conditions
-from xsrc.commands.verb import Verb
+from xsrc.commands.verb import Common, Verb
+from xsrc.core.errors import UsageError
 from xsrc.core.layout import Masterdir
 from xsrc.core.session import Session
+from xsrc.farm.acts.raze import raze, refuse_no_masterdir
 from xsrc.tree.acts.closure import package_of
 from xsrc.tree.disk.templates import load
 from xsrc.unix.lock import locked
@@ -20,8 +23,19 @@ class Clean(Verb):
     """Remove the work directories of packages; no name: of all that nobody is building now"""
 
     plan_only = cli.Flag(["-n", "--plan"], help="print what would be removed, and stop")
+    masterdir = cli.SwitchAttr(["-m"], str, argname="DIR", help="the masterdir to work in")
+    whole = cli.Flag(["--masterdir"], help="remove the whole masterdir, once you have said yes")
+    force = cli.Flag(["-f", "--force"], requires=["--masterdir"], help="without a question")
+    keep_distfiles = cli.Flag(["--keep-distfiles"], requires=["--masterdir"], help="all but its distfiles")
+
+    def __init__(self, executable: str) -> None:
+        super().__init__(executable)
+        # plumbum would still print the switch of all commands, whose two names are taken here
+        self._switches_by_func.pop(vars(Common)["masterdir"], None)
 
     def go(self, session: Session) -> int:
+        if self.whole:
+            return self.raze(session)
         if not session.masterdir.builddir.is_dir():
             return 0
         for work, paths in leftovers(session.masterdir, self.names(session)).items():
@@ -37,6 +51,31 @@ class Clean(Verb):
                 for path in paths:
                     remove_tree(path)
                 session.ui.note(f"{work}: removed")
+        return 0
+
+    def raze(self, session: Session) -> int:
+        """Remove the whole masterdir. Raises UsageError if nobody agrees to that, and what `raze` raises."""
+        root = session.masterdir.root
+        if self.given:
+            hint = f"xsrc clean -m {self.given[0]} --masterdir, if you mean that one"
+            raise UsageError(f"clean --masterdir takes no names: it removes {root}", hint=hint)
+        if not root.is_dir():
+            session.ui.note(f"there is no masterdir at {root}")
+            return 0
+        refuse_no_masterdir(session.masterdir, session.tree)
+        but = f", but not {session.masterdir.srcdistdir.name}/" if self.keep_distfiles else ""
+        if self.plan_only:
+            session.ui.output(f"{root}{but}")
+            return 0
+        if not self.force:
+            what = f"this removes {root} and everything in it{but}"
+            if not session.host.terminal:
+                raise UsageError(what, hint="--force, if that is what you want")
+            session.ui.note(f"{what}; write yes to go on")
+            if sys.stdin.readline().strip() != "yes":
+                raise UsageError("nothing was removed", hint="yes is the word")
+        raze(session, keep_distfiles=self.keep_distfiles)
+        session.ui.note(f"{root}: removed{but}")
         return 0
 
     def names(self, session: Session) -> tuple[str, ...]:

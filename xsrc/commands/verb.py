@@ -14,7 +14,9 @@ from xsrc.tree.options import split_options
 class Common(cli.Application):
     """The switches that may stand before a verb and after it."""
 
-    masterdir = cli.SwitchAttr(["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in")
+    masterdir = cli.SwitchAttr(
+        ["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in", overridable=True
+    )
     verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
     base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base: host, debian, debian:SUITE, source")
 

@@ -60,7 +60,8 @@ def _fill(masterdir: Masterdir, tree: Tree) -> None:
     from xsrc.unix.users import add_user, user_name
 
     root = masterdir.root
-    if any(root.iterdir()) and not (root / DESTDIRS).is_dir():
+    names = {path.name for path in root.iterdir()} - {masterdir.srcdistdir.name}  # distfiles may have been kept
+    if names and not (root / DESTDIRS).is_dir():
         raise HostError(f"{root} is no masterdir, and not empty", hint="choose an empty or a new folder with -m")
     copy_skeleton(tree, root)
     add_user(root / "etc", user_name(), "/root")
