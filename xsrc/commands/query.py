@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from plumbum import cli
+
 from xsrc.commands.verb import WithJson
 from xsrc.commands.words import choose_version
 from xsrc.core.errors import UsageError
@@ -28,21 +30,28 @@ class _Query(WithJson):
 class ListPackages(_Query):
     """Print every built package, the stowed ones with a star"""
 
+    untested = cli.Flag(["--untested"], help="only those whose tests did not run when they were built (--no-check)")
+
     def go(self, session: Session) -> int:
         if self.given:
             raise UsageError("list takes no names", hint="xsrc files NAME")
         rows = []
         with farm_at_rest(session) as farm:
-            stowed = farm.stowed()
+            stowed, held = farm.stowed(), farm.held()
             for text, key in sorted(farm.built().items()):
                 pkgver = PkgVer.parse(text)
                 now, asked = stowed.get(pkgver.name, (None, False))
                 props = farm.props(pkgver)
+                untested = props is not None and props.untested
+                if self.untested and not untested:
+                    continue
                 rows.append(
                     {
                         "pkgver": text,
                         "stowed": now == pkgver,
                         "asked": now == pkgver and asked,
+                        "held": now == pkgver and pkgver.name in held,
+                        "untested": untested,
                         "key": key,
                         "short_desc": props.short_desc if props else "",
                         "size": props.size if props else 0,
@@ -55,6 +64,8 @@ class ListPackages(_Query):
         width = max((len(str(row["pkgver"])) for row in rows), default=0)
         for row in rows:
             session.ui.output(f"{'*' if row['stowed'] else ' '} {row['pkgver']:{width}}  {row['short_desc']}")
+        if rows and self.untested:
+            session.ui.note("hint: xsrc build -f NAME runs the tests of one")
         return 0
 
 
