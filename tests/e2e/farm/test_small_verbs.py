@@ -174,6 +174,24 @@ def test_what_cannot_be_put_back_is_not_purged(site: Site) -> None:
     site.xsrc("purge", "app").ok("app: 0 files deleted, 1 forgotten")
 
 
+def test_a_purge_that_fails_puts_everything_back(site: Site) -> None:
+    conf(site, "1.0", "one")
+    site.script("other", CONF.format(text="two").replace("app", "other"), top='conf_files = ["/etc/other/other.conf"]')
+    site.build("app", "other")
+    file, other = site.masterdir / "etc/app/app.conf", site.masterdir / "etc/other/other.conf"
+    for each in (file, other):
+        each.write_text("mine\n")
+        each.chmod(0o600)
+    site.xsrc("unstow", "app", "other").ok()
+    other.parent.chmod(0o555)
+    site.xsrc("purge", "app", "other").ended(4, "what was begun is undone")
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("mine\n", 0o600)
+    assert "app  /etc/app/app.conf" in site.xsrc("purge", "-n").ok().out
+    other.parent.chmod(0o755)
+    site.xsrc("purge", "app", "other").ok()
+    assert not file.exists() and not other.exists()
+
+
 # ---- hold
 
 
