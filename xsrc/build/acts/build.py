@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from xsrc.build.acts.decide import note, present, read_jobs, refused
+from xsrc.build.acts.decide import note, present, read_jobs
+from xsrc.build.acts.refused import refusals
 from xsrc.build.job import Job
 from xsrc.build.request import BuildRequest
 from xsrc.build.steps import BuildPlan, Step, plan_build
@@ -36,7 +37,9 @@ def build(session: Session, request: BuildRequest) -> int:
     request = replace(request, names=homes, named=frozenset(request.names))
     options = options_by_name(request.names, request.options)
     planned = read_jobs(session, request.names, options)
-    request = leave_out(session, request, planned)
+    # a shell reads each script once: first those of the patterns, then the rest of the builds
+    judged = refusals(session.tree, (planned[name] for name in request.names if name in request.patterns))
+    request = leave_out(session, request, planned, judged)
     force = request.force or request.to is not Phase.INSTALL
     with farm_at_rest(session) if request.plan_only else open_farm(session) as farm:
         found = present(session.masterdir, farm, planned)
@@ -49,7 +52,9 @@ def build(session: Session, request: BuildRequest) -> int:
         return show_plan(session, plan, request)
     # only what follows fetch needs what a package depends on
     todo = tuple(step for step in plan.todo if request.to is not Phase.FETCH or step.name in request.names)
-    code, failed = carry_out(session, request, plan, todo, options) if todo else (0, frozenset())
+    judged |= refusals(session.tree, (step.job for step in todo if step.name not in judged))
+    refused = {step.name: error for step in todo if (error := judged[step.name]) is not None}
+    code, failed = carry_out(session, request, plan, todo, options, refused) if todo else (0, frozenset())
     there = tuple(name for name in request.names if name not in failed)
     if request.to is not Phase.INSTALL or not there or (code and not request.keep_going):
         return code
@@ -92,12 +97,17 @@ def _untested(request: BuildRequest, planned: Iterable[str]) -> frozenset[str]:
     return frozenset() if request.to in (Phase.CHECK, Phase.INSTALL) else frozenset(request.names)
 
 
-def leave_out(session: Session, request: BuildRequest, planned: Mapping[str, Job]) -> BuildRequest:
-    """The request without those packages of its patterns that must not be built. Raises HostError as `refused` does."""
-    bad = refused(session.tree, (planned[name] for name in request.names if name in request.patterns))
-    for name, error in bad.items():
+def leave_out(
+    session: Session,
+    request: BuildRequest,
+    planned: Mapping[str, Job],
+    judged: Mapping[str, TemplateError | None],
+) -> BuildRequest:
+    """The request without those packages of its patterns that must not be built."""
+    refused = {name: error for name, error in judged.items() if error is not None}
+    for name, error in refused.items():
         session.ui.note(f"{planned[name].package.pkgver}: left out: {error.diagnostics[0].message}")
-    return replace(request, names=tuple(name for name in request.names if name not in bad))
+    return replace(request, names=tuple(name for name in request.names if name not in refused))
 
 
 def carry_out(
@@ -106,24 +116,26 @@ def carry_out(
     plan: BuildPlan,
     todo: tuple[Step, ...],
     options: Mapping[str, tuple[str, ...]],
+    refused: Mapping[str, TemplateError],
 ) -> tuple[int, frozenset[str]]:
     """Build the packages of a plan; return the exit code and the packages that are missing now.
 
-    Raises TemplateError, before it builds, for packages that must not be built. Raises HostError and Interrupted.
+    Raises TemplateError, before it builds, for `refused` packages. Raises HostError and Interrupted.
     """
     # imported here: with nothing to do, as most often, what fetches and builds is not even read
     from xsrc.build.acts.runner import Runner, RunOptions
 
-    bad = refused(session.tree, (step.job for step in todo))
-    if bad and not request.keep_going:
-        raise TemplateError(diagnostic for error in bad.values() for diagnostic in error.diagnostics)
+    if refused and not request.keep_going:
+        raise TemplateError(diagnostic for error in refused.values() for diagnostic in error.diagnostics)
     versions = pkgvers(step.job.package for step in plan.steps)
     for step in todo:
         if reason := step.job.package.raw.get("restricted"):
             why = f": {reason}" if isinstance(reason, str) else ""
             session.ui.note(f"{step.job.package.pkgver}: restricted: what is built of it is not to be given away{why}")
 
-    orders = RunOptions(session.jobs, request, options, versions, plan.rung, bad, request.keep_going, session.command)
+    orders = RunOptions(
+        session.jobs, request, options, versions, plan.rung, refused, request.keep_going, session.command
+    )
     result = Runner(session, todo, orders).go()
     return result.code, result.failed
 

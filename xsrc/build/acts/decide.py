@@ -1,4 +1,4 @@
-"""Decides what has to be built: gathers the data for the plan, and refuses packages that must not be built."""
+"""Gathers the data that decides what has to be built, and records the builds that a plan found."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from xsrc.base.acts.choose import chosen_machine
 from xsrc.build.acts.ground import ground
 from xsrc.build.job import Job, jobs
 from xsrc.build.steps import BuildPlan, Built, Step, keeps, otherwise
-from xsrc.core.command import Command
-from xsrc.core.errors import Diagnostic, TemplateError
-from xsrc.core.layout import Masterdir, Tree
+from xsrc.core.layout import Masterdir
 from xsrc.core.outcome import Rung
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
@@ -20,13 +18,6 @@ from xsrc.farm.disk.database import Farm
 from xsrc.store.disk.shelf import read_build
 from xsrc.store.manifest import Manifest, Props
 from xsrc.tree.acts.closure import index_of, read_closure
-from xsrc.tree.resolve import refusal
-from xsrc.unix.process import bounded, capture
-
-_LONGEST = 1 << 20
-"""Characters of one script of a template."""
-_SECONDS, _MEMORY = 10, 1 << 30
-"""Limits of the shell that reads a script: the only program that sees a template's text outside a sandbox."""
 
 
 def read_jobs(session: Session, names: Iterable[str], options: Mapping[str, tuple[str, ...]]) -> dict[str, Job]:
@@ -131,42 +122,9 @@ def note(farm: Farm, plan: BuildPlan, found: Present) -> None:
 
 def again(session: Session, step: Step, rung: Rung, versions: Mapping[str, PkgVer]) -> str | None:
     """The reason to build a package, now that its needs are built; None if it is up to date. Raises HostError."""
+    text = str(step.job.package.pkgver)
     with open_farm(session) as farm:
-        built = present(session.masterdir, farm, {step.name: step.job}).built
-        reason = otherwise(step.job, built, rung, versions)
-        if reason is None:
-            farm.note_keys((pkgver, step.job.key) for pkgver in step.job.package.outputs)
-    return reason
-
-
-def refused(tree: Tree, planned: Iterable[Job]) -> dict[str, TemplateError]:
-    """By name, why a package must not be built: its template says so, or no shell can read its scripts.
-
-    Raises HostError if no shell can be started.
-    """
-    found = {job.name: _refusal(tree, job) for job in planned}
-    return {name: error for name, error in found.items() if error is not None}
-
-
-def _refusal(tree: Tree, job: Job) -> TemplateError | None:
-    package = job.package
-    if (error := refusal(package)) is not None:
-        return error
-    problems = []
-    for part in package.subpackages:
-        if tree.template(part.name).is_file():
-            span = package.template.span("subpackages", part.name)
-            problems.append(Diagnostic(span, f"subpackages.{part.name}: there is a template of that name"))
-    for name, text in package.phases.items():
-        if len(text) > _LONGEST:
-            span, message = package.template.span("phases", name), f"want at most {_LONGEST >> 10} KiB, got more"
-            problems.append(Diagnostic(span, f"phases.{name}: {message}", "put it into a script in files/"))
-            continue
-        # the shell only reads; it runs nothing (sh -n)
-        result = capture(Command(("/bin/sh", "-n")), text, bounded(_SECONDS, _MEMORY, 0))
-        if 0 < result.code < 128:  # one that was killed has said nothing of the text
-            words = result.err.strip().splitlines()[0] if result.err.strip() else "no sh text"
-            span = package.template.span("phases", name)
-            message = words.split(": ", 1)[-1]
-            problems.append(Diagnostic(span, f"phases.{name}: no sh text: line {message}"))
-    return TemplateError(problems) if problems else None
+        saw = farm.saw((text,))
+        seen = {versions[name] for name in saw.get(text, ()) if name in versions}
+        outcomes = {str(pkgver): props.outcome for pkgver in seen if (props := farm.props(pkgver))}
+    return otherwise(step.job, Built(outcomes=outcomes, saw=saw), rung, versions)

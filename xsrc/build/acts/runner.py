@@ -21,6 +21,7 @@ from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.core.ui import Progress, Row, seconds
+from xsrc.farm.acts.masterdir import open_farm
 from xsrc.runs.disk.journal import Journal
 from xsrc.runs.forecast import remaining
 from xsrc.runs.run import JobRecord, Run, State
@@ -187,9 +188,7 @@ class Runner:
                 if (error := self.orders.refused.get(name)) is not None:
                     self.failed(name, error.render(), error.message, error.code)
                 elif (reason := self.reason(name)) is None:
-                    self.schedule.dropped(name)
-                    self.note(name, state=State.KEPT, reason="")
-                    self.ui.note(f"{self.records[name].pkgver}: up to date: what it needs came out the same")
+                    self.keep(name)
                 else:
                     self.begin(name, reason)
                 if self.stopping:
@@ -199,6 +198,15 @@ class Runner:
         """The reason to build a package, None if it turned out to be up to date."""
         step = self.steps[name]
         return again(self.session, step, self.orders.rung, self.orders.versions) if step.because else step.reason
+
+    def keep(self, name: str) -> None:
+        """Keep the build of a package whose needs have the same results as before, under its new key."""
+        package, key = self.steps[name].job.package, self.steps[name].job.key
+        with open_farm(self.session) as farm:
+            farm.note_keys((pkgver, key) for pkgver in package.outputs)
+        self.schedule.dropped(name)
+        self.note(name, state=State.KEPT, reason="")
+        self.ui.note(f"{self.records[name].pkgver}: up to date: what it needs came out the same")
 
     def begin(self, name: str, reason: str) -> None:
         """Start a worker for a package."""
