@@ -106,8 +106,20 @@ def _protected(argv: Sequence[str]) -> list[str]:
 def _after_switches(words: Sequence[str], at: int) -> int:
     """The index of the first word from `at` on that is neither a switch nor the value of one."""
     while at < len(words) and words[at].startswith("-"):
-        at += 2 if words[at] in _GIVEN_A_WORD else 1
+        at += 2 if _takes_the_next(words[at]) else 1
     return at
+
+
+def _takes_the_next(word: str) -> bool:
+    """Whether the value of a switch is the next word; of joined short switches, the rest is the value of the first.
+
+    >>> [_takes_the_next(word) for word in ("-m", "-vm", "--base", "-mv", "-v", "--base=host")]
+    [True, True, True, False, False, False]
+    """
+    if word.startswith("--"):
+        return word in _GIVEN_A_WORD
+    valued = [at for at, letter in enumerate(word) if f"-{letter}" in _GIVEN_A_WORD]
+    return bool(valued) and valued[0] == len(word) - 1
 
 
 def can_be_live() -> bool:

@@ -126,6 +126,14 @@ def test_masterdir_that_is_named_as_a_command(site: Site, name: str) -> None:
     site.xsrc("-m", name, "chroot", "hello", cwd=site.root).ok()
 
 
+@pytest.mark.parametrize("words", [("-vm", "chroot"), ("-vmchroot",), ("--masterdir=chroot", "-v")])
+def test_masterdir_after_joined_switches(site: Site, words: tuple[str, ...]) -> None:
+    site.hello()
+    (site.root / "chroot").symlink_to(site.masterdir)
+    site.xsrc(*words, "build", "hello", cwd=site.root).ok("stowed")
+    assert site.xsrc(*words, "chroot", "hello", cwd=site.root).ok().out.endswith("hello 1.0\n")
+
+
 def test_tree_reached_through_a_link(site: Site) -> None:
     """The shell's PWD names it as the user does."""
     site.hello()
