@@ -570,13 +570,29 @@ def test_one_word_for_one_thing(source: str) -> None:
     none(rows)
 
 
-def test_one_meaning_for_the_name_of_a_class() -> None:
+def types_of(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """The types that a module makes, with their lines: its classes and its aliases."""
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=name):
+                yield name, node.lineno
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                if re.match(r"_?[A-Z]\w*[a-z]", name):
+                    yield name, node.lineno
+
+
+def test_one_meaning_for_the_name_of_a_type() -> None:
     places: dict[str, list[str]] = {}
     for source in SOURCES:
-        for node in parsed(source).body:
-            if isinstance(node, ast.ClassDef):
-                places.setdefault(node.name, []).append(f"{source}:{node.lineno}")
+        for name, line in types_of(parsed(source)):
+            places.setdefault(name, []).append(f"{source}:{line}")
+    places.setdefault("Path", []).append("pathlib")
     none(f"{name}: {', '.join(found)}" for name, found in places.items() if len(found) > 1)
+
+
+def test_the_test_of_types_sees_aliases() -> None:
+    text = "class A: ...\nBee = int\nSee: TypeAlias = int\nE_F = 1\n_Gee = Callable[[], None]\n"
+    assert [name for name, _ in types_of(ast.parse(text))] == ["A", "Bee", "See", "_Gee"]
 
 
 def test_words_of_a_name() -> None:

@@ -359,7 +359,7 @@ def test_every_key_and_value_has_its_place(table: dict[str, Any], style: int, cr
     assert tomllib.loads(text) == table, "this test writes what it means"
     places = spans.places(text.replace("\n", "\r\n") if crlf else text)
 
-    def look(value: Any, path: spans.Path) -> None:
+    def look(value: Any, path: spans.KeyPath) -> None:
         if path:
             start, end = places[path]
             if isinstance(path[-1], str):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from xsrc.core.arch import Dep
 from xsrc.core.pkgver import Pattern
-from xsrc.core.spans import Path
+from xsrc.core.spans import KeyPath
 from xsrc.store.manifest import Entry, Kind
 from xsrc.store.needs import Need, Needs, Want
 
@@ -153,7 +153,7 @@ class Part:
     files: frozenset[str]
     depends: tuple[Pattern, ...] = ()
     """The dependencies in the present template."""
-    key: Path = (Dep.RUN.value,)
+    key: KeyPath = (Dep.RUN.value,)
     """The key of the template that declares them."""
 
 
@@ -174,7 +174,7 @@ class Suspect:
     """A declared package that no file needs."""
 
     name: str
-    key: Path
+    key: KeyPath
     words: frozenset[str]
     """Names by which a file may still use it."""
     parts: tuple[Part, ...]
@@ -187,7 +187,7 @@ class NeedFinding:
 
     code: str
     """The key of `[lint] ignore` for the reason why this is no problem."""
-    key: Path
+    key: KeyPath
     """The key of the template."""
     message: str
     hint: str
@@ -226,7 +226,7 @@ def undeclared(one: Declared, offers: Offers, templates: Collection[str]) -> Ite
             yield _undeclared((dep.value,) if dep is Dep.LIB else part.key, provider, needs, offers)
 
 
-def _undeclared(key: Path, provider: str, needs: list[Need], offers: Offers) -> NeedFinding:
+def _undeclared(key: KeyPath, provider: str, needs: list[Need], offers: Offers) -> NeedFinding:
     first = needs[0]
     others = max(need.files for need in needs) - 1
     who = f"/{first.path} " + (f"and {others} more need" if others else "needs")
@@ -261,7 +261,7 @@ def suspects(one: Declared, offers: Offers) -> Iterator[Suspect]:
 
 
 def _suspect(
-    one: Declared, pattern: Pattern, key: Path, group: list[Offer], parts: tuple[Part, ...], offers: Offers
+    one: Declared, pattern: Pattern, key: KeyPath, group: list[Offer], parts: tuple[Part, ...], offers: Offers
 ) -> Iterator[Suspect]:
     words = frozenset(word for other in group for word in other.seen)
     if pattern.name in one.names or not words or any(other.empty for other in group):
@@ -372,7 +372,7 @@ def _guesses(need: Need) -> Iterator[str]:
             yield from ("perl-" + "-".join(parts[:count]) for count in range(len(parts), 0, -1))
 
 
-def _dotted(key: Path) -> str:
+def _dotted(key: KeyPath) -> str:
     return ".".join(map(str, key))
 
 

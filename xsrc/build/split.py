@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 from xsrc.core.globs import within
 from xsrc.core.schema import Problem, shown
-from xsrc.core.spans import Path
+from xsrc.core.spans import KeyPath
 from xsrc.store.digest import joined
 from xsrc.store.manifest import Entry, Kind, Manifest
 from xsrc.tree.package import Package, Subpackage
@@ -71,7 +71,7 @@ def _idle(
     globs = [(("files", index), glob, _glob(glob)) for index, glob in enumerate(part.files)]
     globs += [(("except", index), glob, _glob(glob)) for index, glob in enumerate(part.but)]
     presets = [(("preset",), preset, _taker(preset, libraries)) for preset in part.presets]
-    path: Path
+    path: KeyPath
     for path, word, takes in (*globs, *presets):
         if word.startswith("?") or any(map(takes, left)):
             continue

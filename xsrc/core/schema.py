@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from xsrc.core import spans
 from xsrc.core.errors import Diagnostic, Span
-from xsrc.core.spans import Path
+from xsrc.core.spans import KeyPath
 from xsrc.core.visible import visible
 
-Problem = tuple[Path, str, str | None]
+Problem = tuple[KeyPath, str, str | None]
 
 MOST_PROBLEMS = 100
 """Problems that are listed of one text. Nobody reads more, and a hint for each costs time."""
@@ -32,7 +32,7 @@ class Shape(Protocol):
     @property
     def want(self) -> str: ...
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]: ...
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]: ...
 
 
 def quoted(text: str) -> str:
@@ -40,7 +40,7 @@ def quoted(text: str) -> str:
     return visible(json.dumps(text, ensure_ascii=False))
 
 
-def shown(path: Path) -> str:
+def shown(path: KeyPath) -> str:
     """`("distfiles", 0, "sha256")` as `distfiles[0].sha256`."""
     words = ""
     for part in path:
@@ -67,7 +67,7 @@ def found(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def wrong(path: Path, want: str, got: object) -> Problem:
+def wrong(path: KeyPath, want: str, got: object) -> Problem:
     """The problem "want …, got …" at `path`."""
     return path, f"{shown(path)}: want {want}, got {found(got)}", None
 
@@ -92,7 +92,7 @@ class Text:
     def _fits(self) -> Callable[[str], object]:
         return re.compile(self.pattern).fullmatch
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, str) or self._fits(value) is None:
             yield wrong(path, self.want, value)
         elif "\0" in value:  # no program could be given it
@@ -101,7 +101,7 @@ class Text:
             yield path, f"{shown(path)}: want at most {self.longest} characters, got {len(value)}", None
 
 
-def _hidden(value: str, path: Path) -> Iterator[Problem]:
+def _hidden(value: str, path: KeyPath) -> Iterator[Problem]:
     if visible(value) != value:
         yield path, f"{shown(path)}: want one line without control characters, got {found(value)}", None
 
@@ -110,7 +110,7 @@ def _hidden(value: str, path: Path) -> Iterator[Problem]:
 class Line(Text):
     """A line that people read, in lists and on terminals: it holds no control characters and hides nothing."""
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         bad = list(super().problems(value, path))
         yield from bad or (_hidden(value, path) if isinstance(value, str) else ())
 
@@ -123,7 +123,7 @@ class Checked:
     fault: Callable[[str], str]
     """Return why a text is refused, or ""."""
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, str):
             yield wrong(path, self.want, value)
         elif why := self.fault(value):
@@ -134,7 +134,7 @@ class Checked:
 class Balanced(Text):
     """A string whose parentheses belong together."""
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         bad = list(super().problems(value, path))
         if not bad and isinstance(value, str):
             depths = list(accumulate({"(": 1, ")": -1}.get(letter, 0) for letter in value))
@@ -153,7 +153,7 @@ class Hex:
     def want(self) -> str:
         return f"{self.digits} hex digits"
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, str):
             yield wrong(path, self.want, value)
         elif bad := sorted(set(re.findall(r"[^0-9a-f]", value))):
@@ -174,7 +174,7 @@ class Number:
     def want(self) -> str:
         return f"a whole number from {self.least} on"
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, int) or isinstance(value, bool) or value < self.least:
             yield wrong(path, self.want, value)
         elif value > self.most:
@@ -191,7 +191,7 @@ class Flag:
     def want(self) -> str:
         return "true, false or the reason as a string" if self.reason else "true or false"
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, bool) and not (self.reason and isinstance(value, str) and value):
             yield wrong(path, self.want, value)
         elif isinstance(value, str):
@@ -208,7 +208,7 @@ class Choice:
     def want(self) -> str:
         return "one of " + ", ".join(self.words)
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, str) or value not in self.words:
             yield wrong(path, self.want, value)
 
@@ -223,7 +223,7 @@ class Either:
     def want(self) -> str:
         return " or ".join(kind.want for kind in self.kinds)
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         answers = [list(kind.problems(value, path)) for kind in self.kinds]
         if all(answers):
             pairs = zip(self.kinds, answers, strict=True)
@@ -243,7 +243,7 @@ class List:
     def want(self) -> str:
         return f"a list, each {self.of.want}"
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, list):
             yield wrong(path, self.want, value)
             return
@@ -269,7 +269,7 @@ class Map:
     def want(self) -> str:
         return f"a table, each value {self.of.want}"
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield wrong(path, self.want, value)
             return
@@ -290,7 +290,7 @@ class Table:
     def want(self) -> str:
         return "a table"
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield wrong(path, self.want, value)
             return

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from xsrc.core.errors import Span
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+"""The keys, and the indices in arrays, that lead to a value."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SCALAR = re.compile(r"[^,\]}\s#]+(?: [0-9][^,\]}\s#]*)?")
@@ -24,8 +25,8 @@ _QUOTES = ('"""', "'''", '"', "'")
 @dataclass
 class _Scanner:
     text: str
-    places: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    counts: dict[Path, int] = field(default_factory=dict)
+    places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    counts: dict[KeyPath, int] = field(default_factory=dict)
     at: int = 0
 
     def skip(self, pattern: re.Pattern[str]) -> None:
@@ -64,16 +65,16 @@ class _Scanner:
                 return parts
             self.at += 1
 
-    def element(self, prefix: Path) -> Path:
+    def element(self, prefix: KeyPath) -> KeyPath:
         """The path of `prefix`, entered in its last element where it is an array of tables."""
-        path: Path = ()
+        path: KeyPath = ()
         for part in prefix:
             path = (*path, part)
             if path in self.counts:
                 path = (*path, self.counts[path] - 1)
         return path
 
-    def pair(self, prefix: Path) -> None:
+    def pair(self, prefix: KeyPath) -> None:
         path = prefix
         for name, start, end in self.key():
             path = (*path, name)
@@ -84,7 +85,7 @@ class _Scanner:
         self.value(path)
         self.places[(*path, "=")] = (start, self.at)
 
-    def value(self, path: Path) -> None:
+    def value(self, path: KeyPath) -> None:
         first = self.text[self.at]
         if first in "\"'":
             self.string()
@@ -117,7 +118,7 @@ class _Scanner:
             self.at = found.end()
 
     def document(self) -> None:
-        table: Path = ()
+        table: KeyPath = ()
         while True:
             self.skip(_VOID)
             if self.at >= len(self.text):
@@ -142,7 +143,7 @@ class _Scanner:
             self.places[table] = parts[-1][1:]
 
 
-def places(text: str) -> dict[Path, tuple[int, int]]:
+def places(text: str) -> dict[KeyPath, tuple[int, int]]:
     """Start and end offset of every key, element and value of a valid TOML text.
 
     A key is found by its path; the value of it by the path with "=" at its end.
@@ -166,7 +167,7 @@ def span_at(file: str, text: str, start: int, end: int) -> Span:
 
 
 def span_of(
-    file: str, text: str, path: Path, found: Mapping[Path, tuple[int, int]] | None = None, *, value: bool = False
+    file: str, text: str, path: KeyPath, found: Mapping[KeyPath, tuple[int, int]] | None = None, *, value: bool = False
 ) -> Span:
     """The span of the key (or its value) at `path`, or of its nearest parent that has a place.
 

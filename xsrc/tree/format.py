@@ -26,7 +26,7 @@ from xsrc.core.schema import (
     found,
     shown,
 )
-from xsrc.core.spans import Path
+from xsrc.core.spans import KeyPath
 
 PHASES = tuple(phase.value for phase in Phase if phase is not Phase.FETCH)
 """The phases that have scripts."""
@@ -45,7 +45,7 @@ DEPENDS = ("hostmakedepends", "makedepends", "checkdepends", "depends")
 class _Name(Text):
     """A package name that is not one of the farm's own."""
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         yield from super().problems(value, path)
         if value in RESERVED:
             yield path, f"{shown(path)}: want another name, xsrc keeps {value} for itself", None
@@ -199,7 +199,7 @@ _DIRECTORY = Table(
 class _Place(Text):
     """A path of the root, perhaps with mode and owner."""
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         bad = list(super().problems(value, path))
         yield from bad or _ABSOLUTE.problems(str(value).split(" ")[0], path)
 
@@ -208,7 +208,7 @@ class _Place(Text):
 class _Alternative(Table):
     """A link that stays in the root and leads to a place in it."""
 
-    def problems(self, value: object, path: Path) -> Iterator[Problem]:
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         bad = list(super().problems(value, path))
         yield from bad
         if not bad and isinstance(value, dict):

@@ -13,7 +13,7 @@ from xsrc.core import spans
 from xsrc.core.braces import BRACES
 from xsrc.core.errors import Diagnostic, Span, TemplateError
 from xsrc.core.schema import Problem, found, nearest, quoted, read, shown
-from xsrc.core.spans import Path
+from xsrc.core.spans import KeyPath
 from xsrc.tree.format import TEMPLATE
 
 _SITE = re.compile(r"[A-Z][A-Z0-9_]*_SITE")
@@ -43,7 +43,7 @@ class Template:
         """The place of a key (or its value) in the file."""
         return spans.span_of(self.file, self.text, path, value=value)
 
-    def need(self, kind: str, name: str) -> Path:
+    def need(self, kind: str, name: str) -> KeyPath:
         """Where a dependency of one kind is declared: at the top, in an option or in a condition."""
         wanted = re.compile(rf"{re.escape(name)}(?:[<>=].*)?")
         for path, (start, end) in spans.places(self.text).items():
@@ -51,7 +51,7 @@ class Template:
                 return path
         return (kind,)
 
-    def error(self, path: Path, message: str, hint: str | None = None) -> TemplateError:
+    def error(self, path: KeyPath, message: str, hint: str | None = None) -> TemplateError:
         """A TemplateError at one key."""
         return TemplateError([Diagnostic(self.span(*path), message, hint)])
 
@@ -76,7 +76,7 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
     raw = {key: value for key, value in whole.items() if key not in bad} if bad else whole
     if "name" in raw and raw["name"] != name:
         yield ("name",), f'name: want "{name}" like the folder, got {found(raw["name"])}', None
-    tables: list[tuple[Path, Mapping[str, Any]]] = [((), raw)]
+    tables: list[tuple[KeyPath, Mapping[str, Any]]] = [((), raw)]
     tables += [(("when", index), when) for index, when in enumerate(raw.get("when", []))]
     for top, table in tables:
         yield from _distfiles(table, top)
@@ -88,15 +88,15 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
             if other not in options:
                 where = ("options", option, "conflicts", index)
                 yield where, f"{shown(where)}: no option {found(other)}", nearest(other, options)
-    path: Path
+    path: KeyPath
     for index, when in enumerate(raw.get("when", [])):
         for path, test in ((("if",), when["if"]), (("if", "not"), when["if"].get("not", {}))):
             for word in listed(test.get("option", [])):
                 if word not in options:
-                    at: Path = ("when", index, *path, "option")
+                    at: KeyPath = ("when", index, *path, "option")
                     yield at, f"{shown(at)}: no option {found(word)}", nearest(word, options)
     for part, body in raw.get("subpackages", {}).items():
-        place: Path = ("subpackages", part)
+        place: KeyPath = ("subpackages", part)
         if part == name:
             yield place, f"{shown(place)}: want another name than that of the package", None
         elif not body.keys() & {"files", "preset", "depends"}:
@@ -112,7 +112,7 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
             yield path, f"{shown(path)}: want one of {', '.join(names)}, got {{{got}}}", hint
 
 
-def _distfiles(table: Mapping[str, Any], at: Path) -> Iterator[Problem]:
+def _distfiles(table: Mapping[str, Any], at: KeyPath) -> Iterator[Problem]:
     for index, distfile in enumerate(table.get("distfiles", [])):
         path = (*at, "distfiles", index)
         if "git" in distfile and "commit" not in distfile:
@@ -126,7 +126,7 @@ def _distfiles(table: Mapping[str, Any], at: Path) -> Iterator[Problem]:
             yield path, f"{shown(path)}.sha256: missing: no distfile without a checksum", None
 
 
-def _replacing(install: Mapping[str, Any], at: Path) -> Iterator[Problem]:
+def _replacing(install: Mapping[str, Any], at: KeyPath) -> Iterator[Problem]:
     """Files that would overwrite each other, because a list installs all its files into one folder by their names."""
     for key in _LISTS.intersection(install):
         first: dict[str, str] = {}
@@ -143,7 +143,7 @@ _LISTS = frozenset(("license", "bin", "man", "doc", "conf", "completion", "servi
 _GLOB_SIGNS = frozenset("*?[")
 
 
-def _used(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+def _used(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     """Every `{word}` in the strings below `value`, with its place."""
     match value:
         case str():

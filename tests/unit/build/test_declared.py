@@ -10,7 +10,7 @@ import pytest
 from tests.unit.builders import a_file, a_link, with_parents
 from xsrc.build.declared import Declared, Offer, Offers, Part, offer, suspects, undeclared, unused
 from xsrc.core.pkgver import Pattern
-from xsrc.core.spans import Path
+from xsrc.core.spans import KeyPath
 from xsrc.store.manifest import Entry
 from xsrc.store.needs import Need, Needs, Want
 
@@ -39,7 +39,7 @@ def a_part(
 ) -> Part:
     """A built package whose files ask for `needs`."""
     asked = tuple(Need(want, what, "usr/bin/one") for want, what in needs)
-    key: Path = ("depends",) if name == "one" else ("subpackages", name, "depends")
+    key: KeyPath = ("depends",) if name == "one" else ("subpackages", name, "depends")
     return Part(name, Needs(asked, static), frozenset(files), patterns(depends), key)
 
 

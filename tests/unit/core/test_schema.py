@@ -244,7 +244,7 @@ def test_many_problems_are_located_in_one_reading(monkeypatch: pytest.MonkeyPatc
     readings: list[str] = []
     places = spans.places
 
-    def counted(text: str) -> dict[spans.Path, tuple[int, int]]:
+    def counted(text: str) -> dict[spans.KeyPath, tuple[int, int]]:
         readings.append(text)
         return places(text)
 

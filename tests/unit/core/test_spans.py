@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from xsrc.core.errors import Span
-from xsrc.core.spans import Path, places, span_of, syntax_span
+from xsrc.core.spans import KeyPath, places, span_of, syntax_span
 
 
 def where(text: str, *path: str | int, value: bool = False) -> tuple[int, int, int]:
@@ -54,7 +54,7 @@ desc = "Line editing"
         (("options", "libedit", "desc"), (12, 1, 4)),
     ],
 )
-def test_keys_in_arrays_of_tables_and_sub_tables(path: Path, want: tuple[int, int, int]) -> None:
+def test_keys_in_arrays_of_tables_and_sub_tables(path: KeyPath, want: tuple[int, int, int]) -> None:
     assert where(ARRAY, *path) == want
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path as Folder
+from pathlib import Path
 
 from xsrc.build.declared import Declared, NeedFinding, Offer, Offers, Part, offer, suspects, undeclared, unused
 from xsrc.core.arch import Dep
 from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import Pattern
 from xsrc.core.session import Session
-from xsrc.core.spans import Path
+from xsrc.core.spans import KeyPath
 from xsrc.farm.disk.database import Farm
 from xsrc.store.disk.needs import named, needs
 from xsrc.store.manifest import Kind, Props
@@ -53,9 +53,11 @@ def offer_of(farm: Farm, props: Props) -> Offer:
 def parts_of(masterdir: Masterdir, farm: Farm, package: Package, built: Mapping[str, Props]) -> Iterator[Part]:
     """The newest build of one template: the package, then the subpackages that the template still has."""
     main = str(built[package.name].pkgver)
-    declared: dict[str, tuple[tuple[Pattern, ...], Path]] = {package.name: (package.depends[Dep.RUN], (Dep.RUN.value,))}
+    declared: dict[str, tuple[tuple[Pattern, ...], KeyPath]] = {
+        package.name: (package.depends[Dep.RUN], (Dep.RUN.value,))
+    }
     for name, body in package.raw.get("subpackages", {}).items():
-        key: Path = ("subpackages", name, Dep.RUN.value)
+        key: KeyPath = ("subpackages", name, Dep.RUN.value)
         declared[name] = tuple(map(Pattern.parse, body.get(Dep.RUN.value, ()))), key
     for name, (depends, key) in declared.items():
         if name == package.name or (name in built and built[name].source == main):
@@ -63,5 +65,5 @@ def parts_of(masterdir: Masterdir, farm: Farm, package: Package, built: Mapping[
             yield Part(name, needs(_folder(masterdir, farm, built[name]), files), files, depends, key)
 
 
-def _folder(masterdir: Masterdir, farm: Farm, props: Props) -> Folder:
+def _folder(masterdir: Masterdir, farm: Farm, props: Props) -> Path:
     return masterdir.destdirs / farm.folder(props.pkgver)

@@ -11,7 +11,7 @@ from typing import Any
 
 from xsrc.build.acts.builder import build_job
 from xsrc.build.acts.decide import again
-from xsrc.build.disk.workers import END, End, Event, Say, Workers, memory_free
+from xsrc.build.disk.workers import END, End, Event, Send, Workers, memory_free
 from xsrc.build.request import BuildOptions, BuildRequest
 from xsrc.build.schedule import Schedule, direct_needs, tasks
 from xsrc.build.steps import Step
@@ -215,7 +215,7 @@ class Runner:
         wish = self.orders.of(step, share)
         self.note(name, state=State.RUNNING, began=time.time(), reason=reason, makejobs=share)
 
-        def work(say: Say) -> None:
+        def work(say: Send) -> None:
             try:
                 say("done", build_job(replace(self.session, ui=WorkerUi(say)), step.job, wish))
             except XsrcError as error:

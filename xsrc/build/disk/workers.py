@@ -17,7 +17,7 @@ import prctl
 
 from xsrc.unix.descendants import families
 
-Say = Callable[[str, Any], None]
+Send = Callable[[str, Any], None]
 """Sends a word and a value of JSON to the process that began the worker."""
 
 _SAMPLE = 0.5
@@ -64,7 +64,7 @@ class Workers:
     def __len__(self) -> int:
         return len(self._workers)
 
-    def begin(self, task: str, work: Callable[[Say], None]) -> None:
+    def begin(self, task: str, work: Callable[[Send], None]) -> None:
         """Do `work` in a new process with its own process group; it ends when this process does. Raises OSError."""
         sys.stdout.flush()
         sys.stderr.flush()
@@ -82,7 +82,7 @@ class Workers:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _run(self, work: Callable[[Say], None], write: int, parent: int, mask: Iterable[int]) -> NoReturn:
+    def _run(self, work: Callable[[Send], None], write: int, parent: int, mask: Iterable[int]) -> NoReturn:
         code = 70
 
         def say(word: str, value: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from xsrc.build.styles.install import install_script, make_dirs_script
 from xsrc.core.errors import Diagnostic, TemplateError
 from xsrc.core.schema import List, Map, Problem, Table, Text, found, locate, nearest, read, shown
-from xsrc.core.spans import Path
+from xsrc.core.spans import KeyPath
 from xsrc.tree.format import PHASES, STYLE_LISTS, STYLE_TEXTS
 from xsrc.tree.package import Package
 
@@ -91,7 +91,7 @@ def _problems(raw: Mapping[str, Any], styles: Mapping[str, str], programs: Mappi
                 yield from _word_problems(("phases", phase, index, place), word, programs)
 
 
-def _word_problems(path: Path, word: str, programs: Mapping[str, str]) -> Iterator[Problem]:
+def _word_problems(path: KeyPath, word: str, programs: Mapping[str, str]) -> Iterator[Problem]:
     """The problems of words that have no value."""
     if "{*" in _SPLICE.sub("", word):
         yield path, f"{shown(path)}: want a }} to the {{*, got {found(word)}", None

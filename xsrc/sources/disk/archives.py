@@ -28,8 +28,8 @@ from xsrc.sources.admission import PATH_MAX, Policy
 from xsrc.sources.disk import ar
 from xsrc.sources.disk.distdir import OpenFile
 
-Member = tuple[tarfile.TarInfo, IO[bytes] | None]
-"""A member of an archive, and what it holds where it is a file."""
+ArchiveMember = tuple[tarfile.TarInfo, IO[bytes] | None]
+"""A member of an archive; of a file, with its content."""
 
 _CHUNK = 1 << 16
 _HEADERS = 1 << 20
@@ -79,7 +79,7 @@ def read_whole(archive: OpenFile) -> Iterator[None]:
         raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
 
 
-def admitted(archive: OpenFile, policy: Policy, part: str = "data.tar", inner: str = "") -> Iterator[Member]:
+def admitted(archive: OpenFile, policy: Policy, part: str = "data.tar", inner: str = "") -> Iterator[ArchiveMember]:
     """What may pass of an archive, each member with its data if it is a file; `part` is what is read of a .deb.
 
     Reading begins at the current position of the open file, so the bytes are those that were verified.
@@ -170,7 +170,7 @@ class _TarInfo(tarfile.TarInfo):
             raise tarfile.ReadError(str(error)) from error
 
 
-def _members(archive: OpenFile, policy: Policy, part: str, inner: str) -> Iterator[Member]:
+def _members(archive: OpenFile, policy: Policy, part: str, inner: str) -> Iterator[ArchiveMember]:
     file = archive.file
     raw = ar.member(file, part) if file.peek(8).startswith(ar.MAGIC) else file
     if not inner:
@@ -191,7 +191,7 @@ def _members(archive: OpenFile, policy: Policy, part: str, inner: str) -> Iterat
     raise ArchiveError(f"{archive.name}: no archive {inner!r} in it", hint=f"there is {', '.join(names)}")
 
 
-def _read(archive: OpenFile, raw: Any, policy: Policy) -> Iterator[Member]:
+def _read(archive: OpenFile, raw: Any, policy: Policy) -> Iterator[ArchiveMember]:
     """The members of what is read from `raw`, which `peek`s."""
     kind = next((name for magic, name in _MAGIC if raw.peek(6).startswith(magic)), "tar")
     if kind == "zip":
@@ -205,7 +205,7 @@ def _read(archive: OpenFile, raw: Any, policy: Policy) -> Iterator[Member]:
             pass
 
 
-def _tar_members(archive: OpenFile, plain: IO[bytes], counted: _Counted) -> Iterator[Member]:
+def _tar_members(archive: OpenFile, plain: IO[bytes], counted: _Counted) -> Iterator[ArchiveMember]:
     counted.headers = _HEADERS
     try:
         tar = tarfile.open(  # noqa: SIM115
@@ -252,7 +252,7 @@ class _Directory:
         return data
 
 
-def _zip_members(raw: IO[bytes], policy: Policy) -> Iterator[Member]:
+def _zip_members(raw: IO[bytes], policy: Policy) -> Iterator[ArchiveMember]:
     with zipfile.ZipFile(cast("IO[bytes]", _Directory(raw, policy))) as archive:
         for info in archive.infolist():
             member = tarfile.TarInfo(info.filename)

@@ -15,10 +15,9 @@ from xsrc.sources.reach import redacted
 from xsrc.unix.machine import known_sites
 
 if TYPE_CHECKING:
+    from xsrc.sources.disk.http import Received
     from xsrc.sources.disk.web import Bounds
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes so far and the bytes in all, if the server reported them."""
 Say = Callable[[str], None]
 _SITE = re.compile(r"\{([A-Z_]+)\}")
 
@@ -30,7 +29,7 @@ def fetch(
     private: Path,
     limits: Limits,
     say: Say,
-    progress: Progress = lambda now, total: None,
+    progress: Received = lambda now, total: None,
 ) -> Path:
     """The path of a verified distfile, downloaded from the first of `urls` that has it.
 
@@ -64,7 +63,7 @@ def fetch(
     return path
 
 
-def _bring(distfile: Distfile, url: str, part: IO[bytes], private: Path, bounds: Bounds, progress: Progress) -> None:
+def _bring(distfile: Distfile, url: str, part: IO[bytes], private: Path, bounds: Bounds, progress: Received) -> None:
     if distfile.commit:
         from xsrc.sources.disk.git import archive  # few need it
 
@@ -75,7 +74,7 @@ def _bring(distfile: Distfile, url: str, part: IO[bytes], private: Path, bounds:
         download(url, part, bounds, progress)
 
 
-def _download(place: Place, urls: tuple[str, ...], private: Path, say: Say, progress: Progress) -> None:
+def _download(place: Place, urls: tuple[str, ...], private: Path, say: Say, progress: Received) -> None:
     """Bring a distfile to its place from the first of `urls` that has it."""
     # imported here: most builds have their distfiles, and the library costs as much as all else of a short command
     from xsrc.sources.disk.web import Bounds, Unanswered

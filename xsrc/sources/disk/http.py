@@ -11,13 +11,13 @@ from typing import IO
 
 from xsrc.sources.disk.web import Answer, Bounds, Clock, Unanswered, asked
 
-Progress = Callable[[int, int | None], None]
+Received = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all, if the server reported them."""
 
 _BUSY = (429, 502, 503, 504)
 
 
-def download(url: str, part: IO[bytes], bounds: Bounds, progress: Progress) -> None:
+def download(url: str, part: IO[bytes], bounds: Bounds, progress: Received) -> None:
     """Download one address into an open file; continue where an earlier try ended. Raises Unanswered and OSError."""
     with Clock(bounds) as clock:
         for tried in count():
@@ -30,7 +30,7 @@ def download(url: str, part: IO[bytes], bounds: Bounds, progress: Progress) -> N
             time.sleep(min(bounds.pause * 2**tried, clock.left()))
 
 
-def _try(url: str, part: IO[bytes], clock: Clock, progress: Progress) -> None:
+def _try(url: str, part: IO[bytes], clock: Clock, progress: Received) -> None:
     part.flush()
     have = os.fstat(part.fileno()).st_size
     with asked(url, {"Range": f"bytes={have}-"} if have else {}, clock) as answer:
