@@ -53,9 +53,8 @@ def offer_of(farm: Farm, props: Props) -> Offer:
 def parts_of(masterdir: Masterdir, farm: Farm, package: Package, built: Mapping[str, Props]) -> Iterator[Part]:
     """The newest build of one template: the package, then the subpackages that the template still has."""
     main = str(built[package.name].pkgver)
-    declared: dict[str, tuple[tuple[Pattern, ...], KeyPath]] = {
-        package.name: (package.depends[Dep.RUN], (Dep.RUN.value,))
-    }
+    declared: dict[str, tuple[tuple[Pattern, ...], KeyPath]] = {}
+    declared[package.name] = package.depends[Dep.RUN], (Dep.RUN.value,)
     for name, body in package.raw.get("subpackages", {}).items():
         key: KeyPath = ("subpackages", name, Dep.RUN.value)
         declared[name] = tuple(map(Pattern.parse, body.get(Dep.RUN.value, ()))), key
