@@ -35,7 +35,7 @@ class Job:
     """A package with everything that decides how it is built."""
 
     package: Package
-    world: Ground
+    ground: Ground
     inputs: str
     """The digest of its own inputs."""
     key: str
@@ -48,7 +48,7 @@ class Job:
 
     @cached_property
     def _build(self) -> tuple[Mapping[str, tuple[Script, ...]], Mapping[str, str]]:
-        return self.world.build_of(self.package)
+        return self.ground.build_of(self.package)
 
     @property
     def scripts(self) -> Mapping[str, tuple[Script, ...]]:
@@ -63,7 +63,7 @@ class Job:
     @cached_property
     def preimage(self) -> str:
         """The pre-image of the key: its own inputs, and a digest for each direct need of the build."""
-        return joined({**self.world.input_texts(self.package), **written({DEPENDS: dict(self.depends)})})
+        return joined({**self.ground.input_texts(self.package), **written({DEPENDS: dict(self.depends)})})
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Ground:
 def jobs(
     packages: Mapping[str, Package],
     names: Iterable[str],
-    world: Ground,
+    ground: Ground,
     known: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Job]:
     """The jobs of `names` and everything that they need, in build order, with their keys.
@@ -118,9 +118,9 @@ def jobs(
     unknown style.
     """
     together = tuple(groups(names, packages))
-    inputs = {name: known.get(name) or world.inputs(packages[name]) for name in ordered(together, packages)}
+    inputs = {name: known.get(name) or ground.inputs(packages[name]) for name in ordered(together, packages)}
     return {
-        name: Job(packages[name], world, inputs[name], *key)
+        name: Job(packages[name], ground, inputs[name], *key)
         for name, key in keyed(together, packages, inputs.__getitem__).items()
     }
 

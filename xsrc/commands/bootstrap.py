@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from pathlib import Path
 
 from plumbum import cli
 
+from xsrc.base.acts.choose import exists
 from xsrc.base.disk import shelf
-from xsrc.bootstrap import debian
 from xsrc.bootstrap.acts import source
-from xsrc.bootstrap.acts.debian import bring_debs, distfile_of, read_mirror, read_wish, unpack_debs
-from xsrc.bootstrap.debian import Wish
-from xsrc.bootstrap.disk.apt import Apt, keyring
+from xsrc.bootstrap.acts.debian import make_debian
 from xsrc.commands.verb import Verb
-from xsrc.core.base import Record
 from xsrc.core.errors import HostError, UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import make_masterdir
-from xsrc.sources.disk.distdir import present
-from xsrc.unix import machine
 from xsrc.unix.lock import locked
 
 
@@ -87,14 +80,17 @@ class Bootstrap(Verb):
         if self.bring:
             file, limits = session.host.cwd / self.bring, session.settings.limits
             record = shelf.bring_in(file, session.bases, limits, replace=self.force)
-            session.ui.note(told(record))
+            session.ui.note(record.summary)
             return 0
-        return self.make_source(session) if self.origin == source.NAME else self.make(session)
+        if self.origin == source.NAME:
+            return self.make_source(session)
+        make_debian(session, self.origin or "", force=self.force, plan_only=self.plan_only)
+        return 0
 
     def make_source(self, session: Session) -> int:
         """Make a base from source: stage after stage. Raises as `source.make_source` does."""
         session = session.over(jobs=self.jobs)
-        if not self.force and not self.given and self.is_there(session, source.base_name()):
+        if not self.force and not self.given and exists(session, source.base_name()):
             return 0
         if self.plan_only:
             chosen = source.base_set(session)
@@ -102,7 +98,7 @@ class Bootstrap(Verb):
                 session.ui.output(f"stage {number}: {' '.join(source.names_of(number, chosen, self.given))}")
             return 0
         record = source.make_source(session, self.given)
-        session.ui.note(f"{told(record)}; xsrc build --base source NAME builds on it")
+        session.ui.note(f"{record.summary}; xsrc build --base source NAME builds on it")
         return 0
 
     def show(self, session: Session) -> int:
@@ -112,7 +108,7 @@ class Bootstrap(Verb):
             session.ui.json([vars(record) for record in found])
             return 0
         for record in found:
-            session.ui.output(told(record))
+            session.ui.output(record.summary)
         return 0
 
     def write(self, session: Session, file: Path) -> int:
@@ -127,54 +123,5 @@ class Bootstrap(Verb):
             shelf.export(session.bases / record.name, file)
         except OSError as error:
             raise HostError(f"{error.filename or file}: {error.strerror}", hint="choose another file") from error
-        session.ui.note(f"{file}: {told(record)}")
+        session.ui.note(f"{file}: {record.summary}")
         return 0
-
-    def make(self, session: Session) -> int:
-        """Make a base of Debian: resolve, fetch, unpack, link, seal.
-
-        Raises UsageError, HostError, FetchFailed, ChecksumError, ArchiveError, ConflictError; ValueError for output of
-        apt that it cannot read.
-        """
-        begun = time.monotonic()
-        wish = read_wish(self.origin or "")
-        if not self.force and self.is_there(session, wish.name):
-            return 0
-        ui, new = session.ui, session.bases / shelf.NEW
-        ui.note(f"{self.origin}: resolve")
-        new.mkdir()
-        apt = Apt(new / ".apt", session.host.env)
-        text = debian.sources(read_mirror(session.settings), wish.suite, str(keyring()))
-        listed = apt.update(text, debian.configuration(str(apt.folder), wish.arch))
-        name, release = debian.release(listed)
-        wish = Wish(name or wish.suite, wish.arch)
-        if not self.force and self.is_there(session, wish.name):  # where stable was asked for
-            return 0
-        found = debian.debs(apt.resolve(debian.PACKAGES))
-        if self.plan_only:
-            for deb in found:
-                what = "keep " if present(distfile_of(deb), session.srcdistdir) else "fetch"
-                ui.output(f"{what} {deb.name} {deb.version} {deb.size >> 10} KiB")
-            return 0
-        bring_debs(session, wish, found)
-        ui.note(f"{wish.name}: unpack")
-        shutil.rmtree(apt.folder)
-        unpack_debs(session, new, found)
-        ui.note(f"{wish.name}: seal")
-        packages = {deb.name: deb.version for deb in found}
-        record = shelf.finish(session.bases, wish.name, machine.arch().name, release, packages)
-        ui.note(f"{told(record)}: made in {time.monotonic() - begun:.0f} s; xsrc build --base debian NAME builds on it")
-        return 0
-
-    def is_there(self, session: Session, name: str) -> bool:
-        """Whether a base exists already; if so, tell the user."""
-        record = next((record for record in shelf.every(session.bases) if record.name == name), None)
-        if record is not None:
-            session.ui.note(f"{told(record)}: there already (-f makes it again)")
-        return record is not None
-
-
-def told(record: Record) -> str:
-    """A base in one line."""
-    held = f"{len(record.packages)} packages, {record.size >> 20} MiB"
-    return f"{record.name} {record.release} ({held}, {record.digest[:12]})"

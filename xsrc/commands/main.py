@@ -160,13 +160,13 @@ def main(argv: Sequence[str], ui: Ui | None = None) -> int:
     os.umask(0o022)
     verb, code, said = parse(argv)
     if verb is None or code or said:
-        told = ui or for_streams(False)
+        out = ui or for_streams(False)
         lines = said.splitlines()
         if code:
-            told.error(lines)
+            out.error(lines)
         for line in [] if code else lines:
-            told.output(line)
-        told.close()
+            out.output(line)
+        out.close()
         return code
     host = read_host(argv)
     ui = ui or for_streams(host.live)

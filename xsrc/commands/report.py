@@ -14,33 +14,33 @@ from xsrc.runs.disk.journal import Journal
 
 
 class Report(Verb):
-    """Write what was built as a site of plain files: the newest run, those before it, each package"""
+    """Write what was built as plain pages: the newest run, those before it, each package"""
 
     number = cli.SwitchAttr(["--run"], cli.Range(1, 1 << 31), argname="N", help="show run N first, not the newest")
     folder = cli.SwitchAttr(["-o", "--output"], str, argname="DIR", help="write into DIR, not into the masterdir")
 
     def go(self, session: Session) -> int:
         # imported here: xsrc --help imports each command
-        from xsrc.runs.acts.report import Site
+        from xsrc.runs.acts.report import ReportPages
 
         if self.given:
             raise UsageError(f"report: takes no names, got {self.given[0]!r}", hint="xsrc report")
         journal = Journal(session.masterdir, session.ui.warn)
         folder = (session.host.cwd / Path(self.folder).expanduser()).resolve() if self.folder else None
-        site = Site(session.masterdir, journal, folder)
-        if not site.runs:
+        report = ReportPages(session.masterdir, journal, folder)
+        if not report.runs:
             raise UsageError("nothing was ever built here", hint="xsrc build NAME")
-        first = self.number or site.runs[0]
+        first = self.number or report.runs[0]
         if journal.run(first) is None:
-            raise UsageError(f"there is no run {first}", hint=f"xsrc report --run {site.runs[0]}")
+            raise UsageError(f"there is no run {first}", hint=f"xsrc report --run {report.runs[0]}")
         now = datetime.fromisoformat(session.host.now).timestamp()
         try:
-            site.prepare()
-            site.write_packages(None, {*site.runs, first})
-            for number in dict.fromkeys((first, *site.runs)):
+            report.prepare()
+            report.write_packages(None, {*report.runs, first})
+            for number in dict.fromkeys((first, *report.runs)):
                 if run := journal.run(number):
-                    site.write_run(run, now, journal.expected() if run.ended is None else {}, {*site.runs, first})
-            session.ui.output(str(site.make_first(first)))
+                    report.write_run(run, now, journal.expected() if run.ended is None else {}, {*report.runs, first})
+            session.ui.output(str(report.make_first(first)))
         except OSError as error:
             raise HostError(f"cannot write the report: {error}", hint="xsrc report -o DIR") from error
         return 0

@@ -62,6 +62,12 @@ class Record:
         """The processor that it is for. Raises ValueError for an unknown one."""
         return Arch.named(self.arch).machine
 
+    @property
+    def summary(self) -> str:
+        """The base in one line."""
+        content = f"{len(self.packages)} packages, {self.size >> 20} MiB"
+        return f"{self.name} {self.release} ({content}, {self.digest[:12]})"
+
     def render(self) -> str:
         """The text of base.toml."""
         return tomltext.dumps({**asdict(self), "packages": dict(sorted(self.packages.items()))})

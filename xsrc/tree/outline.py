@@ -25,7 +25,7 @@ class Outline(NamedTuple):
 
     @classmethod
     def of(cls, package: Package, inputs: str) -> Self:
-        """The leaf of a package; `inputs` is the digest of them."""
+        """The outline of a package; `inputs` is the digest of its inputs."""
         names = "|".join([" ".join(package.needs(kind)) for kind in Dep])
         return cls(package.name, package.pkgver.version, str(package.pkgver.revision), names, inputs)
 

@@ -10,7 +10,7 @@ from tests.unit.builders import a_package
 from xsrc.build.split import split
 from xsrc.core.errors import BuildFailed
 from xsrc.store.disk import scan, seal
-from xsrc.store.disk.split import divide
+from xsrc.store.disk.split import split_tree
 
 DEEP = "/".join(["d" * 50] * 40)
 
@@ -44,7 +44,7 @@ def test_each_part_is_what_its_entries_say(whole: Path, tmp_path: Path) -> None:
     assert not problems
     (tmp_path / "a").mkdir()
     (tmp_path / "a/stale").write_text("of a build that was cut off")
-    divide(whole, wanted["w"], {tmp_path / name: wanted[name] for name in parts})
+    split_tree(whole, wanted["w"], {tmp_path / name: wanted[name] for name in parts})
     for name, entries in wanted.items():
         folder = whole if name == "w" else tmp_path / name
         if name != "w":  # the modes of what is left are told by its entries, and given again by sealing
@@ -65,4 +65,4 @@ def test_tree_that_is_not_what_was_seen_is_refused(whole: Path, tmp_path: Path) 
     wanted, _ = split(package, found.manifest.entries, found.elves)
     (whole / "usr/away").unlink()
     with pytest.raises(BuildFailed, match="usr/away"):
-        divide(whole, wanted["w"], {tmp_path / "a": wanted["a"]})
+        split_tree(whole, wanted["w"], {tmp_path / "a": wanted["a"]})

@@ -42,6 +42,16 @@ def _base(wish: str, bases: Path, mark: object) -> Base:
     return machine.base_at(folder, record.name, Arch.named(record.arch), {"tree": record.digest})
 
 
+def exists(session: Session, name: str) -> bool:
+    """Whether there is a base of this name; if so, tell the user."""
+    from xsrc.base.disk import shelf
+
+    record = next((record for record in shelf.every(session.bases) if record.name == name), None)
+    if record is not None:
+        session.ui.note(f"{record.summary}: there already (-f makes it again)")
+    return record is not None
+
+
 def chosen_arch(session: Session) -> Arch:
     """The machine type to build for: that of the base, or of this machine if there is no base yet.
 

@@ -1,15 +1,18 @@
-"""Makes a base of Debian's packages."""
+"""Makes a base of Debian's packages: resolves, fetches, unpacks, links and seals them."""
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from xsrc.base.acts.choose import exists
 from xsrc.base.disk import shelf
 from xsrc.bootstrap import debian
 from xsrc.bootstrap.debian import Deb, Wish
-from xsrc.bootstrap.disk.apt import postinst
+from xsrc.bootstrap.disk.apt import Apt, keyring, postinst
 from xsrc.core.errors import ChecksumError, HostError, UsageError
 from xsrc.core.session import Session
 from xsrc.core.settings import Settings
@@ -19,6 +22,42 @@ from xsrc.sources.distfile import Distfile
 from xsrc.unix import machine
 
 _FETCHERS = 4
+
+
+def make_debian(session: Session, origin: str, *, force: bool, plan_only: bool) -> None:
+    """Make the base that `origin` names, or print which packages it needs; the caller holds the lock of the bases.
+
+    An existing base stays, unless `force` is given. Raises UsageError, HostError, FetchFailed, ChecksumError,
+    ArchiveError and ConflictError; ValueError for output of apt that it cannot read.
+    """
+    begun = time.monotonic()
+    wish = read_wish(origin)
+    if not force and exists(session, wish.name):
+        return
+    ui, new = session.ui, session.bases / shelf.NEW
+    ui.note(f"{origin}: resolve")
+    new.mkdir()
+    apt = Apt(new / ".apt", session.host.env)
+    text = debian.sources(read_mirror(session.settings), wish.suite, str(keyring()))
+    name, release = debian.release(apt.update(text, debian.configuration(str(apt.folder), wish.arch)))
+    wish = Wish(name or wish.suite, wish.arch)
+    if not force and exists(session, wish.name):  # the name of a suite, for a word such as stable
+        return
+    found = debian.debs(apt.resolve(debian.PACKAGES))
+    if plan_only:
+        for deb in found:
+            what = "keep " if present(distfile_of(deb), session.srcdistdir) else "fetch"
+            ui.output(f"{what} {deb.name} {deb.version} {deb.size >> 10} KiB")
+        return
+    bring_debs(session, wish, found)
+    ui.note(f"{wish.name}: unpack")
+    shutil.rmtree(apt.folder)
+    unpack_debs(session, new, found)
+    ui.note(f"{wish.name}: seal")
+    packages = {deb.name: deb.version for deb in found}
+    record = shelf.finish(session.bases, wish.name, machine.arch().name, release, packages)
+    took = f"{time.monotonic() - begun:.0f} s"
+    ui.note(f"{record.summary}: made in {took}; xsrc build --base debian NAME builds on it")
 
 
 def read_wish(text: str) -> Wish:

@@ -100,7 +100,7 @@ def make_source(session: Session, also: tuple[str, ...]) -> Record:
             raise BuildFailed(f"stage {number} of the base is not whole", hint="xsrc bootstrap --from source goes on")
         top, name = (session.bases, base_name()) if number == STAGES[-1] else (folder, f"{NAME}-{number}")
         record = _compose(stage, number, chosen, top, name)
-        for line in _told(stage, folder, time.monotonic() - began):
+        for line in _cost(stage, folder, time.monotonic() - began):
             session.ui.note(f"stage {number}: {line}")
         base = machine.base_at(top / record.name, record.name, target(), {"tree": record.digest})
     for line in _compared(stages[-2], stages[-1], names_of(STAGES[-1], chosen, also)):
@@ -114,7 +114,7 @@ def remove_stages(bases: Path) -> None:
 
 
 def _context(session: Session, folder: Path, stage: Stage) -> Session:
-    """The world of one stage: a masterdir of its own, distfiles shared."""
+    """The session of one stage: with a masterdir of its own and the same distfiles."""
     settings = replace(session.settings, srcdistdir=str(session.srcdistdir), options={})
     masterdir = Masterdir(folder / "masterdir")
     return Session(session.host, session.flags, session.ui, session.tree, settings, masterdir, session.believed, stage)
@@ -153,7 +153,7 @@ def _compose(stage: Session, number: int, chosen: Mapping[str, int], top: Path, 
     return shelf.finish(top, name, chosen_arch(stage).name, release or "of this tree", versions)
 
 
-def _told(stage: Session, folder: Path, took: float) -> Iterator[str]:
+def _cost(stage: Session, folder: Path, took: float) -> Iterator[str]:
     """The cost of a stage: time, the most memory, room on the disk."""
     jobs = Journal(stage.masterdir, stage.ui.warn).last().values()
     longest = max(jobs, key=lambda job: job.took, default=None)

@@ -54,7 +54,7 @@ def build(session: Session, request: BuildRequest) -> int:
     todo = tuple(step for step in plan.todo if request.to is not Phase.FETCH or step.name in request.names)
     judged |= refusals(session.tree, (step.job for step in todo if step.name not in judged))
     refused = {step.name: error for step in todo if (error := judged[step.name]) is not None}
-    code, failed = carry_out(session, request, plan, todo, options, refused) if todo else (0, frozenset())
+    code, failed = run_plan(session, request, plan, todo, options, refused) if todo else (0, frozenset())
     there = tuple(name for name in request.names if name not in failed)
     if request.to is not Phase.INSTALL or not there or (code and not request.keep_going):
         return code
@@ -67,7 +67,7 @@ def build(session: Session, request: BuildRequest) -> int:
         makejobs = {name: last[name].makejobs for name in there if name in last}
         return reproduce(session, (planned[name] for name in there), versions, options, makejobs) or code
     built = tuple(step for step in todo if step.name not in failed)
-    return finish(session, plan, replace(request, names=there), versions, built) or code
+    return stow_built(session, plan, replace(request, names=there), versions, built) or code
 
 
 def refuse_to_stow(farm: Farm, request: BuildRequest, plan: BuildPlan) -> None:
@@ -110,7 +110,7 @@ def leave_out(
     return replace(request, names=tuple(name for name in request.names if name not in refused))
 
 
-def carry_out(
+def run_plan(
     session: Session,
     request: BuildRequest,
     plan: BuildPlan,
@@ -140,7 +140,7 @@ def carry_out(
     return result.code, result.failed
 
 
-def finish(
+def stow_built(
     session: Session, plan: BuildPlan, request: BuildRequest, versions: Mapping[str, PkgVer], built: Iterable[Step]
 ) -> int:
     """Stow the packages of a request and the stowed ones that were built again, and report those that are up to date.

@@ -83,7 +83,7 @@ class Builder:
         self.state = work.WorkState(job.key, options=wish.options)
         self.laid: Layers | None = None
         self.covered: list[str] = []
-        self.closures: dict[tuple[Dep, ...], Layers] = {}
+        self.layers: dict[tuple[Dep, ...], Layers] = {}
 
     @property
     def helpers(self) -> Helpers:
@@ -120,7 +120,7 @@ class Builder:
             and state.key == self.job.key
             and not (state.running or self.wish.force)
             and state.failed not in _NOT_TWICE
-            and self.sees(state.saw)
+            and self.unchanged(state.saw)
         ):
             self.state = replace(state, failed="", options=self.wish.options)
             return
@@ -130,7 +130,7 @@ class Builder:
             raise host_error(error, self.work.path) from error
         remove_tree(self.session.masterdir.logs(self.pkgver))
 
-    def sees(self, saw: Mapping[str, Outcome]) -> bool:
+    def unchanged(self, saw: Mapping[str, Outcome]) -> bool:
         """Whether the packages seen in the build roots are unchanged, as far as this build will see them again."""
         if not saw or self.wish.to is Phase.FETCH:
             return True
@@ -300,11 +300,11 @@ class Builder:
 
         Raises ConflictError if they do not fit into one root, HostError if one is missing.
         """
-        if access.depends not in self.closures:
+        if access.depends not in self.layers:
             with open_farm(self.session) as farm:
                 found = layers_of(self.session, farm, self.package, access.depends, self.wish.planned)
-            self.closures[access.depends] = found
-        return self.closures[access.depends]
+            self.layers[access.depends] = found
+        return self.layers[access.depends]
 
     def cache_libraries(self, sandbox: Sandbox, needed: Layers) -> None:
         """Make ld.so.cache if declared packages have libraries, so that theirs precede the base's.

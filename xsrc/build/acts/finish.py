@@ -30,7 +30,7 @@ from xsrc.farm.verify import compare_destdir
 from xsrc.store.digest import linked_statically, outcome
 from xsrc.store.disk import scan as scanning
 from xsrc.store.disk import seal, shelf
-from xsrc.store.disk.split import divide
+from xsrc.store.disk.split import split_tree
 from xsrc.store.manifest import FILES, PROPS, UNTESTED, Manifest, Props
 from xsrc.store.rules import Rules
 from xsrc.tree.package import Package, Subpackage
@@ -52,7 +52,7 @@ class _Output:
 
 
 def record(session: Session, job: Job, state: WorkState, needs: Layers) -> None:
-    """Scan an unfinished destdir, divide it, seal the parts, put them into place, and record them.
+    """Scan an unfinished destdir, split it, seal the parts, put them into place, and record them.
 
     `needs` is the content of its build root. Raises BuildFailed for a destdir that cannot be a package, TemplateError
     for empty subpackages, and OSError.
@@ -118,7 +118,7 @@ def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> li
     if problems:
         raise TemplateError(Diagnostic(package.template.span(*at), text, hint) for at, text, hint in problems)
     places = {part.name: place.part(part.name) for part in package.subpackages}
-    divide(whole, parts[main.name], {places[name]: parts[name] for name in places})
+    split_tree(whole, parts[main.name], {places[name]: parts[name] for name in places})
     scans = {name: found.of(entries) for name, entries in parts.items()}
     leads, subs = linking(parts), {part.name: part for part in package.subpackages}
     libraries = {

@@ -10,9 +10,9 @@ from xsrc.tree.disk.index import Outlines
 
 
 def outlines(session: Session) -> Outlines:
-    """Every template's leaf, made on demand; new ones are stored with the index.
+    """Every template's outline, made on demand; new ones are stored with the index.
 
-    Options of the command line do not apply here, because they are for single packages. Looking up a leaf raises
+    Options of the command line do not apply here, because they are for single packages. Looking up an outline raises
     TemplateError for a bad template; this raises as `ground` and `index_of` do.
     """
     same = ground(session)

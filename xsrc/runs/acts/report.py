@@ -29,21 +29,21 @@ def write_report(
     expected: Mapping[str, Expected] | None = None,
     since: Run | None = None,
 ) -> Path:
-    """Write the page of a run, also while it goes on; return the path of the site's first page. Raises OSError.
+    """Write the page of a run, also while it goes on; return the path of the report's first page. Raises OSError.
 
     `now` is in seconds since the epoch. `since` is the run as it was written last: also write the pages of packages
     whose records have changed since. Without it, write the pages of all packages of the journal; this may take seconds.
     """
-    site = Site(masterdir, journal)
-    site.prepare()
-    pages = site.pages | {run.number}
+    report = ReportPages(masterdir, journal)
+    report.prepare()
+    pages = report.pages | {run.number}
     before = {job.name: job for job in since.jobs} if since else {}
-    site.write_packages([job.name for job in run.jobs if before.get(job.name) != job] if since else None, pages)
-    site.write_run(run, now, expected or {}, pages)
-    return site.make_first(run.number)
+    report.write_packages([job.name for job in run.jobs if before.get(job.name) != job] if since else None, pages)
+    report.write_run(run, now, expected or {}, pages)
+    return report.make_first(run.number)
 
 
-class Site:
+class ReportPages:
     """The report on disk, as it is at construction; methods raise OSError."""
 
     def __init__(self, masterdir: Masterdir, journal: Journal, folder: Path | None = None) -> None:
@@ -61,7 +61,7 @@ class Site:
 
     @property
     def to_logs(self) -> str:
-        """The relative path from the site to the logs."""
+        """The relative path from the report to the logs."""
         return os.path.relpath(self.log_folder.resolve(), self.folder.resolve())
 
     @property
@@ -88,7 +88,7 @@ class Site:
         write_page(self.folder / run_file(run.number), render(page))
 
     def make_first(self, number: int) -> Path:
-        """Make the page of a run the first page of the site; return its path. Raises OSError."""
+        """Make the page of a run the first page of the report; return its path. Raises OSError."""
         first = self.folder / "index.html"
         write_page(first, (self.folder / run_file(number)).read_text())
         return first

@@ -15,7 +15,7 @@ from xsrc.unix.walk import Item, Walk, changed, held
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def divide(whole: Path, keeps: Iterable[Entry], parts: Mapping[Path, Iterable[Entry]]) -> None:
+def split_tree(whole: Path, keeps: Iterable[Entry], parts: Mapping[Path, Iterable[Entry]]) -> None:
     """Move the paths of each part from `whole` to a new tree, and remove an earlier tree of this name.
 
     A file with names in several parts becomes a separate file in each. Raises OSError, and BuildFailed if the tree
