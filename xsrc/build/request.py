@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
@@ -27,7 +27,8 @@ class BuildRequest:
     reproduce: bool = False
     """Whether to build built packages again and compare."""
     plan_only: bool = False
-    options: tuple[str, ...] = ()
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The options of the command line, by package."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from xsrc.base.acts.choose import exists
 from xsrc.base.disk import shelf
 from xsrc.bootstrap.acts import source
 from xsrc.bootstrap.acts.debian import make_debian
-from xsrc.commands.verb import Verb
+from xsrc.commands.verb import WithJobs, WithPlan
 from xsrc.core.errors import HostError, UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import make_masterdir
 from xsrc.unix.lock import locked
 
 
-class Bootstrap(Verb):
+class Bootstrap(WithPlan, WithJobs):
     """Make a base, of the packages of Debian or from source; list, remove, export and import bases
 
     After `--from source`, names of further packages: built by both of the last stages, and compared.
@@ -26,11 +26,7 @@ class Bootstrap(Verb):
     origin = cli.SwitchAttr(
         ["--from"], str, argname="debian[:SUITE[/ARCH]]|source", help="make a base of this release, or from source"
     )
-    jobs = cli.SwitchAttr(
-        ["-j", "--jobs"], cli.Range(1, 4096), argname="N", help="with --from source: packages side by side"
-    )
     force = cli.Flag(["-f", "--force"], help="make or import it although it is there")
-    plan_only = cli.Flag(["-n", "--plan"], help="print what would be done, and stop")
     listing = cli.Flag(["--list"], help="list the bases that are there")
     json = cli.Flag(["--json"], help="with --list: as JSON, with all their packages")
     drop = cli.SwitchAttr(["--remove"], str, argname="NAME", help="remove a base")

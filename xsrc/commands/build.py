@@ -9,25 +9,26 @@ from plumbum import cli
 
 from xsrc.build.acts.build import build
 from xsrc.build.request import BuildRequest
-from xsrc.commands.verb import WithCutoff, WithJobs, WithOptions
+from xsrc.commands.verb import WithCutoff, WithJobs, WithOptions, WithPlan
 from xsrc.commands.words import select
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
+from xsrc.tree.acts.closure import homes_of
+from xsrc.tree.options import options_by_name
 
 
-class _BuildVerb(WithJobs, WithCutoff, WithOptions):
+class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions):
     """Switches that building and the single phases share."""
 
     every = cli.Flag(["--all"], help="all packages of the tree")
     keep_going = cli.Flag(["-k", "--keep-going"], help="go on with what does not need what failed")
     force = cli.Flag(["-f", "--force"], help="build again although nothing has changed")
-    plan_only = cli.Flag(["-n", "--plan"], help="print what would be done, and stop")
     no_check = cli.Flag(["--no-check"], help="leave the check phase out, and what only it needs")
 
     verb: ClassVar[str] = "build"
 
     def request(self, session: Session) -> BuildRequest:
-        """The request. Raises UsageError as `select` does."""
+        """The request. Raises UsageError as `select` and `options_by_name` do, TemplateError as `homes_of` does."""
         names, patterns = select(session, self.given, self.verb, every=self.every)
         return BuildRequest(
             names=names,
@@ -36,7 +37,7 @@ class _BuildVerb(WithJobs, WithCutoff, WithOptions):
             check=not self.no_check,
             force=self.force,
             plan_only=self.plan_only,
-            options=self.words,
+            options=options_by_name(homes_of(session.tree, names), self.words) if self.words else {},
         )
 
     def go(self, session: Session) -> int:
@@ -61,7 +62,7 @@ class Build(_BuildVerb):
     )
 
     def request(self, session: Session) -> BuildRequest:
-        """The request, with its last phase and what to keep. Raises UsageError as `select` does."""
+        """The request, with its last phase and what to keep. Raises UsageError and TemplateError."""
         base = super().request(session)
         to = Phase(str(self.to)) if self.to else Phase.INSTALL
         stow = not self.no_stow and not self.reproduce

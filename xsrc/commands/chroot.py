@@ -70,7 +70,10 @@ class Shell(WithOptions):
         words = self.words
         builder = self.builder(session, name, words)
         if work.read_state(builder.work) is None:
-            build(session, BuildRequest((name,), to=Phase.PATCH, stow=False, keep=True, options=words))
+            build(
+                session,
+                BuildRequest((name,), to=Phase.PATCH, stow=False, keep=True, options=options_by_name((name,), words)),
+            )
             builder = self.builder(session, name, words)
         lock = session.masterdir.work_lock(builder.pkgver)
         with locked(lock, f"xsrc shell {name}", session.ui.note, wait=False) as waited:

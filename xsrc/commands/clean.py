@@ -8,7 +8,7 @@ from pathlib import Path
 from plumbum import cli
 
 from xsrc.build.disk import conditions
-from xsrc.commands.verb import Common, Verb
+from xsrc.commands.verb import Common, WithPlan
 from xsrc.core.errors import UsageError
 from xsrc.core.layout import Masterdir
 from xsrc.core.session import Session
@@ -19,10 +19,9 @@ from xsrc.unix.lock import locked
 from xsrc.unix.trees import remove_tree
 
 
-class Clean(Verb):
+class Clean(WithPlan):
     """Remove the work directories of packages; no name: of all that nobody is building now"""
 
-    plan_only = cli.Flag(["-n", "--plan"], help="print what would be removed, and stop")
     masterdir = cli.SwitchAttr(["-m"], str, argname="DIR", help="the masterdir to work in")
     whole = cli.Flag(["--masterdir"], help="remove the whole masterdir, once you have said yes")
     force = cli.Flag(["-f", "--force"], requires=["--masterdir"], help="without a question")

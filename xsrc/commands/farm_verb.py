@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plumbum import cli
-
-from xsrc.commands.verb import Verb
+from xsrc.commands.verb import WithPlan
 from xsrc.core.layout import DESTDIRS
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.ui import Ui
@@ -60,7 +58,5 @@ def stowed_versions(farm: Farm) -> dict[str, PkgVer]:
     return {name: pkgver for name, (pkgver, _) in farm.stowed().items()}
 
 
-class FarmVerb(Verb):
+class FarmVerb(WithPlan):
     """A verb that changes the stowed root."""
-
-    plan_only = cli.Flag(["-n", "--plan"], help="print what would be changed, and stop")

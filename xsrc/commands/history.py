@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import cli
 
 from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
-from xsrc.commands.verb import WithJson
+from xsrc.commands.verb import WithAdopt, WithJson
 from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.commit import farm_locked
@@ -39,10 +39,8 @@ class History(WithJson):
         return 0
 
 
-class Rollback(FarmVerb):
+class Rollback(FarmVerb, WithAdopt):
     """Make the stowed root what it was after generation N; no N: after the one before the last"""
-
-    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
 
     force = cli.Flag(["-f", "--force"], help="also if packages of that generation lack what they need")
 

@@ -8,6 +8,7 @@ from functools import partial
 from plumbum import cli
 
 from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
+from xsrc.commands.verb import WithAdopt
 from xsrc.commands.words import choose_version, means, parse_pkgver
 from xsrc.core.errors import UsageError
 from xsrc.core.pkgver import PkgVer
@@ -33,10 +34,9 @@ def stowed_names(farm: Farm, given: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-class Stow(FarmVerb):
+class Stow(FarmVerb, WithAdopt):
     """Put built packages, and what they need at run time, into the stowed root: NAME or NAME@VERSION"""
 
-    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
     force = cli.Flag(["-f", "--force"], help="also if packages then lack what they need")
 
     def go(self, session: Session) -> int:
@@ -85,10 +85,8 @@ class Unstow(FarmVerb):
         return 0
 
 
-class Restow(FarmVerb):
+class Restow(FarmVerb, WithAdopt):
     """Make the links of stowed packages again, whatever became of them; no name: of all"""
-
-    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
 
     def go(self, session: Session) -> int:
         with farm_locked(session, "restow") as farm:

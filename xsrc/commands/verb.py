@@ -73,6 +73,18 @@ class WithOptions(Verb):
         return tuple(word for text in self.options for word in split_options(text))
 
 
+class WithPlan(Verb):
+    """A command that can print its plan instead of carrying it out."""
+
+    plan_only = cli.Flag(["-n", "--plan"], help="print what would be done, and stop")
+
+
+class WithAdopt(Verb):
+    """A command that puts files into the stowed root."""
+
+    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
+
+
 class WithCutoff(Verb):
     """A command that decides what has to be built."""
 

@@ -23,7 +23,6 @@ from xsrc.farm.disk.database import Farm
 from xsrc.farm.solve import RootWish, solve
 from xsrc.tree.acts.closure import homes_of, version_in_tree
 from xsrc.tree.graph import run_closure
-from xsrc.tree.options import options_by_name
 from xsrc.tree.package import pkgvers
 
 
@@ -35,8 +34,7 @@ def build(session: Session, request: BuildRequest) -> int:
     """
     homes = homes_of(session.tree, request.names)
     request = replace(request, names=homes, named=frozenset(request.names))
-    options = options_by_name(request.names, request.options)
-    planned = read_jobs(session, request.names, options)
+    planned = read_jobs(session, request.names, request.options)
     # a shell reads each script once: first those of the patterns, then the rest of the builds
     judged = refusals(session.tree, (planned[name] for name in request.names if name in request.patterns))
     request = leave_out(session, request, planned, judged)
@@ -54,7 +52,7 @@ def build(session: Session, request: BuildRequest) -> int:
     todo = tuple(step for step in plan.todo if request.to is not Phase.FETCH or step.name in request.names)
     judged |= refusals(session.tree, (step.job for step in todo if step.name not in judged))
     refused = {step.name: error for step in todo if (error := judged[step.name]) is not None}
-    code, failed = run_plan(session, request, plan, todo, options, refused) if todo else (0, frozenset())
+    code, failed = run_plan(session, request, plan, todo, refused) if todo else (0, frozenset())
     there = tuple(name for name in request.names if name not in failed)
     if request.to is not Phase.INSTALL or not there or (code and not request.keep_going):
         return code
@@ -65,7 +63,7 @@ def build(session: Session, request: BuildRequest) -> int:
 
         last = Journal(session.masterdir, session.ui.warn).last()
         makejobs = {name: last[name].makejobs for name in there if name in last}
-        return reproduce(session, (planned[name] for name in there), versions, options, makejobs) or code
+        return reproduce(session, (planned[name] for name in there), versions, request.options, makejobs) or code
     built = tuple(step for step in todo if step.name not in failed)
     return stow_built(session, plan, replace(request, names=there), versions, built) or code
 
@@ -115,7 +113,6 @@ def run_plan(
     request: BuildRequest,
     plan: BuildPlan,
     todo: tuple[Step, ...],
-    options: Mapping[str, tuple[str, ...]],
     refused: Mapping[str, TemplateError],
 ) -> tuple[int, frozenset[str]]:
     """Build the packages of a plan; return the exit code and the packages that are missing now.
@@ -133,9 +130,8 @@ def run_plan(
             why = f": {reason}" if isinstance(reason, str) else ""
             session.ui.note(f"{step.job.package.pkgver}: restricted: what is built of it is not to be given away{why}")
 
-    orders = RunOptions(
-        session.jobs, request, options, versions, plan.rung, refused, request.keep_going, session.command
-    )
+    command, keep_going = session.command, request.keep_going
+    orders = RunOptions(session.jobs, request, versions, plan.rung, refused, keep_going, command)
     result = Runner(session, todo, orders).go()
     return result.code, result.failed
 

@@ -43,8 +43,6 @@ class RunOptions:
     workers: int
     """How many processes may work at once: packages side by side, and the rest for the make of each."""
     request: BuildRequest
-    options: Mapping[str, tuple[str, ...]]
-    """The options of the command line, by package."""
     versions: Mapping[str, PkgVer]
     """The packages of this plan, by name."""
     rung: Rung
@@ -69,7 +67,7 @@ class RunOptions:
             again=step.same_key or to is not Phase.INSTALL,
             keep=self.request.keep,
             check=self.request.check,
-            options=self.options.get(name, ()),
+            options=self.request.options.get(name, ()),
             makejobs=makejobs,
         )
 
