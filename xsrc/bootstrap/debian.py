@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote
 
+from xsrc.core.layout import MERGED
+
 PACKAGES = ("?essential", "build-essential")
 """The packages of a base, beside their dependencies; apt-patterns(7)."""
 
@@ -32,7 +34,6 @@ MACHINES: Mapping[str, str] = MappingProxyType(
 )
 """Debian's names of the machine types that it has, all with glibc."""
 
-_MERGED = frozenset(("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"))
 _LEFT_OUT = ("info", "lintian", "locale", "man")
 _WISH = re.compile(r"debian(?::(?P<suite>[a-z][a-z0-9.]*)(?:/(?P<arch>[a-z0-9]+))?)?")
 
@@ -160,7 +161,7 @@ def place(path: str) -> str | None:
     ('usr/bin/dash', None, None)
     """
     parts = path.split("/")
-    if parts[0] in _MERGED:
+    if parts[0] in MERGED:
         if len(parts) == 1:  # a directory, or the link that it became
             return None
         parts.insert(0, "usr")
@@ -181,7 +182,7 @@ def relative(path: str, target: str) -> str:
     if not target.startswith("/"):
         return target
     parts = [part for part in target.split("/") if part]
-    if parts and parts[0] in _MERGED:
+    if parts and parts[0] in MERGED:
         parts.insert(0, "usr")
     return posixpath.relpath("/" + "/".join(parts), posixpath.dirname("/" + path))
 

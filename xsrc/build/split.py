@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from xsrc.core.globs import within
 from xsrc.core.schema import Problem, shown
 from xsrc.core.spans import KeyPath
-from xsrc.store.digest import joined
+from xsrc.store.digest import HOPS, joined
 from xsrc.store.manifest import Entry, Kind, Manifest
 from xsrc.tree.package import Package, Subpackage
 
@@ -28,7 +28,6 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
 """The globs of presets. Of `usr/lib/*.so`, names for linking belong to `devel`, and libraries to `libs`."""
 
 _LINKED_BY = "usr/lib/*.so"
-_HOPS = 40
 
 
 def split(
@@ -148,7 +147,7 @@ def linking(parts: Mapping[str, tuple[Entry, ...]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {name: set() for name in parts}
     for path in targets:
         at = path
-        for _ in range(_HOPS if ".so" in path.rpartition("/")[2] else 0):
+        for _ in range(HOPS if ".so" in path.rpartition("/")[2] else 0):
             if at not in targets:
                 break
             at = joined(at, targets[at])

@@ -20,11 +20,11 @@ from xsrc.sandbox.roots import limited
 from xsrc.sandbox.sandbox import Sandbox
 from xsrc.tree.acts.closure import package_of
 from xsrc.tree.disk.templates import load
+from xsrc.unix.files import ENDING, last_lines
 from xsrc.unix.process import LimitReached, Watch
 
 _SECONDS = 300
 """How long a test may run if the settings have no limit."""
-_TAIL = 30
 _PLACE = "/tmp"  # noqa: S108 - the sandbox's own
 
 
@@ -68,7 +68,7 @@ def _tried(session: Session, sandbox: Sandbox, text: str) -> tuple[str, Iterable
 
     def keep(data: bytes) -> None:
         nonlocal said
-        said = (said + data)[-65536:]
+        said = (said + data)[-ENDING:]
         if session.flags.verbose:
             session.ui.stream(data)
 
@@ -78,4 +78,4 @@ def _tried(session: Session, sandbox: Sandbox, text: str) -> tuple[str, Iterable
         how = f"failed: {ended(code)}" if code else ""
     except LimitReached as error:
         how = f"failed: {error}"
-    return how, said.decode(errors="replace").splitlines()[-_TAIL:]
+    return how, last_lines(said)

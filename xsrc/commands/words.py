@@ -86,16 +86,10 @@ def _commit(tree: Tree, rev: str) -> str:
 def _asked(tree: Tree, *words: str) -> str:
     """The output of git for the repository of the templates. Raises UsageError if git refuses."""
     from xsrc.core.command import Command
+    from xsrc.unix.git import ENVIRONMENT
     from xsrc.unix.process import capture
 
-    env = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_ATTR_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_OPTIONAL_LOCKS": "0",
-    }
+    env = {**ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "0"}
     settings = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
     result = capture(Command(("git", *settings, "-C", str(tree.templates), *words), env))
     if result.code:

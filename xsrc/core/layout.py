@@ -10,6 +10,8 @@ from typing import ClassVar
 from xsrc.core.paths import component
 from xsrc.core.pkgver import PkgVer
 
+MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32")
+"""The folders at the top of a root that are links into usr where /usr is merged."""
 INSIDE_TEMPLATE = "pkg-template"
 """Where a build root shows scripts, patches and files of its template."""
 

@@ -17,7 +17,7 @@ FORMAT = 2
 
 _PROSE = tuple(f"usr/share/{name}/" for name in ("man", "info", "doc", "gtk-doc", "help", "locale", "licenses"))
 """Files for people, which no build reads."""
-_HOPS = 40
+HOPS = 40
 """Links that lead to links, at most (path_resolution(7))."""
 
 
@@ -72,7 +72,7 @@ def libraries(entries: Iterable[Entry], elves: Mapping[str, Elf]) -> Iterator[tu
 
 def _followed(path: str, links: Mapping[str, str]) -> str:
     """Where a path leads to by the links of its own package; folders that are links are not looked through."""
-    for _ in range(_HOPS):
+    for _ in range(HOPS):
         if path not in links:
             break
         path = joined(path, links[path])

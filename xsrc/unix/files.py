@@ -105,11 +105,21 @@ def read(name: str | Path, limit: int, parent: int | None = None) -> bytes:
     return data
 
 
-def ending(path: Path, most: int) -> bytes:
-    """Return the last bytes of a regular file. Raises OSError as `opened` does."""
+ENDING = 1 << 16
+"""Bytes at the end of a log in which its last lines are looked for."""
+_LAST = 30
+
+
+def ending(path: Path) -> bytes:
+    """Return the last bytes of a log. Raises OSError as `opened` does."""
     with opened(path) as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - most))
-        return file.read(most)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - ENDING))
+        return file.read(ENDING)
+
+
+def last_lines(output: bytes) -> list[str]:
+    """The last lines of an output, which are shown if it tells of a failure."""
+    return output[-ENDING:].decode(errors="replace").splitlines()[-_LAST:]
 
 
 def create(name: str | Path, data: bytes, parent: int | None = None, mode: int = 0o644) -> None:

@@ -1,29 +1,21 @@
-"""Facts of this machine: its base, its machine type, the mirror that its own package manager uses."""
+"""Facts of this machine: its type, its release, its disks, and the mirrors that its own package managers use."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 from xsrc.core.arch import Arch
-from xsrc.core.base import HOST, Base
 from xsrc.core.command import Command
 from xsrc.core.errors import HostError
 from xsrc.core.layout import Masterdir
 
 _SECONDS, _MEMORY = 10, 1 << 30
 """Processor time and address space that apt may use to name its sources."""
-_MULTIARCH = {
-    "i686": "i386-linux-gnu",
-    "armv7l": "arm-linux-gnueabihf",
-    "ppc64": "powerpc64-linux-gnu",
-    "ppc64le": "powerpc64le-linux-gnu",
-}
-"""Debian's names of folders for machine types that it calls otherwise than we do."""
 
 
 def arch() -> Arch:
@@ -36,63 +28,14 @@ def arch() -> Arch:
         raise HostError(f"this machine's type: {error}") from error
 
 
-def host_base(arch: Arch) -> Base:
-    """The base `host`: this machine's own /usr, and /bin, /sbin, /lib where they are not merged into it; never /."""
-    return base_at(Path("/"), HOST, arch, dict(_identity(arch)))
-
-
-def base_at(root: Path, name: str, arch: Arch, identity: Mapping[str, str]) -> Base:
-    """The base whose paths are in a directory of this machine."""
-    layers: dict[str, tuple[Path, ...]] = {"usr": (root / "usr",)}
-    for top in ("bin", "sbin", "lib", "lib32", "lib64"):
-        path = root / top
-        if path.is_dir() and not path.is_symlink():
-            layers[f"usr/{top}"] = (root / "usr" / top, path) if (root / "usr" / top).is_dir() else (path,)
-    binds = {}
-    if (root / "etc/alternatives").is_dir():
-        binds["etc/alternatives"] = root / "etc/alternatives"
-    gnu = _MULTIARCH.get(arch.machine, f"{arch.machine}-linux-gnu")
-    multiarch = f"usr/lib/{gnu if arch.libc == 'glibc' else f'{arch.machine}-linux-musl'}"
-    libdirs = ["usr/lib", *(d for d in (multiarch, "usr/lib64") if (root / d).is_dir())]
-    # gcc looks below each of these for its multiarch directory and for ../lib before it looks into any of them: only
-    # through /usr/bin does /usr/lib come before Debian's own libraries, also where a Makefile forgets LDFLAGS
-    env = {
-        "LIBRARY_PATH": "/usr/bin:/usr/lib",
-        "PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig:/usr/share/pkgconfig",
-    }
-    shadowed = {}
-    if (root / multiarch).is_dir():
-        shadowed = {multiarch: "usr/lib", multiarch.replace("/lib/", "/include/"): "usr/include"}
-    return Base(name, arch, layers, binds, env, {"LDFLAGS": "-L/usr/lib"}, identity, shadowed, tuple(libdirs), root)
-
-
-def _identity(arch: Arch) -> Iterator[tuple[str, str]]:
-    """What tells one machine's compiler, linker, libc and shell from another's, by a look at the files only."""
-    release = _os_release()
-    yield "os", " ".join(release.get(key, "") for key in ("ID", "VERSION_ID")).strip()
-    for program in ("cc", "c++", "ld", "as", "make", "sh"):
-        for folder in ("/usr/bin", "/bin"):
-            path = Path(folder, program)
-            if path.exists():
-                real = path.resolve()
-                yield program, f"{real.name} {real.stat().st_size}"
-                break
-    folders = ("lib", "lib64", f"lib/{arch.machine}-linux-gnu")
-    loader = f"ld-musl-{arch.machine}.so.1" if arch.libc == "musl" else "libc.so.6"
-    for folder in folders:
-        path = Path("/usr", folder, loader)
-        if path.exists():
-            yield "libc", f"{path.name} {path.resolve().stat().st_size}"
-            break
-
-
 def debian_release() -> str | None:
     """The code name of this machine's release, if it is one of Debian."""
-    release = _os_release()
+    release = os_release()
     return release.get("VERSION_CODENAME") if release.get("ID") == "debian" else None
 
 
-def _os_release() -> dict[str, str]:
+def os_release() -> dict[str, str]:
+    """The words by which this machine names its release; none if it has no such file."""
     try:
         return platform.freedesktop_os_release()
     except OSError:

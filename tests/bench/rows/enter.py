@@ -9,11 +9,12 @@ from pathlib import Path
 
 from tests.bench.measure import Broken, Figure, Missing, Side, column, compared, interleaved, timed
 from tests.bench.world import World, find
+from xsrc.base.disk.host import host_base
 from xsrc.core.errors import HostError
 from xsrc.sandbox.disk.enter import command
 from xsrc.sandbox.disk.helpers import Helpers, find_helpers
 from xsrc.sandbox.sandbox import Bind, Overlay, Sandbox
-from xsrc.unix.machine import arch, host_base
+from xsrc.unix.machine import arch
 
 BATCH = 10
 """Entries that make one figure: a single one is too short for a noisy machine."""

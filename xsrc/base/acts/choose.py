@@ -6,6 +6,7 @@ import contextlib
 from functools import cache
 from pathlib import Path
 
+from xsrc.base.disk.host import base_at, host_base
 from xsrc.core.arch import Arch, Machine
 from xsrc.core.base import HOST, Base
 from xsrc.core.errors import HostError, UsageError
@@ -29,7 +30,7 @@ def chosen_base(session: Session) -> Base:
 def _base(wish: str, bases: Path, mark: object) -> Base:
     here = machine.arch()
     if wish == HOST:
-        return machine.host_base(here)
+        return host_base(here)
     # what only some commands ask for is imported where it is asked for: each such module costs every other one's start
     # 1 to 3 ms
     from xsrc.base.disk import shelf
@@ -39,7 +40,7 @@ def _base(wish: str, bases: Path, mark: object) -> Base:
         raise HostError(f"{record.name} is a base for {record.arch}, this machine is {here.name}")
     folder = bases / record.name
     shelf.hold(folder)
-    return machine.base_at(folder, record.name, Arch.named(record.arch), {"tree": record.digest})
+    return base_at(folder, record.name, Arch.named(record.arch), {"tree": record.digest})
 
 
 def exists(session: Session, name: str) -> bool:

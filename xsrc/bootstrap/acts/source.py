@@ -14,6 +14,7 @@ from pathlib import Path
 
 from xsrc.base.acts.choose import chosen_arch
 from xsrc.base.disk import shelf
+from xsrc.base.disk.host import base_at, host_base
 from xsrc.bootstrap.compose import compose
 from xsrc.build.acts.build import build
 from xsrc.build.acts.layers import closure
@@ -86,7 +87,7 @@ def make_source(session: Session, also: tuple[str, ...]) -> Record:
     Raises Interrupted.
     """
     chosen = base_set(session)
-    base = machine.host_base(machine.arch())
+    base = host_base(machine.arch())
     stages: list[Session] = []
     for number in STAGES:
         began = time.monotonic()
@@ -102,7 +103,7 @@ def make_source(session: Session, also: tuple[str, ...]) -> Record:
         record = _compose(stage, number, chosen, top, name)
         for line in _cost(stage, folder, time.monotonic() - began):
             session.ui.note(f"stage {number}: {line}")
-        base = machine.base_at(top / record.name, record.name, target(), {"tree": record.digest})
+        base = base_at(top / record.name, record.name, target(), {"tree": record.digest})
     for line in _compared(stages[-2], stages[-1], names_of(STAGES[-1], chosen, also)):
         session.ui.output(line)
     return record

@@ -37,7 +37,7 @@ def build(session: Session, request: BuildRequest) -> int:
     planned = read_jobs(session, request.names, request.options)
     # a shell reads each script once: first those of the patterns, then the rest of the builds
     judged = refusals(session.tree, (planned[name] for name in request.names if name in request.patterns))
-    request = leave_out(session, request, planned, judged)
+    request = leave_out(session.ui, request, planned, judged)
     force = request.force or request.to is not Phase.INSTALL
     with farm_at_rest(session) if request.plan_only else open_farm(session) as farm:
         found = present(session.masterdir, farm, planned)
@@ -96,7 +96,7 @@ def _untested(request: BuildRequest, planned: Iterable[str]) -> frozenset[str]:
 
 
 def leave_out(
-    session: Session,
+    ui: Ui,
     request: BuildRequest,
     planned: Mapping[str, Job],
     judged: Mapping[str, TemplateError | None],
@@ -104,7 +104,7 @@ def leave_out(
     """The request without those packages of its patterns that must not be built."""
     refused = {name: error for name, error in judged.items() if error is not None}
     for name, error in refused.items():
-        session.ui.note(f"{planned[name].package.pkgver}: left out: {error.diagnostics[0].message}")
+        ui.note(f"{planned[name].package.pkgver}: left out: {error.diagnostics[0].message}")
     return replace(request, names=tuple(name for name in request.names if name not in refused))
 
 

@@ -11,17 +11,14 @@ from xsrc.core.errors import BuildFailed, HostError
 from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.settings import Limits
-from xsrc.unix.files import ending
-
-TAIL = 30
-"""Lines of a log that are shown when a phase fails."""
+from xsrc.unix.files import ending, last_lines
 
 
 def phase_failed(
     pkgver: PkgVer, phase: Phase, how: str, log: Path, limits: Limits, options: Iterable[str]
 ) -> BuildFailed:
     """Return the error for a failed phase, with the end of its log and its possible limit. Raises OSError."""
-    tail = ending(log, 65536).decode(errors="replace").splitlines()[-TAIL:]
+    tail = last_lines(ending(log))
     for limit, value, signs in (
         ("processes", limits.processes, ("Cannot fork", "fork: Resource temporarily unavailable", "can't fork")),
         ("memory_mib", limits.memory_mib, ("Cannot allocate memory", "memory exhausted", "out of memory")),

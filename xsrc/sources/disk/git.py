@@ -21,6 +21,7 @@ from urllib3.util import make_headers, parse_url
 
 from xsrc.core.command import Command
 from xsrc.sources.disk.web import Bounds, Clock, Unanswered, asked, connect
+from xsrc.unix.git import ENVIRONMENT
 from xsrc.unix.process import Feed, LimitReached, Sink, Watch, bounded, stream
 from xsrc.unix.trees import remove_tree
 
@@ -143,14 +144,10 @@ def _command(repository: _Repository, *words: str) -> Command:
     where = () if words[0] == "init" else (f"--git-dir={repository.path}",)
     settings = (word for setting in (*_SETTINGS, *repository.settings) for word in ("-c", setting))
     env = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        **ENVIRONMENT,
         "HOME": "/nonexistent",
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_ATTR_NOSYSTEM": "1",
         "GIT_ALLOW_PROTOCOL": _PROTOCOLS,
-        "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "/bin/false",
         "GIT_NO_REPLACE_OBJECTS": "1",
         **repository.env,
