@@ -19,9 +19,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from xsrc.core.arch import Dep
+from xsrc.core.dep import BUILD, Dep
 from xsrc.core.pkgver import NAME, VERSION, Pattern, PkgVer
-from xsrc.tree.graph import BUILD, Node, groups
+from xsrc.tree.graph import Node, groups
 
 FACTS = Path(__file__).resolve().parent.parent / "data/void/graph.tsv.xz"
 KINDS = ("hostmakedepends", "makedepends", "depends", "checkdepends")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.builders import packages
-from xsrc.core.arch import Dep
+from xsrc.core.dep import BUILD, Dep
 from xsrc.core.errors import TemplateError
 from xsrc.core.paths import Unsound, covers_ours, fault, inside, rooted_fault, target_fault
 from xsrc.core.pkgver import Pattern, PkgVer, Version
@@ -24,7 +24,7 @@ from xsrc.farm.place import MERGED, Act, Change, Class, Conf, Op, Placed
 from xsrc.store import elf
 from xsrc.store.manifest import Entry, Kind, Manifest, Props
 from xsrc.store.rules import Rules
-from xsrc.tree.graph import BUILD, build_closure, order
+from xsrc.tree.graph import build_closure, order
 
 WORDS = (
     "alpha",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.pkgver import Pattern
 from xsrc.core.spans import KeyPath
 from xsrc.store.manifest import Entry, Kind

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from xsrc.core.arch import Dep
-from xsrc.tree.graph import BUILD, Needing, Node
+from xsrc.core.dep import BUILD, Dep
+from xsrc.tree.graph import Needing, Node
 
 
 class Keyed(NamedTuple):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from xsrc.core.arch import Dep
+from xsrc.core.dep import BUILD, UNTESTED, Dep
 from xsrc.core.phase import ORDER, Phase
-from xsrc.tree.graph import BUILD, UNTESTED
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,6 @@ ACCESS: Mapping[Phase, Access] = MappingProxyType(
 )
 
 
-def remaining(done: tuple[str, ...], to: Phase) -> tuple[Phase, ...]:
+def remaining(done: Collection[Phase], to: Phase) -> tuple[Phase, ...]:
     """The phases up to `to` that are not done yet."""
-    return tuple(phase for phase in ORDER[: to.number + 1] if phase.value not in done)
+    return tuple(phase for phase in ORDER[: to.number + 1] if phase not in done)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from xsrc.build.job import Job
 from xsrc.build.key import DEPENDS, difference
+from xsrc.core.dep import BUILD, UNTESTED
 from xsrc.core.outcome import Outcome, Rung, same
 from xsrc.core.pkgver import PkgVer
-from xsrc.tree.graph import BUILD, UNTESTED, build_closure, run_closure
+from xsrc.tree.graph import build_closure, run_closure
 from xsrc.tree.package import pkgvers
 
 _SHOWN = 3

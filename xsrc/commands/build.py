@@ -57,9 +57,7 @@ class Build(_BuildVerb):
     keep = cli.Flag(["-K", "--keep"], help="keep the work directory of what succeeds")
     no_stow = cli.Flag(["--no-stow"], help="stop before stowing")
     reproduce = cli.Flag(["--check-reproducible"], excludes=["--to"], help=_REPRODUCE)
-    to = cli.SwitchAttr(
-        ["--to"], cli.Set(*(phase.value for phase in Phase)), argname="PHASE", help="stop after this phase"
-    )
+    to = cli.SwitchAttr(["--to"], cli.Set(*Phase), argname="PHASE", help="stop after this phase")
 
     def request(self, session: Session) -> BuildRequest:
         """The request, with its last phase and what to keep. Raises UsageError and TemplateError."""

@@ -16,7 +16,7 @@ from xsrc.build.declared import (
 )
 from xsrc.commands.verb import WithJson
 from xsrc.commands.words import select
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.errors import Diagnostic, Span, UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session

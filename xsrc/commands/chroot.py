@@ -60,7 +60,7 @@ class Shell(WithOptions):
     """Open a shell in the build root of a package, at the phase where it failed: shell NAME [CMD…]"""
 
     phase = cli.SwitchAttr(
-        ["--phase"], cli.Set(*(p.value for p in Phase if p is not Phase.FETCH)), argname="PHASE", help="at this phase"
+        ["--phase"], cli.Set(*(p for p in Phase if p is not Phase.FETCH)), argname="PHASE", help="at this phase"
     )
 
     def go(self, session: Session) -> int:
@@ -84,13 +84,13 @@ class Shell(WithOptions):
     def enter(self, session: Session, builder: Builder, command: tuple[str, ...]) -> int:
         """Enter the build root; the caller holds the lock of the work directory. Raises as Builder does."""
         state = work.read_state(builder.work)
-        failed = state.failed if state else ""
-        phase = Phase(str(self.phase or failed or Phase.BUILD))
+        failed = state.failed if state else None
+        phase = Phase(str(self.phase)) if self.phase else failed or Phase.BUILD
         sandbox = builder.sandbox_for_person(phase, session.host.env.get("TERM", "dumb"))
         if not command:
             scripts = ", ".join(
-                f"/pkg-template/scripts/{work.script_file(phase.value, number, script.name)}"
-                for number, script in enumerate(builder.job.scripts.get(phase.value, ()))
+                f"/pkg-template/scripts/{work.script_file(phase, number, script.name)}"
+                for number, script in enumerate(builder.job.scripts.get(phase, ()))
             )
             session.ui.note(f"{builder.pkgver}: the build root of {phase}; its scripts: {scripts or 'none'}")
         argv = _session(command or (SHELL, "-i"), session.host.terminal)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from plumbum import cli
 
 from xsrc.commands.verb import WithJson, WithOptions
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.session import Session
 from xsrc.tree.acts.closure import homes_of, index_of, read_closure
 from xsrc.tree.graph import dependents, order

@@ -11,7 +11,7 @@ from xsrc.build.acts.outlines import outlines
 from xsrc.build.key import Keyed, keyed
 from xsrc.commands.verb import Verb
 from xsrc.commands.words import select
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.session import Session
 from xsrc.tree.acts.closure import homes_of, index_of
 from xsrc.tree.graph import Cycle, Needing, Node, cycle_of, groups

@@ -8,7 +8,7 @@ from plumbum import cli
 
 from xsrc.commands.verb import Verb
 from xsrc.core.errors import UsageError
-from xsrc.core.phase import ORDER, Phase
+from xsrc.core.phase import ORDER
 from xsrc.core.session import Session
 from xsrc.tree.acts.closure import package_of
 from xsrc.tree.disk.templates import load
@@ -20,12 +20,11 @@ class Log(Verb):
     path = cli.Flag(["--path"], help="print where the log is, not what it says")
 
     def go(self, session: Session) -> int:
-        phases = {phase.value for phase in Phase}
         given = list(self.given)
-        wanted = given.pop() if given and given[-1] in phases and (len(given) > 1 or session.here()) else None
+        wanted = given.pop() if given and given[-1] in ORDER and (len(given) > 1 or session.here()) else None
         (name, *rest) = session.names(given, "log")
         if rest:
-            raise UsageError(f"log: want a phase ({', '.join(p.value for p in ORDER)}), got {rest[0]!r}")
+            raise UsageError(f"log: want a phase ({', '.join(ORDER)}), got {rest[0]!r}")
         logs = self.logs(session, name)
         if wanted is not None:
             logs = [log for log in logs if log.stem == wanted]
@@ -42,5 +41,5 @@ class Log(Verb):
     def logs(self, session: Session, name: str) -> list[Path]:
         """The logs of the latest build of a package, in the order of phases. Raises UsageError and TemplateError."""
         folder = session.masterdir.logs(package_of(session, load(session.tree, name), {}).pkgver)
-        found = [folder / f"{phase.value}.log" for phase in ORDER]
+        found = [folder / f"{phase}.log" for phase in ORDER]
         return [log for log in found if log.exists()]

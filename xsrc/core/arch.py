@@ -1,27 +1,15 @@
-"""Machine types.
-
-The template key `hostmakedepends` is Void's word for tools that run on the *build* machine; in GNU's words `host` is
-the machine that the result runs on. Code says `Dep.TOOL`, `Dep.LIB`, `Dep.CHECK` and `Dep.RUN` instead.
-"""
+"""Machine types."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from xsrc.core.dep import Dep as Dep  # for tree/disk/index.py
+
 CROSS_COMPILER = "cross-gcc"
 """The package that compiles for another machine than the one that builds; every cross build needs it."""
-
-
-class Dep(enum.StrEnum):
-    """Why one package needs another; the value is the template's key."""
-
-    TOOL = "hostmakedepends"
-    LIB = "makedepends"
-    CHECK = "checkdepends"
-    RUN = "depends"
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
-from xsrc.core.arch import Dep
+from xsrc.core.dep import BUILD, Dep
 from xsrc.core.pkgver import PkgVer
 from xsrc.tree.package import Package
 
-UNTESTED = (Dep.TOOL, Dep.LIB)
-BUILD = (*UNTESTED, Dep.CHECK)
 _DONE = 1 << 60
 """The place of a node that is no longer on the path: after all others."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.pkgver import PkgVer
 from xsrc.tree.package import Package
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from xsrc.core.arch import Dep, Machine
+from xsrc.core.arch import Machine
+from xsrc.core.dep import Dep
 from xsrc.core.globs import escaped
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.sources.distfile import Distfile

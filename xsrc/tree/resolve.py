@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
-from xsrc.core.arch import CROSS_COMPILER, Arch, Dep, Machine, allows
+from xsrc.core.arch import CROSS_COMPILER, Arch, Machine, allows
 from xsrc.core.braces import interpolate
+from xsrc.core.dep import Dep
 from xsrc.core.errors import Diagnostic, TemplateError, UsageError
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.core.schema import nearest

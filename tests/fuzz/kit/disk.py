@@ -28,6 +28,7 @@ from xsrc.build.disk import work
 from xsrc.core.errors import ArchiveError, ConflictError, HostError, TemplateError, UsageError
 from xsrc.core.layout import Masterdir, Tree, WorkDir
 from xsrc.core.outcome import Outcome
+from xsrc.core.phase import Phase
 from xsrc.core.pkgver import Pattern
 from xsrc.core.settings import Limits
 from xsrc.farm.disk.candidates import KnownBuilds
@@ -274,7 +275,9 @@ def state(data: bytes, place: Path) -> None:
 def _states(place: Path) -> Iterator[bytes]:
     folder = WorkDir(place / "work")
     folder.path.mkdir(exist_ok=True)
-    whole = work.WorkState("k", ("fetch",), "build", "", 3, ("x",), (("fetch", 1.5),), {"musl": Outcome("a", "b", "c")})
+    whole = work.WorkState(
+        "k", (Phase.FETCH,), Phase.BUILD, None, 3, ("x",), ((Phase.FETCH, 1.5),), {"musl": Outcome("a", "b", "c")}
+    )
     work.write_state(folder, whole)
     yield folder.state.read_bytes()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.builders import X86_64, text_of
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.errors import UsageError
 from xsrc.core.layout import Tree
 from xsrc.tree.disk.index import Index

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.builders import a_file, a_link, a_package, with_parents
 from xsrc.build.job import parts as key_parts
 from xsrc.build.split import linking, split, together
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.errors import TemplateError
 from xsrc.store.manifest import Entry, Kind
 

@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from tests.unit.builders import a_package, packages
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.errors import TemplateError
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.tree.graph import build_closure, dependents, order, run_closure

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.builders import CROSS, SHA, X86_64, a_package, a_template
-from xsrc.core.arch import Arch, Dep, Machine
+from xsrc.core.arch import Arch, Machine
+from xsrc.core.dep import Dep
 from xsrc.core.errors import TemplateError, UsageError
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.sources.distfile import Distfile

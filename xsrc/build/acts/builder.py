@@ -17,7 +17,7 @@ from xsrc.build.job import Job
 from xsrc.build.phases import ACCESS, Access, remaining
 from xsrc.build.request import BuildOptions
 from xsrc.build.root import build_root
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.core.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
 from xsrc.core.outcome import Outcome
@@ -107,7 +107,7 @@ class Builder:
             return False
         self.record()
         if self.wish.keep:
-            work.write_state(self.work, replace(self.state, running=""))
+            work.write_state(self.work, replace(self.state, running=None))
         else:
             remove_tree(self.work.path)
         return True
@@ -122,7 +122,7 @@ class Builder:
             and state.failed not in _NOT_TWICE
             and self.unchanged(state.saw)
         ):
-            self.state = replace(state, failed="", options=self.wish.options)
+            self.state = replace(state, failed=None, options=self.wish.options)
             return
         try:
             work.renew(self.work)
@@ -181,12 +181,12 @@ class Builder:
                 f"{self.pkgver}: interrupted in {phase}", hint=f"xsrc build {self.pkgver.name}"
             ) from error
         took = (*self.state.seconds, (phase, round(time.monotonic() - started, 3)))
-        self.state = replace(self.state, running="", done=(*self.state.done, phase), seconds=took)
+        self.state = replace(self.state, running=None, done=(*self.state.done, phase), seconds=took)
         work.write_state(self.work, self.state)
 
     def stopped(self, phase: Phase) -> None:
         """Record that a phase was interrupted and can continue from its remains."""
-        self.state = replace(self.state, running="", failed=phase)
+        self.state = replace(self.state, running=None, failed=phase)
         with contextlib.suppress(OSError):  # a full disk is not the news
             work.write_state(self.work, self.state)
 
@@ -371,13 +371,13 @@ class Builder:
 
         Raises BuildFailed, TemplateError, ConflictError, HostError.
         """
-        self.state = replace(self.state, epoch=self.state.epoch or EPOCH, running="seal")
+        self.state = replace(self.state, epoch=self.state.epoch or EPOCH, running=Phase.INSTALL)
         try:
             work.write_state(self.work, self.state)
             record(self.session, self.job, self.state, self.depends(ACCESS[Phase.INSTALL]))
         except (BuildFailed, ConflictError, OSError) as error:
             done = tuple(phase for phase in self.state.done if phase != Phase.INSTALL)
-            self.state = replace(self.state, done=done, running="", failed=Phase.INSTALL)
+            self.state = replace(self.state, done=done, running=None, failed=Phase.INSTALL)
             with contextlib.suppress(OSError):
                 work.write_state(self.work, self.state)
             if isinstance(error, OSError):

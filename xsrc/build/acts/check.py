@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from xsrc.build.declared import Declared, NeedFinding, Offer, Offers, Part, offer, suspects, undeclared, unused
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import Pattern
 from xsrc.core.session import Session

@@ -14,7 +14,7 @@ from xsrc.build.disk.work import WorkState
 from xsrc.build.job import Job
 from xsrc.build.shlibs import Provider, exports, links, run_depends
 from xsrc.build.split import linking, split
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.errors import BuildFailed, Diagnostic, TemplateError
 from xsrc.core.globs import escaped
 from xsrc.core.layout import Masterdir
@@ -146,7 +146,7 @@ def _place(session: Session, outputs: Iterable[_Output], state: WorkState) -> No
 
     The package itself comes last: while it is missing, all of it has to be built again.
     """
-    seconds = dict(state.seconds)
+    seconds: dict[str, float] = dict(state.seconds)
     *parts, main = outputs
     with farm_locked(session, f"build {main.pkgver.name}") as farm:
         for output in (*parts, main):

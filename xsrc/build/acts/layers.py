@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xsrc.base.acts.choose import chosen_base
 from xsrc.build.shlibs import Provider
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.errors import ConflictError, HostError
 from xsrc.core.outcome import UNKNOWN, Outcome
 from xsrc.core.pkgver import PkgVer

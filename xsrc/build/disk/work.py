@@ -14,6 +14,7 @@ from xsrc.core import tomltext
 from xsrc.core.errors import ConflictError
 from xsrc.core.layout import INSIDE_TEMPLATE, Tree, WorkDir
 from xsrc.core.outcome import Outcome
+from xsrc.core.phase import Phase
 from xsrc.sandbox.disk.libraries import OUT, PROGRAM
 from xsrc.sandbox.disk.skeleton import copy_skeleton
 from xsrc.tree.disk.templates import copy_template
@@ -33,14 +34,14 @@ class WorkState:
     """The progress of a build. If a phase is `running` but nobody holds the lock, it was interrupted."""
 
     key: str
-    done: tuple[str, ...] = ()
-    running: str = ""
-    failed: str = ""
+    done: tuple[Phase, ...] = ()
+    running: Phase | None = None
+    failed: Phase | None = None
     epoch: int = 0
     """SOURCE_DATE_EPOCH, in seconds: the newest file of the distfiles."""
     options: tuple[str, ...] = ()
     """The options of the command line, as written."""
-    seconds: tuple[tuple[str, float], ...] = ()
+    seconds: tuple[tuple[Phase, float], ...] = ()
     """How long each finished phase took."""
     saw: Mapping[str, Outcome] = field(default_factory=dict)
     """The outcome of each package in its build roots when it was first seen there, by name."""
@@ -50,20 +51,35 @@ def read_state(work: WorkDir) -> WorkState | None:
     """The state of a work directory, or None if it has no readable one."""
     try:
         raw = tomllib.loads(files.read(work.state, _LARGEST).decode())
-        pairs = tuple((phase, float(seconds)) for phase, seconds in raw["seconds"].items())
-        saw = {name: Outcome.parse(text) for name, text in raw["saw"].items()}
-        done, options = tuple(raw["done"]), tuple(raw["options"])
-        state = WorkState(**{**raw, "done": done, "options": options, "seconds": pairs, "saw": saw})
-        texts = (state.key, state.running, state.failed, *done, *options)
-        return state if type(state.epoch) is int and all(isinstance(text, str) for text in texts) else None
+        parsed = {
+            "done": tuple(map(Phase, raw["done"])),
+            "running": _phase(raw["running"]),
+            "failed": _phase(raw["failed"]),
+            "options": tuple(raw["options"]),
+            "seconds": tuple((Phase(phase), float(seconds)) for phase, seconds in raw["seconds"].items()),
+            "saw": {name: Outcome.parse(text) for name, text in raw["saw"].items()},
+        }
+        state = WorkState(**{**raw, **parsed})
+        sound = type(state.epoch) is int and all(isinstance(text, str) for text in (state.key, *state.options))
+        return state if sound else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 
+def _phase(text: object) -> Phase | None:
+    """The phase of a state; "" stands for none. Raises ValueError for anything else."""
+    return None if text == "" else Phase(str(text))
+
+
 def write_state(work: WorkDir, state: WorkState) -> None:
     """Store the state, by rename. Raises OSError."""
-    saw = {name: str(outcome) for name, outcome in state.saw.items()}
-    files.replace(work.state, tomltext.dumps({**asdict(state), "seconds": dict(state.seconds), "saw": saw}).encode())
+    texts = {
+        "running": state.running or "",
+        "failed": state.failed or "",
+        "seconds": dict(state.seconds),
+        "saw": {name: str(outcome) for name, outcome in state.saw.items()},
+    }
+    files.replace(work.state, tomltext.dumps({**asdict(state), **texts}).encode())
 
 
 def has_folder(work: WorkDir, folder: str) -> bool:

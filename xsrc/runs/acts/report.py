@@ -57,7 +57,7 @@ class ReportPages:
     def logs(self) -> dict[str, tuple[str, ...]]:
         """The phases that left a log, by pkgver."""
         found = {pkgver: files(self.log_folder / pkgver, ".log") for pkgver in files(self.log_folder, "")}
-        return {pkgver: tuple(p.value for p in ORDER if p.value in phases) for pkgver, phases in found.items()}
+        return {pkgver: tuple(phase for phase in ORDER if phase in phases) for pkgver, phases in found.items()}
 
     @property
     def to_logs(self) -> str:

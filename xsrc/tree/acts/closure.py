@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xsrc.base.acts.choose import chosen_machine
-from xsrc.core.arch import Dep, Machine
+from xsrc.core.arch import Machine
+from xsrc.core.dep import Dep
 from xsrc.core.errors import UsageError, XsrcError
 from xsrc.core.layout import Tree
 from xsrc.core.pkgver import Pattern, PkgVer
