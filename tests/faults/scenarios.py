@@ -13,8 +13,8 @@ from typing import Any
 from tests.faults.world import ALPHA1, ALPHA2, BETA, GAMMA, ONE, STRANGERS, ZERO, Command, Package, World
 from tests.unit.builders import a_job
 from xsrc.build.acts.finish import record
-from xsrc.build.acts.layers import Layers
 from xsrc.build.disk.work import WorkState
+from xsrc.build.root import Layers
 from xsrc.farm.acts.masterdir import open_farm, stowed_root
 
 USERS = {"etc/alpha.conf": "setting = of my own\n"}

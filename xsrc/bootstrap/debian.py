@@ -59,9 +59,6 @@ def wish(text: str, suite: str, arch: str) -> Wish:
     return Wish(found["suite"] or suite, found["arch"] or arch)
 
 
-# ---- what is asked of apt
-
-
 def sources(site: str, suite: str, keyring: str) -> str:
     """sources.list(5) in its deb822 form: one suite, and the keys that must have signed its Release."""
     return f"Types: deb\nURIs: {site}\nSuites: {suite}\nComponents: main\nSigned-By: {keyring}\n"
@@ -151,9 +148,6 @@ def release(text: str) -> tuple[str, str]:
     return name, fields.get("Version", name)
 
 
-# ---- what is unpacked, and where
-
-
 def place(path: str) -> str | None:
     """The place of a package's path in a base, None if it is left out: /usr is merged, prose is left out.
 
@@ -185,9 +179,6 @@ def relative(path: str, target: str) -> str:
     if parts and parts[0] in MERGED:
         parts.insert(0, "usr")
     return posixpath.relpath("/" + "/".join(parts), posixpath.dirname("/" + path))
-
-
-# ---- what maintainer scripts would link
 
 
 @dataclass(frozen=True, order=True)

@@ -230,7 +230,9 @@ def _undeclared(key: KeyPath, provider: str, needs: list[Need], offers: Offers) 
     first = needs[0]
     others = max(need.files for need in needs) - 1
     who = f"/{first.path} " + (f"and {others} more need" if others else "needs")
-    more = [need.name for need in needs[1:4]] + ["…"] * (len(needs) > 4)
+    more = [need.name for need in needs[1:4]]
+    if len(needs) > 4:
+        more.append("…")
     code, where = f"{UNDECLARED}-{provider or _command(first.name)}", _dotted(key)
     if provider:
         gives = provider in offers and offers[provider].gives(first.want, first.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as reader
+import json
 from typing import Any
 
 from xsrc.build.job import Job
@@ -25,7 +25,7 @@ def reasons(job: Job, stored: str | None, plan: BuildPlan, built: Built, planned
             result["changed"].append({"what": path, "was": old, "is": new})
     steps = {part.name: other for other in plan.steps for part in other.job.package.outputs}
     versions = pkgvers(other.package for other in planned.values())
-    before = reader.loads(stored).get(DEPENDS, {}) if stored else {}
+    before = json.loads(stored).get(DEPENDS, {}) if stored else {}
     for name, saw in built.saw.get(str(job.package.pkgver), {}).items():
         now = built.outcomes.get(str(versions[name])) if name in versions else None
         if name in steps and steps[name].reason:
@@ -33,6 +33,6 @@ def reasons(job: Job, stored: str | None, plan: BuildPlan, built: Built, planned
         elif now is not None and saw.exact != now.exact:
             enough = " (which is enough)" if same(plan.rung, saw, now) else ""
             result["needs"][name] = f"{outcome_difference(saw, now)}{enough}"
-        elif name in before and before[name] != reader.loads(job.preimage)[DEPENDS].get(name):
+        elif name in before and before[name] != json.loads(job.preimage)[DEPENDS].get(name):
             result["needs"][name] = "other key, same result (which is enough)"
     return result

@@ -13,16 +13,33 @@ from xsrc.tree.package import Package, Subpackage
 
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "devel": (
-        *("usr/include", "usr/lib/*.a", "usr/lib/*.o", "usr/lib/pkgconfig", "usr/lib/cmake", "usr/lib/qt*/mkspecs"),
-        *("usr/share/pkgconfig", "usr/share/cmake", "usr/share/aclocal", "usr/share/vala", "usr/share/gir-1.0"),
-        *("usr/bin/*-config", "usr/share/man/man1/*-config.1", "usr/share/man/man[23]", "usr/share/man/*/man[23]"),
+        "usr/include",
+        "usr/lib/*.a",
+        "usr/lib/*.o",
+        "usr/lib/pkgconfig",
+        "usr/lib/cmake",
+        "usr/lib/qt*/mkspecs",
+        "usr/share/pkgconfig",
+        "usr/share/cmake",
+        "usr/share/aclocal",
+        "usr/share/vala",
+        "usr/share/gir-1.0",
+        "usr/bin/*-config",
+        "usr/share/man/man1/*-config.1",
+        "usr/share/man/man[23]",
+        "usr/share/man/*/man[23]",
     ),
     "libs": ("usr/lib/*.so.*",),
     "doc": ("usr/share/doc", "usr/share/info", "usr/share/gtk-doc", "usr/share/devhelp", "usr/share/html"),
     "man": ("usr/share/man",),
     "progs": (
-        *("usr/bin", "usr/sbin", "usr/share/man/man[18]", "usr/share/man/*/man[18]"),
-        *("usr/share/bash-completion", "usr/share/zsh", "usr/share/fish"),
+        "usr/bin",
+        "usr/sbin",
+        "usr/share/man/man[18]",
+        "usr/share/man/*/man[18]",
+        "usr/share/bash-completion",
+        "usr/share/zsh",
+        "usr/share/fish",
     ),
 }
 """The globs of presets. Of `usr/lib/*.so`, names for linking belong to `devel`, and libraries to `libs`."""

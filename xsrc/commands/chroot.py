@@ -109,7 +109,4 @@ class Shell(WithOptions):
         versions = pkgvers(job.package for job in planned.values())
         from xsrc.build.acts.builder import Builder
 
-        builder = Builder(session, planned[name], BuildOptions(versions, options=words))
-        if state is not None:
-            builder.state = state
-        return builder
+        return Builder(session, planned[name], BuildOptions(versions, options=words), state)

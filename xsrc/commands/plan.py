@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as reader
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,5 +90,5 @@ def _lines(reason: dict[str, Any]) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    text = "nothing" if value is None else reader.dumps(value, ensure_ascii=False)
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _WIDE else text[: _WIDE - 1] + "…"

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 
 OURS = (
-    *("pkg-base", "pkg-binpkgs", "pkg-builddir", "pkg-destdir", "pkg-srcdistdir", "pkg-template"),
+    "pkg-base",
+    "pkg-binpkgs",
+    "pkg-builddir",
+    "pkg-destdir",
+    "pkg-srcdistdir",
+    "pkg-template",
     "var/db/xsrc",
 )
 """The places of xsrc itself in a masterdir and in a build root. Nothing of a package may be there."""

@@ -30,9 +30,17 @@ CHECKOUT: Mapping[str, Shape] = MappingProxyType(
             {
                 name: Number()
                 for name in (
-                    *("seconds", "silent_seconds", "log_mib", "processes", "memory_mib"),
-                    *("distfile_mib", "fetch_seconds", "unpacked_mib", "unpacked_members"),
-                    *("installed_mib", "installed_members"),
+                    "seconds",
+                    "silent_seconds",
+                    "log_mib",
+                    "processes",
+                    "memory_mib",
+                    "distfile_mib",
+                    "fetch_seconds",
+                    "unpacked_mib",
+                    "unpacked_members",
+                    "installed_mib",
+                    "installed_members",
                 )
             }
         ),

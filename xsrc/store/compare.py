@@ -36,7 +36,8 @@ class Difference:
         >>> str(Difference("usr/bin/x", Differs.MODE, "0755, then 0700"))
         'mode                /usr/bin/x: 0755, then 0700'
         """
-        return f"{self.what:19} /{self.path}" + f": {self.text}" * bool(self.text)
+        text = f": {self.text}" if self.text else ""
+        return f"{self.what:19} /{self.path}{text}"
 
 
 def compare(first: Manifest, second: Manifest) -> tuple[Difference, ...]:

@@ -27,7 +27,8 @@ class Conflict:
 
     def __str__(self) -> str:
         sides = f"{self.owner} and {self.other}" if self.other not in ("", self.owner) else self.owner
-        return f"/{self.path}: {sides}" + f": {self.why}" * (self.why != self.other)
+        why = f": {self.why}" if self.why != self.other else ""
+        return f"/{self.path}: {sides}{why}"
 
 
 PLAIN = 0o755

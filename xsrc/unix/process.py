@@ -191,7 +191,9 @@ class Watch:
             raise LimitReached(f"it ran for {self.seconds:g} seconds (limits.seconds)")
         if self.silent and now - heard >= self.silent:
             raise LimitReached(f"it said nothing for {self.silent:g} seconds (limits.silent_seconds)")
-        ends = [begun + self.seconds] * bool(self.seconds) + [heard + self.silent] * bool(self.silent)
+        ends = [begun + self.seconds] if self.seconds else []
+        if self.silent:
+            ends.append(heard + self.silent)
         return min(ends) - now if ends else None
 
 

@@ -157,7 +157,8 @@ def table(progress: Progress, console: Console) -> RenderableType:
         took = seconds(max(0.0, time.time() - row.began))
         package, phase, detail = visible(row.package), visible(row.phase), visible(row.detail)
         rows.add_row(Text(package, style="bold cyan"), Text(phase), Text(took, justify="right"), Text(detail))
-    words = [f"and {len(progress.rows) - len(shown)} more"] * (len(progress.rows) > len(shown))
+    more = len(progress.rows) - len(shown)
+    words = [f"and {more} more"] if more else []
     if progress.total > 1:
         words += [f"{count} {state}" for state, count in progress.counts.items() if count]
         words += [f"about {seconds(progress.left)} left"] if progress.left is not None else []

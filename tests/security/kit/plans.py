@@ -40,7 +40,8 @@ def sandboxes(box: Box) -> dict[str, Sandbox]:
                 folder(path, person)
     package = a_package(pkgver)
     phases = (Phase.EXTRACT, Phase.BUILD, Phase.INSTALL)
-    found = {p.value: root.build_root(package, p, masterdir, (), base, {"PATH": "/usr/bin"}, 16) for p in phases}
+    env, none = {"PATH": "/usr/bin"}, root.Layers()
+    found = {p.value: root.build_root(package, p, masterdir, none, base, env, 16) for p in phases}
     tops = frozenset(path.name for path in masterdir.root.iterdir() if path.is_dir() and not path.is_symlink())
     found["chroot"] = roots.stowed_root(masterdir, base, {"PATH": "/usr/bin"}, 16, "/", (), tops, writable=True)
     return found

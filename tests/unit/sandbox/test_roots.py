@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from tests.unit.builders import CROSS, HOST, MASTERDIR, X86_64, a_package
-from xsrc.build.root import build_root
+from xsrc.build.root import Layers, build_root
 from xsrc.core.base import Base
 from xsrc.core.phase import ORDER, Phase
 from xsrc.core.settings import Limits
@@ -24,7 +24,7 @@ SPLIT = Base("host", X86_64, {"usr": (Path("/usr"),), "usr/lib": (Path("/usr/lib
 
 def root(phase: Phase = Phase.BUILD, *depends: tuple[Path, frozenset[str]], build_wrksrc: str = "") -> Sandbox:
     package = a_package(build_wrksrc=build_wrksrc or None)
-    return build_root(package, phase, MASTERDIR, depends, HOST, {"CC": "cc"}, 64)
+    return build_root(package, phase, MASTERDIR, Layers(depends), HOST, {"CC": "cc"}, 64)
 
 
 def binds(sandbox: Sandbox) -> dict[str, Bind]:
@@ -144,7 +144,7 @@ def test_the_environment_of_a_phase() -> None:
 
 def test_the_given_environment_stays_as_it_is() -> None:
     env = {"CC": "cc"}
-    build_root(a_package(), Phase.INSTALL, MASTERDIR, (), HOST, env, 64)
+    build_root(a_package(), Phase.INSTALL, MASTERDIR, Layers(), HOST, env, 64)
     assert env == {"CC": "cc"}
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import IO
 
 from xsrc.base.acts.choose import chosen_base
 from xsrc.build.acts.failure import host_error, phase_failed
 from xsrc.build.acts.finish import record
-from xsrc.build.acts.layers import Layers, layers_of
+from xsrc.build.acts.layers import layers_of
 from xsrc.build.disk import work
 from xsrc.build.job import Job
 from xsrc.build.phases import ACCESS, Access, remaining
 from xsrc.build.request import BuildOptions
-from xsrc.build.root import build_root
+from xsrc.build.root import Layers, build_root
 from xsrc.core.dep import Dep
 from xsrc.core.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.core.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
@@ -74,13 +75,14 @@ def _sealed(session: Session, job: Job) -> bool:
 class Builder:
     """The state of one build; begin reading at `go`. Methods raise what `build_job` does."""
 
-    def __init__(self, session: Session, job: Job, wish: BuildOptions) -> None:
+    def __init__(self, session: Session, job: Job, wish: BuildOptions, state: work.WorkState | None = None) -> None:
+        """`state` is that of the work directory, if a build was begun there."""
         self.session, self.job, self.wish = session, job, wish
         self.package = job.package
         self.pkgver = job.package.pkgver
         self.tested = wish.check and self.package.make_check and wish.to.number >= Phase.CHECK.number
         self.work = session.masterdir.work(self.pkgver)
-        self.state = work.WorkState(job.key, options=wish.options)
+        self.state = state or work.WorkState(job.key, options=wish.options)
         self.laid: Layers | None = None
         self.covered: list[str] = []
         self.layers: dict[tuple[Dep, ...], Layers] = {}
@@ -270,7 +272,7 @@ class Builder:
         env["MAKEJOBS"] = str(self.wish.makejobs if self.package.parallel else 1)
         env |= {name: self.package.env[name] for name in ("SOURCE_DATE_EPOCH", "MAKEJOBS") if name in self.package.env}
         masterdir, base, tmp = self.session.masterdir, chosen_base(self.session), self.session.settings.tmp_mib
-        return build_root(self.package, phase, masterdir, needed.layers, base, env, tmp, needed.within)
+        return build_root(self.package, phase, masterdir, needed, base, env, tmp)
 
     def lay(self, phase: Phase) -> None:
         """Hide files from a phase in the top layer, and index the libraries that it loads.
@@ -335,7 +337,7 @@ class Builder:
             with limited_group(cgroups(), limits) as group:
                 own = replace(limits, processes=0, memory_mib=0) if group else limits
                 argv = limited(("/bin/sh", shell, file), own)
-                before = self.before(group)
+                before = partial(self.become_caller, group)
                 try:
                     code = run(self.helpers, sandbox, argv, self.sink(log), watch=Watch.of(limits), before=before)
                 except LimitReached as error:
@@ -346,9 +348,10 @@ class Builder:
                     log.flush()
                     raise self.failed(phase, (group.reached(limits) if group else "") or ended(code))
 
-    def before(self, group: Group | None) -> Callable[[], None] | None:
-        """The function that the process of a script calls before it becomes the helper."""
-        return group.join if group else None
+    def become_caller(self, group: Group | None) -> None:
+        """Join the cgroup of a phase; the process of a script does this before it becomes the helper."""
+        if group:
+            group.join()
 
     def sink(self, log: IO[bytes]) -> Sink:
         """The sink for the output of a phase: its log, and with -v the user too."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from xsrc.base.acts.choose import chosen_base
-from xsrc.build.acts.layers import Layers
 from xsrc.build.disk.work import WorkState
 from xsrc.build.job import Job
+from xsrc.build.root import Layers
 from xsrc.build.shlibs import Provider, exports, links, run_depends
 from xsrc.build.split import linking, split
 from xsrc.core.dep import Dep
@@ -58,10 +58,8 @@ def record(session: Session, job: Job, state: WorkState, needs: Layers) -> None:
     for empty subpackages, and OSError.
     """
     package = job.package
-    found = scanning.scan(
-        *(session.masterdir.work(package.pkgver).destdir, session.settings.limits),
-        *(str(package.pkgver), package.open_modes),
-    )
+    destdir, what = session.masterdir.work(package.pkgver).destdir, str(package.pkgver)
+    found = scanning.scan(destdir, session.settings.limits, what, package.open_modes)
     _warn_of_modes(session.ui, package, found)
     if not package.meta and not found.manifest.entries:
         raise BuildFailed(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from xsrc.base.acts.choose import chosen_base
+from xsrc.build.root import Layers
 from xsrc.build.shlibs import Provider
 from xsrc.core.dep import Dep
 from xsrc.core.errors import ConflictError, HostError
-from xsrc.core.outcome import UNKNOWN, Outcome
+from xsrc.core.outcome import UNKNOWN
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.alternatives import default_entries
@@ -23,26 +22,6 @@ from xsrc.sandbox.roots import hidden
 from xsrc.store.manifest import Kind, Props
 from xsrc.store.merge import conflicts
 from xsrc.tree.package import Package
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The built packages of a build root: paths with their directories, and the libraries that each provides."""
-
-    layers: tuple[tuple[Path, frozenset[str]], ...]
-    providers: Mapping[str, Provider]
-    hidden: tuple[str, ...] = ()
-    """Paths of the base that they hide."""
-    links: Mapping[str, str] = field(default_factory=dict)
-    """The links of their alternatives, by path."""
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    """The outcome of each."""
-    tools: frozenset[str] = frozenset()
-    """The packages that are tools, or that tools need."""
-    within: tuple[Path, ...] = ()
-    """In a cross build, the destdirs for its result: they are in the compiler's own root."""
-    archives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """For packages with static archives: the paths of the archives and of the names for linking."""
 
 
 def layers_of(
@@ -85,14 +64,14 @@ def layers_of(
     outcomes = farm.outcomes()
     linked = {name: [e.path for e in entries[v] if e.path.endswith((".a", ".so"))] for name, v in chosen.items()}
     return Layers(
-        tuple((folders[v], _directories(members[v])) for v in own),
-        {name: _provider(solution.packages[name], p) for name, p in props.items() if p is not None},
-        hidden((entry.path for v in own for entry in entries[v]), chosen_base(session)),
-        {e.path: e.target for found in links.values() for e in found if e.kind is Kind.LINK},
-        {name: outcomes.get(str(v), UNKNOWN) for name, v in sorted(chosen.items())},
-        frozenset(tools.packages),
-        tuple(folders[v] for v in theirs),
-        {name: tuple(paths) for name, paths in linked.items() if any(path.endswith(".a") for path in paths)},
+        layers=tuple((folders[v], _directories(members[v])) for v in own),
+        providers={name: _provider(solution.packages[name], p) for name, p in props.items() if p is not None},
+        hidden=hidden((entry.path for v in own for entry in entries[v]), chosen_base(session)),
+        links={e.path: e.target for found in links.values() for e in found if e.kind is Kind.LINK},
+        outcomes={name: outcomes.get(str(v), UNKNOWN) for name, v in sorted(chosen.items())},
+        tools=frozenset(tools.packages),
+        within=tuple(folders[v] for v in theirs),
+        archives={n: tuple(paths) for n, paths in linked.items() if any(path.endswith(".a") for path in paths)},
     )
 
 

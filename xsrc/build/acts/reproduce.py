@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -76,15 +76,9 @@ class _Again(Builder):
         super().extract(phase, log)
         conditions.reorder(self.work.wrksrc)
 
-    def before(self, group: Group | None) -> Callable[[], None]:
-        join = super().before(group)
-
-        def become() -> None:
-            if join:
-                join()
-            conditions.other_caller()
-
-        return become
+    def become_caller(self, group: Group | None) -> None:
+        super().become_caller(group)
+        conditions.other_caller()
 
     def record(self) -> None:
         found = scan.scan(self.work.destdir, self.session.settings.limits, str(self.pkgver), self.package.open_modes)

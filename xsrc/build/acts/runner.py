@@ -25,7 +25,7 @@ from xsrc.farm.acts.masterdir import open_farm
 from xsrc.runs.disk.journal import Journal
 from xsrc.runs.forecast import remaining
 from xsrc.runs.run import JobRecord, Run, State
-from xsrc.sandbox.acts.helpers import cgroups, helpers_of
+from xsrc.sandbox.acts.helpers import prepare
 from xsrc.unix.ui import WorkerUi
 
 _PATIENCE = 0.25
@@ -115,8 +115,8 @@ class Runner:
     def go(self) -> RunResult:
         """Build all packages; return the exit code of the first failure. Raises Interrupted and HostError."""
         self.begun = time.time()
-        if not self.orders.fetch:  # found once, for all workers
-            _ = helpers_of(self.session), cgroups()
+        if not self.orders.fetch:
+            prepare(self.session)
         self.number = self.journal.begin(self.orders.command, self.orders.workers, self.begun, self.records.values())
         self.reported = self.run(State.RUNNING)
         state = State.INTERRUPTED

@@ -63,8 +63,6 @@ class Journal:
         self._warned = False
         self._claims: dict[int, int] = {}
 
-    # ---- what a run says
-
     def begin(self, command: str, workers: int, at: float, jobs: Iterable[JobRecord]) -> int:
         """Record a new run and its jobs; return its number, 0 if that is impossible."""
         jobs = tuple(jobs)
@@ -83,17 +81,15 @@ class Journal:
     def note(self, run: int, job: JobRecord) -> None:
         """Record the present state of a job of a run."""
         if run:
-            self._write(lambda db: db.execute(_UPSERT, _row(run, job)) and None, None)
+            self._execute(_UPSERT, _row(run, job))
 
     def end(self, run: int, at: float, state: State) -> None:
         """Record the end of a run."""
         if run:
             query = "UPDATE run SET ended = ?, state = ? WHERE number = ?"
-            self._write(lambda db: db.execute(query, (at, state, run)) and None, None)
+            self._execute(query, (at, state, run))
         if (claim := self._claims.pop(run, None)) is not None:
             os.close(claim)
-
-    # ---- what is known of runs
 
     def run(self, number: int) -> Run | None:
         """One run with its jobs, None if there is none of that number."""
@@ -136,10 +132,9 @@ class Journal:
             for number, began, ended, command, workers, state in map(_run, rows):
                 counts = db.execute("SELECT state, count(*) FROM job WHERE run = ? GROUP BY state", (number,))
                 tally = {State(of): count for of, count in counts}
-                stands = state
-                if not stands.over and not self._claimed(number):
-                    stands = State.INTERRUPTED
-                found.append(Tally(number, began, ended, command, workers, stands, tally))
+                if not state.over and not self._claimed(number):
+                    state = State.INTERRUPTED
+                found.append(Tally(number, began, ended, command, workers, state, tally))
             return tuple(found)
 
         return self._read(work, tuple[Tally, ...]())
@@ -169,28 +164,34 @@ class Journal:
             found.append(run if run.state.over or self._claimed(run.number) else run.cut_off())
         return tuple(found)
 
-    # ---- the file
-
     def _read(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        return self._done("BEGIN", work, otherwise)
+        return self._done(work, otherwise, write=False)
 
     def _write(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        return self._done("BEGIN IMMEDIATE", work, otherwise)
+        return self._done(work, otherwise, write=True)
 
-    def _done(self, begin: str, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+    def _execute(self, statement: str, values: tuple[object, ...]) -> None:
+        """Carry out one statement that writes."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(statement, values)
+
+        self._write(work, None)
+
+    def _done(self, work: Callable[[sqlite3.Connection], T], otherwise: T, *, write: bool) -> T:
         """Do `work` in one transaction and return its result; `otherwise` if the journal is empty or unusable."""
         try:
-            if begin == "BEGIN" and not self.path.exists():
+            if not write and not self.path.exists():
                 return otherwise
             try:
-                with self._transaction(begin) as db:
-                    return work(db) if _is_made(db, begin) else otherwise
+                with self._transaction(write=write) as db:
+                    return work(db) if _is_made(db, write=write) else otherwise
             except (sqlite3.Error, ValueError, TypeError) as error:
                 if not _is_damage(error):
                     raise
                 self._set_aside()
-            with self._transaction(begin) as db:
-                return work(db) if _is_made(db, begin) else otherwise
+            with self._transaction(write=write) as db:
+                return work(db) if _is_made(db, write=write) else otherwise
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:  # an index can differ from its table
             if not self._warned:
                 self._warned = True
@@ -198,10 +199,10 @@ class Journal:
             return otherwise
 
     @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, write: bool) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(connect(self.path, _PATIENCE)) as db:
             db.execute("PRAGMA synchronous = OFF")  # a build does not wait for the disk; a kill -9 does no harm
-            db.execute(begin)
+            db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             yield db
             db.execute("COMMIT")
 
@@ -209,8 +210,8 @@ class Journal:
         """Rename the file, unless another process has done so already."""
         with locked_folder(self.path.parent):
             try:
-                with self._transaction("BEGIN") as db:
-                    if not _is_made(db, "BEGIN"):
+                with self._transaction(write=False) as db:
+                    if not _is_made(db, write=False):
                         return
                     (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
                     for row in db.execute(_RUNS):
@@ -229,8 +230,6 @@ class Journal:
             self.path.rename(aside)
             self.path.with_name(self.path.name + "-journal").unlink(missing_ok=True)
         self._warn(f"the history of builds cannot be used and stands aside as {aside}: {said}")
-
-    # ---- which runs go on: whose process holds the byte of their number in the lock
 
     def _claim(self, number: int) -> bool:
         descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -259,10 +258,10 @@ def _byte(number: int) -> bytes:
     return struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0)
 
 
-def _is_made(db: sqlite3.Connection, begin: str) -> bool:
+def _is_made(db: sqlite3.Connection, *, write: bool) -> bool:
     """Whether there are tables; make them in order to write. Raises ValueError for those of another version."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0 and begin != "BEGIN":
+    if version == 0 and write:
         for statement in _SCHEMA:
             db.execute(statement)
         return True
@@ -277,8 +276,21 @@ def _is_damage(error: Exception) -> bool:
 
 def _row(run: int, job: JobRecord) -> tuple[object, ...]:
     return (
-        *(run, job.name, job.pkgver, job.state, job.phase, job.began, job.ended, json.dumps(dict(job.seconds))),
-        *(job.peak, job.reason, job.error, job.because, " ".join(job.needs), job.makejobs, job.took),
+        run,
+        job.name,
+        job.pkgver,
+        job.state,
+        job.phase,
+        job.began,
+        job.ended,
+        json.dumps(dict(job.seconds)),
+        job.peak,
+        job.reason,
+        job.error,
+        job.because,
+        " ".join(job.needs),
+        job.makejobs,
+        job.took,
     )
 
 
@@ -316,7 +328,17 @@ def _job(row: tuple[Any, ...]) -> JobRecord:
     texts = (pkgver, phase, reason, error, because, needs)
     _check(texts=texts, times=(began, ended, *times.values()), counts=(peak, makejobs))
     return JobRecord(
-        *(name, pkgver, State(state), phase, began, ended, times, peak, reason, error, because),
+        name,
+        pkgver,
+        State(state),
+        phase,
+        began,
+        ended,
+        times,
+        peak,
+        reason,
+        error,
+        because,
         needs=tuple(needs.split()),
         makejobs=makejobs,
     )

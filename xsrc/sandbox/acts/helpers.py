@@ -30,6 +30,12 @@ def _found(env: tuple[tuple[str, str], ...]) -> tuple[Helpers, list[bool]]:
     return find_helpers(dict(env)), [True]
 
 
+def prepare(session: Session) -> None:
+    """Find the helpers and the cgroup now: processes that are forked later know them. Raises as both do."""
+    helpers_of(session)
+    cgroups()
+
+
 @cache
 def cgroups() -> Path | None:
     """The folder in which to make cgroups for phases, if any; builds in them need no rlimits.

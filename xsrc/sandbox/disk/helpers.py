@@ -187,7 +187,8 @@ def file_capabilities(path: Path) -> str:
         return ""
     permitted, inherited = words[1] | words[3] << 32, words[2] | words[4] << 32
     names = [_CAPABILITIES.get(n, f"cap_{n}") for n in range(64) if (permitted | inherited) >> n & 1]
-    return ",".join(names) + "=" + "e" * (words[0] & 1) + "i" * bool(inherited) + "p" * bool(permitted)
+    sets = (("e", words[0] & 1), ("i", inherited), ("p", permitted))
+    return f"{','.join(names)}={''.join(letter for letter, held in sets if held)}"
 
 
 _CAPABILITIES: Mapping[int, str] = MappingProxyType(

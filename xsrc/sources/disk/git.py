@@ -28,10 +28,20 @@ from xsrc.unix.trees import remove_tree
 _PROTOCOLS = "https:http:git"
 """Not ssh, which goes by keys and settings of a user, not file, which is another thing on each machine."""
 _SETTINGS = (
-    *("core.hooksPath=/dev/null", "core.fsmonitor=false", "credential.helper=", "gc.auto=0", "maintenance.auto=false"),
-    *("fetch.recurseSubmodules=false", "fetch.unpackLimit=1", "transfer.bundleURI=false"),
-    *("http.lowSpeedLimit=1000", "http.lowSpeedTime=60", "http.followRedirects=false"),
-    *("core.packedGitWindowSize=32m", "core.packedGitLimit=256m", "core.bigFileThreshold=32m"),
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "credential.helper=",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "fetch.recurseSubmodules=false",
+    "fetch.unpackLimit=1",
+    "transfer.bundleURI=false",
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=60",
+    "http.followRedirects=false",
+    "core.packedGitWindowSize=32m",
+    "core.packedGitLimit=256m",
+    "core.bigFileThreshold=32m",
 )
 _SERVICE = "/info/refs?service=git-upload-pack"
 _GIT_SERVICE = 9418

@@ -277,7 +277,8 @@ def copy_template(tree: Tree, template: Template, root: Path) -> None:
 def _digest(file: IO[bytes]) -> tuple[str, bytes]:
     """A file as the build key has it (its sha256, with an x at the end if it is executable), and its content."""
     data = file.read()
-    return hashlib.sha256(data).hexdigest() + "x" * bool(os.fstat(file.fileno()).st_mode & stat.S_IXUSR), data
+    mark = "x" if os.fstat(file.fileno()).st_mode & stat.S_IXUSR else ""
+    return hashlib.sha256(data).hexdigest() + mark, data
 
 
 def _changed(tree: Tree, template: Template, path: str, why: str) -> TemplateError:
