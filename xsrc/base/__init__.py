@@ -1,1 +1,1 @@
-"""The bases that build roots stand on."""
+"""The bases that build roots end in."""

@@ -379,6 +379,6 @@ def _dotted(key: KeyPath) -> str:
 
 
 def _reason(code: str) -> str:
-    """The line by which a template gives the reason for an exception."""
+    """The line of a template with the reason for an exception."""
     key = code if _BARE.fullmatch(code) else f'"{code}"'
     return f'[lint] ignore = {{ {key} = "…" }}'

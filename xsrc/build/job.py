@@ -178,8 +178,8 @@ def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[
         kept[key] = kept[key] is True if key == "make_check" else bool(kept[key])
     for number, (name, body) in enumerate(kept.get("subpackages", {}).items()):
         # which comes first decides: a pre-image is sorted, so it says the order itself
-        told = {k: v for k, v in body.items() if k != "short_desc"} | {"order": number}
-        kept["subpackages"] = {**kept["subpackages"], name: told}
+        part = {k: v for k, v in body.items() if k != "short_desc"} | {"order": number}
+        kept["subpackages"] = {**kept["subpackages"], name: part}
     return {
         "template": kept,
         "pkgver": str(package.pkgver),

@@ -70,11 +70,11 @@ def changed(old: str, new: str) -> str | None:
     'changed: env.CC'
     """
     paths = [path.removeprefix("template.") for path, _, _ in difference(old, new) if not path.startswith(DEPENDS)]
-    # what a template's key makes of the scripts is told by that key
-    if not (told := [path for path in paths if not path.startswith("scripts.")] or paths):
+    # a change of a key that also changes the scripts is reported by the key alone
+    if not (shown := [path for path in paths if not path.startswith("scripts.")] or paths):
         return None
-    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-    return f"changed: {', '.join(told[:_SHOWN])}{more}"
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return f"changed: {', '.join(shown[:_SHOWN])}{more}"
 
 
 def plan_build(

@@ -1,1 +1,1 @@
-"""One command a file: words in, a request to the rooms, words out. Only __main__ imports it."""
+"""The commands, related ones in one file: words in, a request to the rooms, words out. Only __main__ imports it."""

@@ -1,4 +1,4 @@
-"""`xsrc alternatives`: which package gives the links that several offer."""
+"""`xsrc alternatives`: which package provides the links that several offer."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions):
     """Switches that building and the single phases share."""
 
     every = cli.Flag(["--all"], help="all packages of the tree")
-    keep_going = cli.Flag(["-k", "--keep-going"], help="go on with what does not need what failed")
+    keep_going = cli.Flag(["-k", "--keep-going"], help="go on with packages that do not need a failed one")
     force = cli.Flag(["-f", "--force"], help="build again although nothing has changed")
     no_check = cli.Flag(["--no-check"], help="leave the check phase out, and what only it needs")
 

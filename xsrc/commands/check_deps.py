@@ -29,7 +29,7 @@ from xsrc.tree.template import Template
 
 
 class CheckDeps(WithJson):
-    """Hold what the files of built packages ask for against what is declared; exit code 1 where they differ"""
+    """Compare the needs of the files of built packages with the declared ones; exit code 1 if they differ"""
 
     every = cli.Flag(["--all"], help="all that are built")
 

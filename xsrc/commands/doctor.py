@@ -9,7 +9,7 @@ from xsrc.core.session import Session
 
 
 class Doctor(WithJson):
-    """Look at all that xsrc needs of this machine; print what mends what is wrong"""
+    """Check all that xsrc needs of this machine; print a repair for each problem"""
 
     def go(self, session: Session) -> int:
         # imported here: xsrc --help imports each command

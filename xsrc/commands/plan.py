@@ -36,7 +36,7 @@ class Plan(WithJson, WithOptions, WithCutoff, WithJobs):
         names = homes_of(session.tree, given)
         words = self.words
         planned = read_jobs(session, names, options_by_name(names, words))
-        # as build does with what only a pattern stands for
+        # as build does with packages that only a pattern names
         names = tuple(name for name in names if name not in patterns or refusal(planned[name].package) is None)
         with farm_at_rest(session) as farm:
             found = present(session.masterdir, farm, planned)

@@ -12,12 +12,12 @@ from xsrc.tree.options import split_options
 
 
 class Common(cli.Application):
-    """The switches that may stand before a verb and after it."""
+    """The switches that are allowed before a verb and after it."""
 
     masterdir = cli.SwitchAttr(
         ["-m", "--masterdir"], str, argname="DIR", help="the masterdir to work in", overridable=True
     )
-    verbose = cli.Flag(["-v", "--verbose"], help="show what a build says, and each command")
+    verbose = cli.Flag(["-v", "--verbose"], help="show the output of a build, with each command of its scripts")
     base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base: host, debian, debian:SUITE, source")
 
 
@@ -50,7 +50,7 @@ class Verb(Common):
         raise NotImplementedError
 
 
-# switches that plumbum gives every sub-command, though they belong to the whole command
+# switches that plumbum adds to every sub-command, though they belong to the whole command
 Verb.unbind_switches("--help-all", "--completions")
 
 
@@ -82,7 +82,7 @@ class WithPlan(Verb):
 class WithAdopt(Verb):
     """A command that puts files into the stowed root."""
 
-    adopt = cli.Flag(["--adopt"], help="let files that no package owns stand aside as .orig until the package goes")
+    adopt = cli.Flag(["--adopt"], help="keep files that no package owns as .orig until the package goes")
 
 
 class WithCutoff(Verb):

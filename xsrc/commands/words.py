@@ -43,7 +43,7 @@ def select(
         for name in found:
             chosen.setdefault(name, True)
     if not chosen:
-        raise UsageError(f"{verb}: {' '.join(words) or '--all'} stands for no package now")
+        raise UsageError(f"{verb}: {' '.join(words) or '--all'} means no package now")
     return tuple(chosen), frozenset(name for name, pattern in chosen.items() if pattern)
 
 

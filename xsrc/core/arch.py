@@ -45,7 +45,7 @@ class Arch:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a package is made for, what it is made on, and at which stage of a bootstrap."""
+    """The machine that a package is for, the machine that builds it, and the stage of a bootstrap."""
 
     arch: Arch
     """What the result runs on."""

@@ -1,4 +1,4 @@
-"""The base: the lowest layer of every root, which gives compiler, libc and POSIX tools."""
+"""The base: the lowest layer of every root, with compiler, libc and POSIX tools."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-"""A brace that stands for itself, written twice; or a name between braces."""
+"""A brace that means itself, written twice; or a name between braces."""
 
 
 def interpolate(value: Any, names: Mapping[str, str]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,3 @@ class Command:
     cwd: Path | None = None
     fds: tuple[int, ...] = ()
     """Open descriptors that the program inherits besides its standard streams."""
-
-    def __str__(self) -> str:
-        """A line that can be pasted into a shell."""
-        return shlex.join(self.argv)

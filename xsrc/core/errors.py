@@ -1,4 +1,4 @@
-"""All errors with their exit codes; every message says what was expected, what was found and what to run next."""
+"""All errors with their exit codes; every message names the expected and the found value, and the next command."""
 
 from __future__ import annotations
 

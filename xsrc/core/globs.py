@@ -1,4 +1,4 @@
-"""The globs of templates and triggers, as sh reads them: no sign stands for a slash, but a name `**` does."""
+"""The globs of templates and triggers, as sh reads them: no sign matches a slash, but a name `**` does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def exact(glob: str) -> re.Pattern[str]:
     if not later:
         return re.compile(first[0] + r"\Z", re.DOTALL)
     *middle, (last, names) = later
-    # what is after the last ** is as many names as there are in it, whatever stands before
+    # what is after the last ** is as many names as there are in it, whatever is before
     end = rf"(?>(?:[^/]+/)*?(?=[^/]++(?:/[^/]++){{{names - 1}}}\Z)){last}\Z"
     return re.compile(first[0] + _sought(middle) + end, re.DOTALL)
 
@@ -99,7 +99,7 @@ def _runs(glob: str) -> list[tuple[str, int]]:
 
 
 def _sought(runs: Iterable[tuple[str, int]]) -> str:
-    """The expression of runs which each stand somewhere after the one before.
+    """The expression of runs, each somewhere after the one before it.
 
     No glob takes long: what follows a `*` or `**` is looked for once, and the first place where it fits is kept (an
     atomic group). A later place could only leave less for the rest of the glob.
@@ -128,7 +128,7 @@ def _name(glob: str) -> str:
 
 
 def _one_of(signs: str) -> str:
-    """The regular expression of what stands between brackets: signs and ranges of them, after a `!` all others."""
+    """The regular expression of the text between brackets: signs and ranges of them, after a `!` all others."""
     rest, found = signs.removeprefix("!"), ""
     while rest:
         low, high = (rest[0], rest[2]) if rest[1:2] == "-" and len(rest) > 2 else (rest[0], rest[0])

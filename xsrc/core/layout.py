@@ -76,7 +76,7 @@ BUILDDIR = "pkg-builddir"
 
 @dataclass(frozen=True)
 class Masterdir:
-    """A masterdir: the stowed root and what stands beside it."""
+    """A masterdir: the stowed root and the folders beside it."""
 
     root: Path
 
@@ -122,7 +122,7 @@ class Masterdir:
 
     @property
     def farm(self) -> Path:
-        """The database of what is built and what is stowed."""
+        """The database of built and stowed packages."""
         return self.db / "farm.sqlite"
 
     @property

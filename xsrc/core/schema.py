@@ -254,7 +254,7 @@ class List:
             yield from self.of.problems(item, (*path, index))
             if self.unique and isinstance(item, str):
                 if item in seen:
-                    yield (*path, index), f"{shown((*path, index))}: {found(item)} stands there twice", None
+                    yield (*path, index), f"{shown((*path, index))}: {found(item)} is there twice", None
                 seen.add(item)
 
 

@@ -73,7 +73,7 @@ class Session:
     """What tells this command from another one in the same process: what is read once is read once for each."""
 
     def over(self, **settings: object) -> Session:
-        """The session with settings that the command line gives; those that are None are not given."""
+        """The session with the settings of the command line; None leaves a setting as it is."""
         given: Any = {name: value for name, value in settings.items() if value is not None}
         return replace(self, settings=replace(self.settings, **given)) if given else self
 

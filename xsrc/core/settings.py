@@ -93,7 +93,7 @@ FLAGS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Limits:
-    """What one phase of a build, or what xsrc itself does for it, may use; 0 means no limit."""
+    """The limits of one phase of a build, and of the work of xsrc for it; 0 means no limit."""
 
     seconds: int = 0
     silent_seconds: int = 7200

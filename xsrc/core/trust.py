@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 ROOT = 0
 EVERY = "*"
-"""The word among the safe directories that stands for all of them."""
+"""The word among the safe directories that means all of them."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The environment of programs in sandboxes: what all have in common, and what people find in the stowed root."""
+"""The environment of programs in sandboxes: the part that all share, and the one of people in the stowed root."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ class _File:
         return struct.iter_unpack(form, self.data(offset, count * struct.calcsize(form)))
 
     def offset(self, address: int) -> int:
-        """Where in the file something stands that is loaded to an address."""
+        """The offset in the file of something that is loaded to an address."""
         for load in self.loads:
             if load.address <= address < load.address + load.size:
                 return load.offset + address - load.address
@@ -187,7 +187,7 @@ _SIZED = (_OBJECT, _COMMON, _TLS)
 """Variables: programs hold copies of them, as large as they once were."""
 _GLOBAL = 1
 _UNVERSIONED = 1
-"""The number of the version that stands for the whole file."""
+"""The number of the version that means the whole file."""
 _BINDINGS = (_GLOBAL, 2, 10)
 """Global, weak and unique."""
 

@@ -183,7 +183,7 @@ class Props:
     pkgver: PkgVer
     arch: str
     key: str
-    """The build key; its pre-image stands in the farm's database and below `preimage`."""
+    """The build key; its pre-image is in the farm's database and below `preimage`."""
     inputs: str = ""
     """The digest of the package's own inputs, without its dependencies."""
     outcome: Outcome = UNKNOWN
@@ -288,7 +288,7 @@ def identity(props: Props, files: bytes) -> str:
     A second build from other inputs, or with tests, has the same id if its files, their times and its rules are the
     same.
     """
-    told = Props(
+    kept = Props(
         props.pkgver,
         props.arch,
         "",
@@ -300,4 +300,4 @@ def identity(props: Props, files: bytes) -> str:
         source=props.source,
         build={name: value for name, value in props.build.items() if name != UNTESTED},
     )
-    return hashlib.sha256(hashlib.sha256(told.render()).digest() + hashlib.sha256(files).digest()).hexdigest()[:20]
+    return hashlib.sha256(hashlib.sha256(kept.render()).digest() + hashlib.sha256(files).digest()).hexdigest()[:20]

@@ -23,7 +23,7 @@ class Conflict:
     stranger: bool = False
     """Whether the path has a file or link without an owner, which could be adopted."""
     cure: str = ""
-    """The command that ends it; {} stands for the path."""
+    """The command that ends it, with {} for the path."""
 
     def __str__(self) -> str:
         sides = f"{self.owner} and {self.other}" if self.other not in ("", self.owner) else self.owner

@@ -58,7 +58,7 @@ class Directory:
 
 @dataclass(frozen=True)
 class Alternative:
-    """A link that several packages offer and one of them gives."""
+    """A link that several packages offer and one of them provides."""
 
     group: str
     link: str

@@ -1,4 +1,4 @@
-"""The options of packages as a command line gives them."""
+"""The options of packages on a command line."""
 
 from __future__ import annotations
 

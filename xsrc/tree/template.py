@@ -169,5 +169,5 @@ def _plain(value: object) -> bool:
 
 
 def listed(value: object) -> list[Any]:
-    """A value that may stand alone or in a list, as a list."""
+    """A single value or a list, as a list."""
     return value if isinstance(value, list) else [value]

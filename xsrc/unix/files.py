@@ -82,7 +82,7 @@ def _refusal(path: str) -> OSError:
 def opened(name: str | Path, parent: int | None = None) -> IO[bytes]:
     """Open a regular file for reading, by its path or by its name in an open directory.
 
-    Raises OSError for anything else: a link gives ELOOP, a folder EISDIR, a device or FIFO EINVAL.
+    Raises OSError for anything else: ELOOP for a link, EISDIR for a folder, EINVAL for a device or FIFO.
     """
     descriptor = os.open(name, _READ, dir_fd=parent)
     try:

@@ -19,7 +19,7 @@ _COMMAND = os.getpid()
 
 @contextlib.contextmanager
 def locked(path: Path, purpose: str, say: Callable[[str], None], *, wait: bool = True) -> Iterator[bool | None]:
-    """Hold the lock of `path` inside the block; `purpose` is what a waiting process is told.
+    """Hold the lock of `path` inside the block; a waiting process reports its `purpose`.
 
     Yields whether it had to wait; with `wait` off it yields None, without the lock, when another holds it.
     Raises HostError if it cannot make the lock file, and OSError.

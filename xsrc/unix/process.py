@@ -21,11 +21,12 @@ from plumbum.machines.local import LocalCommand
 from xsrc.core.command import Command
 from xsrc.core.errors import HostError
 from xsrc.core.settings import Limits
-from xsrc.unix.descendants import families
 
 Process = subprocess.Popen[bytes]
 Sink = Callable[[bytes], object]
 Feed = Callable[[IO[bytes]], None]
+Interrupt = Callable[[Process], bool]
+"""Interrupts the programs that a process runs; says whether all of them have ended by themselves."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ def spawn(command: Command, **streams: Any) -> Process:
 
 
 @contextlib.contextmanager
-def _started(command: Command, **streams: Any) -> Iterator[Process]:
+def _started(command: Command, interrupt: Interrupt | None = None, **streams: Any) -> Iterator[Process]:
     process = spawn(command, start_new_session=True, **streams)
     try:
         yield process
     except KeyboardInterrupt as error:
-        quiet = _interrupt(process)
+        quiet = interrupt(process) if interrupt else False
         end(process)
         if quiet:
             raise Quiet from error
@@ -90,38 +91,7 @@ def end(process: Process) -> None:
 
 
 class Quiet(KeyboardInterrupt):
-    """An interrupt after which all processes of a sandbox but its first command have ended by themselves."""
-
-
-_QUIET = 2.0
-"""Seconds for interrupted programs to remove half-written files."""
-
-
-def _interrupt(process: Process) -> bool:
-    """Interrupt programs in a helper's sandbox as Ctrl-C does: make(1) and cc(1) then remove unfinished files.
-
-    The command itself is stopped meanwhile, so it starts nothing more. When it ends, all others are killed.
-    """
-    family = families([process.pid])[0]
-    inits = {seen.pid for seen in family if seen.parent == process.pid}
-    firsts = {seen.pid for seen in family if seen.parent in inits}
-    for pid in firsts:
-        _signal(pid, signal.SIGSTOP)
-    ends = time.monotonic() + _QUIET
-    asked: set[int] = set()
-    while True:
-        left = {seen.pid for seen in families([process.pid])[0] if seen.alive} - {process.pid} - inits - firsts
-        for pid in left - asked:
-            _signal(pid, signal.SIGINT)
-        asked |= left
-        if not left or time.monotonic() > ends:
-            return bool(firsts) and not left
-        time.sleep(0.01)
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
+    """An interrupt after which the programs of a command have ended by themselves."""
 
 
 def adopt_orphans() -> None:
@@ -135,7 +105,7 @@ def no_privileges() -> None:
 
 
 def bounded(seconds: int = 0, memory: int = 0, file: int | None = None) -> Callable[[], None]:
-    """A function that gives a new process no privileges and the limits of setrlimit(2).
+    """A function that takes all privileges from a new process and sets the limits of setrlimit(2).
 
     The limits are seconds of processor time, bytes of address space and, where `file` is given, bytes of each file that
     it writes. 0 seconds and 0 bytes of memory mean no limit.
@@ -163,7 +133,7 @@ def capture(command: Command, text: str = "", before: Callable[[], None] = no_pr
     `before` is called in the new process, before it becomes the command. Raises HostError if it cannot start.
     """
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with _started(command, **streams, preexec_fn=before) as process:
+    with _started(command, None, **streams, preexec_fn=before) as process:
         out, err = process.communicate(text.encode())
     return Result(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
 
@@ -203,17 +173,19 @@ def stream(
     feed: Feed | None = None,
     watch: Watch = Watch(),
     before: Callable[[], None] | None = None,
+    interrupt: Interrupt | None = None,
 ) -> int:
     """Run a command and pass its output to `sink` as it comes; `feed` writes its input, if any.
 
-    `before` is called in the new process, before it becomes the command.
+    `before` is called in the new process, before it becomes the command. `interrupt` is called on Ctrl-C, before the
+    command is ended; if all programs end by themselves, Quiet is raised.
     The command gets pipes and /dev/null, never this terminal. Return its exit code, or minus the signal that ended it.
     Raises HostError if the command cannot start, and LimitReached if it uses more than `watch` allows. An exception of
     `feed` or `sink`, KeyboardInterrupt included, ends the command and is raised again.
     """
     stdin = subprocess.PIPE if feed else subprocess.DEVNULL
     streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with _started(command, **streams, preexec_fn=before) as process:
+    with _started(command, interrupt, **streams, preexec_fn=before) as process:
         out = process.stdout
         assert out is not None
         if feed is None:

@@ -67,7 +67,7 @@ class _Joint:
     """The streams of the command that replace ours, by name; they are its own once it runs."""
     routes: list[_Route] = field(default_factory=list)
     masters: dict[int, int] = field(default_factory=dict)
-    """Our side of each terminal that was made, with the descriptor of the user's that it stands for."""
+    """Our side of each terminal that was made, with the user's descriptor that it replaces."""
     ours: set[int] = field(default_factory=set)
     """Descriptors to close."""
 

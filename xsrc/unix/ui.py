@@ -28,7 +28,7 @@ class PlainUi:
         self.out, self.err = out, err
 
     def _line(self, text: str) -> None:
-        self.out.flush()  # in one log, what was said before stands before
+        self.out.flush()  # in one log, earlier output comes first
         print(visible(text), file=self.err, flush=True)
 
     def step(self, package: str, phase: str) -> None:
@@ -120,7 +120,7 @@ class LiveUi(PlainUi):
         if self.live is None:
             from rich.live import Live
 
-            # it is drawn when it is told to be: a thread of its own would not outlive a fork
+            # it is drawn on request: a thread of its own would not outlive a fork
             self.live = Live(console=self.console, auto_refresh=False, transient=True)
             self.live.start()
         self.live.update(table(progress, self.console), refresh=True)

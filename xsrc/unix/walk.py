@@ -29,7 +29,7 @@ class Item:
     path: str
     name: str
     parent: int
-    """Descriptor of the directory that it stands in; open while the item is looked at."""
+    """Descriptor of the directory that it is in; open while the item is looked at."""
     status: os.stat_result
 
 

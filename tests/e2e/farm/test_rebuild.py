@@ -245,7 +245,7 @@ def test_status(site: Site) -> None:
     site.script("good")
     site.script("bad", do_build="false\n")
     site.script("after", top='makedepends = ["bad"]')
-    site.xsrc("build", "status:failed").ended(2, "build: status:failed stands for no package now")
+    site.xsrc("build", "status:failed").ended(2, "build: status:failed means no package now")
     said = site.xsrc("build", "-k", "good", "after")
     said.ended(1, "bad-1.0_1: build failed", "after-1.0_1: skipped: bad-1.0_1 failed", "1 built, 1 failed, 1 skipped")
     assert names(site, "status:failed") == ["bad"]
@@ -264,7 +264,7 @@ def test_git(site: Site) -> None:
     site.land.run(*git, "init", "-q").ok()
     site.land.run(*git, "add", "templates").ok()
     site.land.run(*git, "commit", "-qm", "one").ok()
-    site.xsrc("plan", "git:HEAD..").ended(2, "git:HEAD.. stands for no package now")
+    site.xsrc("plan", "git:HEAD..").ended(2, "git:HEAD.. means no package now")
     site.script("b", version="1.1")
     site.script("d")
     assert names(site, "git:HEAD..") == ["b", "d"]

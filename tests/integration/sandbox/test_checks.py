@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from xsrc.sandbox.checks import Trouble, apparmor, kernel, overlays
 from xsrc.sandbox.disk import checks
-from xsrc.sandbox.disk.helpers import Trouble
 from xsrc.unix.mounts import mounts
 
 
@@ -15,14 +15,14 @@ from xsrc.unix.mounts import mounts
     "release", ["5.10.0-28-amd64", "4.19.0-26-amd64", "5.11.22", "3.10.0-1160.el7.x86_64", "5.4.0-150-generic"]
 )
 def test_kernels_that_are_too_old(release: str) -> None:
-    assert checks.kernel(release) == Trouble(release, "boot Linux 5.12 or newer")
+    assert kernel(release) == Trouble(release, "boot Linux 5.12 or newer")
 
 
 @pytest.mark.parametrize(
     "release", ["5.12.0", "5.12-rc1", "6.1.0-18-amd64", "6.18.44+rt", "10.0", "6.6.87.2-WSL2", "7"]
 )
 def test_kernels_that_will_do(release: str) -> None:
-    assert checks.kernel(release) is None
+    assert kernel(release) is None
 
 
 @pytest.mark.parametrize(
@@ -52,19 +52,19 @@ def test_switches_that_forbid_namespaces(tmp_path: Path, name: str, bad: str, go
 
 
 def test_profiles_of_apparmor() -> None:
-    found = checks.apparmor("docker-default (enforce)\n")
+    found = apparmor("docker-default (enforce)\n")
     assert found is not None
     assert found.found == "AppArmor profile docker-default is enforced: it may deny mounts and namespaces"
     assert "aa-complain docker-default" in found.mend and "apparmor=unconfined" in found.mend
-    strange = checks.apparmor("/usr/bin/my shell (enforce)\0")
+    strange = apparmor("/usr/bin/my shell (enforce)\0")
     assert strange is not None and "aa-complain '/usr/bin/my shell'" in strange.mend
     for label in ("unconfined\n", "mine (complain)\n", "", "user_u:user_r:user_t:s0"):
-        assert checks.apparmor(label) is None
+        assert apparmor(label) is None
 
 
 def test_kernels_without_overlays() -> None:
-    assert checks.overlays("nodev\tproc\nnodev\toverlay\n\text4\n") is None
-    found = checks.overlays("nodev\tproc\n\text4\nnodev\toverlayish\n")
+    assert overlays("nodev\tproc\nnodev\toverlay\n\text4\n") is None
+    found = overlays("nodev\tproc\n\text4\nnodev\toverlayish\n")
     assert found is not None and found.mend == "modprobe overlay  # as root"
 
 

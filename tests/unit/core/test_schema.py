@@ -106,7 +106,7 @@ WRONG: list[tuple[Shape, object, list[str]]] = [
     (List(WORD), "a", ['k: want a list, each a word, got "a"']),
     (List(WORD), ["a", 1, "b", "C"], ["k[1]: want a word, got 1", 'k[3]: want a word, got "C"']),
     (List(WORD, least=2), ["a"], ["k: want at least 2 of them, got 1"]),
-    (List(WORD, unique=True), ["a", "b", "a"], ['k[2]: "a" stands there twice']),
+    (List(WORD, unique=True), ["a", "b", "a"], ['k[2]: "a" is there twice']),
     (Map(), ["x"], ["k: want a table, each value a string, got a list"]),
     (Map(Number(), WORD), {"a": "x"}, ['k.a: want a whole number from 0 on, got "x"']),
     (Table({}), 1, ["k: want a table, got 1"]),

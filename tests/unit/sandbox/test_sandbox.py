@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xsrc.core.command import Command
 from xsrc.sandbox.sandbox import Bind, Overlay, Sandbox
 
 
@@ -47,7 +46,3 @@ def test_mounts_keep_their_order() -> None:
     binds = tuple(Bind(Path(f"/{name}"), name) for name in ("z", "a", "m"))
     argv = Sandbox(Path("/r"), binds).argv(Path("/h"), ("x",), userns=False)
     assert [argv[i + 2] for i, word in enumerate(argv) if word == "-r"] == ["z", "a", "m"]
-
-
-def test_a_command_can_be_pasted_into_a_shell() -> None:
-    assert str(Command(("/bin/sh", "-c", "echo $A 'b'"))) == "/bin/sh -c 'echo $A '\"'\"'b'\"'\"''"

@@ -60,7 +60,7 @@ def chosen_arch(session: Session) -> Arch:
     """
     if session.stage is not None:
         return session.stage.arch
-    with contextlib.suppress(HostError, UsageError):  # whoever needs the base is told
+    with contextlib.suppress(HostError, UsageError):  # a command that needs the base reports it
         return chosen_base(session).arch
     return machine.arch()
 

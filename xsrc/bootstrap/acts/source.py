@@ -132,7 +132,7 @@ def _compose(stage: Session, number: int, chosen: Mapping[str, int], top: Path, 
         destdirs = {name: stage.masterdir.destdirs / farm.folder(pkgver) for name, pkgver in found.items()}
     links = default_entries(members.values())
     entries = {name: (*member.entries, *links.get(member.owner, ())) for name, member in members.items()}
-    # what those of the set need at run time comes with them, and gives way to none
+    # packages that the set needs at run time come with it, and yield to none of the set
     taken, bad = compose(entries, {name: chosen.get(name, max(STAGES) + 1) for name in entries})
     if bad or solution.unmet:
         raise ConflictError(

@@ -48,7 +48,7 @@ def build(session: Session, request: BuildRequest) -> int:
             note(farm, plan, found)
     if request.plan_only:
         return show_plan(session, plan, request)
-    # only what follows fetch needs what a package depends on
+    # a package needs its dependencies after the fetch phase only
     todo = tuple(step for step in plan.todo if request.to is not Phase.FETCH or step.name in request.names)
     judged |= refusals(session.tree, (step.job for step in todo if step.name not in judged))
     refused = {step.name: error for step in todo if (error := judged[step.name]) is not None}

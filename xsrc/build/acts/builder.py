@@ -163,7 +163,7 @@ class Builder:
         if phase in (Phase.FETCH, Phase.EXTRACT) or phase in self.job.scripts:
             self.session.ui.step(str(self.pkgver), phase)
         started = time.monotonic()
-        # what stands there now is what counts, also where another build takes its place meanwhile
+        # the present builds count, even if others take their places meanwhile
         seen = {} if phase is Phase.FETCH else self.depends(ACCESS[phase]).outcomes
         try:
             self.state = replace(self.state, running=phase, saw={**seen, **self.state.saw})

@@ -46,7 +46,7 @@ def layers_of(
         session.ui.warn(str(lack))
     ordered = [chosen[name] for name in sorted(chosen)]
     props = {name: farm.props(chosen[name]) for name in chosen}
-    # of a cross build, what is made for its result stands in the compiler's own root
+    # in a cross build, packages for the machine of the result are in the compiler's own root
     foreign = {name for name, p in props.items() if package.machine.cross and p and p.arch == package.machine.arch.name}
     own = [v for v in ordered if v.name not in foreign]
     theirs = [v for v in ordered if v.name in foreign]

@@ -33,7 +33,7 @@ _PATIENCE = 0.25
 _SELDOM = 5.0
 """Seconds between two writings of the report, at least."""
 _SHARE = 0.02
-"""The part of its time that a run gives to its report."""
+"""The part of its time that a run spends on its report."""
 
 
 @dataclass(frozen=True)

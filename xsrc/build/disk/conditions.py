@@ -45,7 +45,7 @@ def make_place(folder: Path, need: int) -> Path:
     for other in _others():
         if _fits(other, folder, need):
             target = other / f"{_PREFIX}{secrets.token_hex(8)}"
-            (folder / _ELSEWHERE).symlink_to(target)  # first: whoever finds the folder finds what stands elsewhere
+            (folder / _ELSEWHERE).symlink_to(target)  # first: whoever finds the folder finds its link too
             target.mkdir(mode=0o700)
             return target
     return folder

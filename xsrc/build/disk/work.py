@@ -67,7 +67,7 @@ def read_state(work: WorkDir) -> WorkState | None:
 
 
 def _phase(text: object) -> Phase | None:
-    """The phase of a state; "" stands for none. Raises ValueError for anything else."""
+    """The phase of a state; "" means none. Raises ValueError for anything else."""
     return None if text == "" else Phase(str(text))
 
 

@@ -229,7 +229,7 @@ class Journal:
             aside = self.path.with_suffix(".sqlite.damaged")
             self.path.rename(aside)
             self.path.with_name(self.path.name + "-journal").unlink(missing_ok=True)
-        self._warn(f"the history of builds cannot be used and stands aside as {aside}: {said}")
+        self._warn(f"the history of builds cannot be used and was renamed to {aside}: {said}")
 
     def _claim(self, number: int) -> bool:
         descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)

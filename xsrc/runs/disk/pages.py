@@ -44,7 +44,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """What stands in a page for a value: Jinja asks for each, before it escapes it."""
+    """The text of a value in a page: Jinja asks for each, before it escapes it."""
     if type(value) is str:  # as most are, and a page has thousands
         return value if value.isascii() and value.isprintable() else visible(value)
     return value if hasattr(value, "__html__") else visible(str(value))

@@ -17,8 +17,8 @@ from xsrc.core.errors import XsrcError
 from xsrc.core.layout import Masterdir
 from xsrc.core.session import Host, Session
 from xsrc.sandbox.acts.helpers import helpers_of
+from xsrc.sandbox.checks import Trouble, apparmor, kernel, overlays
 from xsrc.sandbox.disk import cgroup, checks, enter, helpers
-from xsrc.sandbox.disk.helpers import Trouble
 from xsrc.sandbox.disk.skeleton import copy_skeleton
 from xsrc.sandbox.roots import layers
 from xsrc.sandbox.sandbox import Sandbox
@@ -57,7 +57,7 @@ def finding(what: str, trouble: Trouble | None, fine: str, *, grave: bool = True
 def findings(session: Session) -> Iterator[Diagnosis]:
     """The results of all checks, in the order in which builds need the pieces."""
     release = os.uname().release
-    yield finding("kernel", checks.kernel(release), release)
+    yield finding("kernel", kernel(release), release)
     modes = _Modes.of(session.host)
     yield from _capabilities(modes)
     yield from _user_namespaces(session.host, modes)
@@ -120,13 +120,13 @@ def _user_namespaces(host: Host, modes: _Modes) -> Iterator[Diagnosis]:
     for name, value, trouble in checks.switches(checks.PROC_SYS):
         both = re.fullmatch(r"user\.max_(?!user)\w+", name) is not None
         yield finding(name, trouble, value, grave=both or modes.userns)
-    yield finding("AppArmor", checks.apparmor(checks.apparmor_label()), "no profile is enforced", grave=False)
+    yield finding("AppArmor", apparmor(checks.apparmor_label()), "no profile is enforced", grave=False)
 
 
 def _kernel(session: Session) -> Iterator[Diagnosis]:
     """Check the kernel features that a build root needs."""
     known = Path("/proc/filesystems").read_text()
-    yield finding("overlay", checks.overlays(known), "the kernel has it")
+    yield finding("overlay", overlays(known), "the kernel has it")
     try:
         base = chosen_base(session)
     except XsrcError as error:

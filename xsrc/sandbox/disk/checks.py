@@ -8,30 +8,15 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from xsrc.sandbox.disk.helpers import WANTED, Trouble
+from xsrc.sandbox.checks import Trouble
+from xsrc.sandbox.disk.helpers import WANTED
 from xsrc.unix.mounts import Mount, mount_of, mount_table
 
 PROC_SYS = Path("/proc/sys")
-FLOOR = (5, 12)
-"""The oldest Linux that the helpers work on: mount_setattr(2)."""
 
 _NAMESPACES = ("user", "mnt", "pid", "ipc", "uts", "net", "cgroup")
 _MADE_TO_BE_COVERED = ("/proc/sys/fs/binfmt_misc",)
 """Directories that are always empty: a mount there hides nothing (is_empty_dir_inode in the kernel)."""
-
-
-def kernel(release: str) -> Trouble | None:
-    """Whether a kernel is too old.
-
-    >>> kernel("5.10.0-28-amd64").found, kernel("6.18.44+rt"), kernel("5.12-rc1")
-    ('5.10.0-28-amd64', None, None)
-    """
-    numbers = []
-    for part in release.split("-")[0].split("+")[0].split(".")[:2]:
-        digits = "".join(c for c in part if c.isdigit())
-        numbers.append(int(digits or 0))
-    wanted = ".".join(map(str, FLOOR))
-    return Trouble(release, f"boot Linux {wanted} or newer") if tuple(numbers) < FLOOR else None
 
 
 def nearest(path: Path) -> Path:
@@ -97,23 +82,6 @@ def switches(proc_sys: Path) -> Iterator[tuple[str, str, Trouble | None]]:
         yield name, value, Trouble(f"{value}: it forbids namespaces", mend) if value == wrong else None
 
 
-def apparmor(label: str) -> Trouble | None:
-    r"""Whether a profile of AppArmor that can deny mounts and namespaces is laid on a process; `label` is its label.
-
-    >>> apparmor("docker-default (enforce)\n").found
-    'AppArmor profile docker-default is enforced: it may deny mounts and namespaces'
-    >>> apparmor("unconfined\n"), apparmor("mine (complain)"), apparmor("")
-    (None, None, None)
-    """
-    name, _, how = label.strip("\0\n ").rpartition(" ")
-    if how != "(enforce)":
-        return None
-    return Trouble(
-        f"AppArmor profile {name} is enforced: it may deny mounts and namespaces",
-        f"aa-complain {shlex.quote(name)}  # as root; for a container: docker run --security-opt apparmor=unconfined",
-    )
-
-
 def apparmor_label() -> str:
     """The label of this process, or nothing where there is no AppArmor."""
     if not Path("/sys/kernel/security/apparmor").is_dir():
@@ -146,14 +114,3 @@ def masked_proc(table: Iterable[Mount]) -> Trouble | None:
 
 def _always_empty() -> tuple[str, ...]:
     return tuple(path.removeprefix("/proc") for path in _MADE_TO_BE_COVERED)
-
-
-def overlays(filesystems: str) -> Trouble | None:
-    r"""Whether the kernel has no overlays, by the text of /proc/filesystems.
-
-    >>> overlays("nodev\tproc\nnodev\toverlay\n"), overlays("\text4\n").mend
-    (None, 'modprobe overlay  # as root')
-    """
-    if any(line.split()[-1:] == ["overlay"] for line in filesystems.splitlines()):
-        return None
-    return Trouble("this kernel has no overlay file system loaded", "modprobe overlay  # as root")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from xsrc.core.errors import HostError
 from xsrc.sandbox.disk.helpers import Helpers
 from xsrc.sandbox.sandbox import Sandbox
 from xsrc.unix import process
+from xsrc.unix.descendants import families
 from xsrc.unix.terminal import run_joined
 
 REFUSED = 125
@@ -51,12 +53,12 @@ class Entering:
         if code != REFUSED:
             return
         try:
-            told = os.read(self.pipe, 1 << 13)
+            report = os.read(self.pipe, 1 << 13)
         except BlockingIOError:
-            told = b""
-        if told.startswith(ENTERED):
+            report = b""
+        if report.startswith(ENTERED):
             return
-        lines = told.decode(errors="replace").splitlines() or output.splitlines()
+        lines = report.decode(errors="replace").splitlines() or output.splitlines()
         said = next((line for line in reversed(lines) if line.startswith(("xsrc-mount: ", "xsrc-chroot: "))), "")
         if not said or "bad option" in said:  # they know other options than this xsrc
             text = said or f"{self.command.argv[0]} ended with code {code}"
@@ -88,6 +90,38 @@ class _Tail:
         self.sink(data)
 
 
+_QUIET = 2.0
+"""Seconds for interrupted programs to remove half-written files."""
+
+
+def _interrupt(helper: process.Process) -> bool:
+    """Interrupt programs in a sandbox as Ctrl-C does; return whether all of them have ended by themselves.
+
+    make(1) and cc(1) then remove unfinished files. The first command is stopped meanwhile, so it starts nothing more.
+    When it ends, all others are killed.
+    """
+    family = families([helper.pid])[0]
+    inits = {seen.pid for seen in family if seen.parent == helper.pid}
+    firsts = {seen.pid for seen in family if seen.parent in inits}
+    for pid in firsts:
+        _signal(pid, signal.SIGSTOP)
+    ends = time.monotonic() + _QUIET
+    asked: set[int] = set()
+    while True:
+        left = {seen.pid for seen in families([helper.pid])[0] if seen.alive} - {helper.pid} - inits - firsts
+        for pid in left - asked:
+            _signal(pid, signal.SIGINT)
+        asked |= left
+        if not left or time.monotonic() > ends:
+            return bool(firsts) and not left
+        time.sleep(0.01)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
 def run(
     helpers: Helpers,
     sandbox: Sandbox,
@@ -104,7 +138,7 @@ def run(
     """
     tail = _Tail(sink)
     with entry(helpers, sandbox, argv) as entering:
-        code = process.stream(entering.command, tail, feed, watch, before)
+        code = process.stream(entering.command, tail, feed, watch, before, _interrupt)
         entering.check(code, tail.kept.decode(errors="replace"))
     return code if code >= 0 else 128 - code
 

@@ -15,6 +15,7 @@ import prctl
 import xattr
 
 from xsrc.core.errors import HostError
+from xsrc.sandbox.checks import Trouble
 from xsrc.unix.mounts import Mount, mount_of, mount_table
 
 SYSTEM = Path("/usr/local/libexec/xsrc")
@@ -23,15 +24,7 @@ SYSTEM = Path("/usr/local/libexec/xsrc")
 WANTED: Mapping[str, str] = MappingProxyType(
     {"xsrc-mount": "cap_net_admin,cap_sys_admin=ep", "xsrc-chroot": "cap_sys_chroot=ep"}
 )
-"""The capabilities that helpers/setup gives to the files of the helpers, as setcap(8) writes them."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A problem, and a shell command that repairs it; its comment says who runs it, and names alternatives."""
-
-    found: str
-    mend: str = ""
+"""The capabilities that helpers/setup sets on the files of the helpers, as setcap(8) writes them."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def member(archive: IO[bytes], prefix: str) -> io.BufferedReader:
 
 
 class _Body(io.RawIOBase):
-    """So many bytes of a file from where it stands."""
+    """That many bytes of a file, from its present position."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self.file, self.left = file, size

@@ -74,7 +74,7 @@ def read_whole(archive: OpenFile) -> Iterator[None]:
     except _DAMAGE as error:
         raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
     except OSError as error:
-        if error.errno not in (None, errno.EINVAL):  # where a zip says that something stands before its beginning
+        if error.errno not in (None, errno.EINVAL):  # for a zip that claims to have data before its beginning
             raise
         raise ArchiveError(f"{archive.name}: damaged or cut short: {error}") from error
 
@@ -200,7 +200,7 @@ def _read(archive: OpenFile, raw: Any, policy: Policy) -> Iterator[ArchiveMember
     counted = _Counted(_plain(raw, kind), policy)
     with io.BufferedReader(counted, _CHUNK) as plain:
         yield from _tar_members(archive, plain, counted)
-        # the checksum of a compressed stream stands at its end
+        # the checksum of a compressed stream is at its end
         while plain.read(_CHUNK):
             pass
 

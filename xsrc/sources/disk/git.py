@@ -226,8 +226,9 @@ def _git(repository: _Repository, *words: str) -> bytes:
     said = bytearray()
     if code := _run(repository, said.extend, *words, size=_SAID):
         lines = said.decode(errors="replace").replace("\r", "\n").split("\n")
-        told = [line for line in lines if line.startswith(("fatal: ", "error: "))] or [line for line in lines if line]
-        raise _Refused(f"git says: {told[0].strip()}" if told else f"git {words[0]}: exit code {code}")
+        lines = [line for line in lines if line]
+        reasons = [line for line in lines if line.startswith(("fatal: ", "error: "))] or lines
+        raise _Refused(f"git says: {reasons[0].strip()}" if reasons else f"git {words[0]}: exit code {code}")
     return bytes(said)
 
 

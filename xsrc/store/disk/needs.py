@@ -5,32 +5,37 @@ A build can leave any bytes. A damaged file needs nothing. Beyond a limit, a fil
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import stat
 import sys
-import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from xsrc.core.errors import BuildFailed
 from xsrc.store import elf
 from xsrc.store.elf import Role
-from xsrc.store.needs import Need, Needs, Want
+from xsrc.store.needs import (
+    LIMIT,
+    LONGEST,
+    Need,
+    Needs,
+    Want,
+    interpreter,
+    perl_needs,
+    pkg_config_needs,
+    python_needs,
+)
 from xsrc.unix.walk import Item, Walk, held
 
 MOST = 1 << 14
 """Different things that the files of one package may ask for."""
-LIMIT = 1 << 20
-"""Bytes of a text that are read; a longer one asks for nothing."""
 SEARCHED = 256 << 20
 """Bytes of a package in which names are looked for."""
 
 _CHUNK = 1 << 20
-_LONGEST = 256
-"""Of a name: characters to report, bytes to search for."""
 _PROSE = re.compile(r"usr/share/(?:man|info|doc|gtk-doc|help|locale|licenses)/")
 _EXAMPLE = re.compile(r"(?:^|/)(?:tests?|testing|examples?|demos?)/")
 _PYTHON_FOLDER = re.compile(r"usr/lib(?:64)?/python3[^/]*/")
@@ -50,7 +55,7 @@ def needs(destdir: Path, paths: Collection[str]) -> Needs:
         else:
             asked = list(_text_needs(item, data, file))
         for want, name in dict.fromkeys(asked):
-            key = want, "".join(c if c.isprintable() else "?" for c in name[:_LONGEST])
+            key = want, "".join(c if c.isprintable() else "?" for c in name[:LONGEST])
             one = found.get(key) or Need(*key, item.path, 0)
             found[key] = one._replace(files=one.files + 1)
         if len(found) > MOST:
@@ -73,7 +78,7 @@ def named(destdir: Path, paths: Collection[str], words: Collection[str]) -> set[
             found |= {wanted[text] for text in texts & wanted.keys()}
             if not (data := file.read(_CHUNK)):
                 break
-            window = window[-_LONGEST:] + data
+            window = window[-LONGEST:] + data
             if (left := left - len(data)) < 0:
                 return set(words)
     return found
@@ -95,7 +100,7 @@ def _files(destdir: Path, paths: Collection[str]) -> Iterator[tuple[Item, bytes,
 def _text_needs(item: Item, data: bytes, file: IO[bytes]) -> Iterator[tuple[Want, str]]:
     """What a text asks for."""
     path = item.path
-    program = _interpreter(data) if data[:2] == b"#!" and item.status.st_mode & 0o111 else ""
+    program = interpreter(data) if data[:2] == b"#!" and item.status.st_mode & 0o111 else ""
     if _EXAMPLE.search(path):
         return
     if program:
@@ -104,72 +109,12 @@ def _text_needs(item: Item, data: bytes, file: IO[bytes]) -> Iterator[tuple[Want
     library = bool(_PYTHON_FOLDER.match(path) and path.endswith(".py"))
     if library and not program:
         yield Want.PROGRAM, "python3"
-    reader = None
+    reader: Callable[[bytes], Iterator[tuple[Want, str]]] | None = None
     if library or language.startswith("python"):
-        reader = _python
+        reader = partial(python_needs, own=sys.stdlib_module_names)
     elif path.endswith(".pm") or language.startswith("perl"):
-        reader = _perl
+        reader = perl_needs
     elif _PC_FOLDER.fullmatch(path):
-        reader = _pkg_config
+        reader = pkg_config_needs
     if reader is not None and item.status.st_size <= LIMIT:
         yield from reader(data + file.read(LIMIT - len(data)))
-
-
-def _interpreter(data: bytes) -> str:
-    r"""What the first line of a script is run by; through env(1), the word that is looked up.
-
-    >>> _interpreter(b"#! /usr/bin/perl -w\n"), _interpreter(b"#!/usr/bin/env -S A=1 python3 -P\n")
-    ('/usr/bin/perl', 'python3')
-    """
-    words = data[2:].partition(b"\n")[0].decode(errors="replace").split()
-    if words and words[0].rpartition("/")[2] == "env":
-        words = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
-    return words[0] if words else ""
-
-
-def _python(data: bytes) -> Iterator[tuple[Want, str]]:
-    """What a module imports whenever it is loaded: not in a function, not under a condition, not where it may fail."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            body = ast.parse(data).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in body:
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [node.module or ""]
-        for name in names:
-            if (top := name.partition(".")[0]) and top not in sys.stdlib_module_names:
-                yield Want.PYTHON, top
-
-
-_USE = re.compile(r"use\s+([A-Za-z_]\w*(?:::\w+)*)[\s;]")
-
-
-def _perl(data: bytes) -> Iterator[tuple[Want, str]]:
-    """What lines that begin with `use` name, without their documentation."""
-    pod = False
-    for line in data.decode(errors="replace").splitlines():
-        if line.startswith(("__END__", "__DATA__")):
-            return
-        if line.startswith("=") and line[1:2].isalpha():
-            pod = not line.startswith("=cut")
-        elif not pod and (hit := _USE.match(line)) and not re.fullmatch(r"v\d+", hit[1]):
-            yield Want.PERL, hit[1]
-
-
-_REQUIRES = re.compile(r"^Requires(?:\.private)?[ \t]*:(.*)", re.MULTILINE)
-_VARIABLE = re.compile(r"^([A-Za-z0-9_.]+)[ \t]*=[ \t]*(.*)$", re.MULTILINE)
-
-
-def _pkg_config(data: bytes) -> Iterator[tuple[Want, str]]:
-    """The modules of Requires and Requires.private, without the versions that they want."""
-    text = data.decode(errors="replace").replace("\\\n", " ")
-    variables = {name: value[:_LONGEST] for name, value in _VARIABLE.findall(text)}
-    for line in _REQUIRES.findall(text):
-        plain = re.sub(r"\$\{([^{}$]*)\}", lambda hit: variables.get(hit[1], ""), line)[:LIMIT]
-        for name in re.sub(r"[<>=!]+\s*[^\s,]+", " ", plain).replace(",", " ").split():
-            yield Want.PC, name

@@ -126,7 +126,7 @@ def _refused(what: str, bad: Iterable[str]) -> BuildFailed:
 
 
 def _sonames(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a package needs and what it provides.
+    """The needs and the offers of a package.
 
     If a library has no soname, the linker records the name by which it found the library (ld(1), -soname).
     """
@@ -138,7 +138,7 @@ def _sonames(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tu
 
 
 def _unwritable(text: str, what: str) -> str:
-    """Why a text cannot stand in a manifest; empty when it can."""
+    """Why a text cannot be in a manifest; empty if it can."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -120,7 +120,7 @@ def bring(masterdir: Masterdir, pkgver: str, build: str, former: str) -> None:
     final = masterdir.destdirs / component(pkgver)
     places = [masterdir.kept(pkgver, build), masterdir.kept(pkgver, former)]
     if build_of(final) != build:
-        # right after an exchange that was cut off, each of two stands where the other is looked for
+        # after an interrupted exchange, each of two builds is in the place of the other
         source = next((place for place in places if build_of(place) == build), places[0])
         replace_tree(source, final)
     for place in places:

@@ -55,7 +55,7 @@ def _inode(status: os.stat_result) -> tuple[int, int]:
 
 
 def _names(whole: Path, places: Mapping[str, Path | None]) -> dict[tuple[int, int], set[Path | None]]:
-    """Where the names of each file with several of them go; None stands for the tree that they are in."""
+    """Where the names of each file with several of them go; None means the tree that they are in."""
     found: dict[tuple[int, int], set[Path | None]] = {}
     with Walk(whole) as at:
         for item in at.items():
