@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from xsrc.runs.run import Expected, JobRecord, State
 from xsrc.runs.svg import plot
-from xsrc.runs.text import reference
+from xsrc.runs.text import Neighbours, reference
 
 _DRAWN = 60
 """Builds that a plot shows, the newest."""
@@ -43,28 +43,17 @@ class PackagePage:
     """Newest first, at least one."""
 
 
-def package_page(
-    name: str,
-    builds: Sequence[tuple[int, JobRecord]],
-    *,
-    logs: Mapping[str, Sequence[str]],
-    to_logs: str,
-    pages: Collection[int] = (),
-) -> PackagePage:
-    """What the page of a package says; `builds` are its records with the numbers of their runs, newest first, not none.
-
-    `logs` has the phases that left a log, by pkgver. `to_logs` is the relative path from the site's folder to theirs.
-    `pages` are the numbers of the runs that have a page.
-    """
+def package_page(name: str, builds: Sequence[tuple[int, JobRecord]], beside: Neighbours) -> PackagePage:
+    """The content of the page of a package; `builds` are its records with their runs, newest first, at least one."""
     newest = builds[0][1]
     done = [(job.took, job.peak) for _, job in builds if job.state is State.BUILT]
     shown = [(number, job) for number, job in builds if job.seconds or job.took][:_DRAWN]
-    folder = reference(f"../{to_logs}/{newest.pkgver}")
+    folder = reference(f"../{beside.to_logs}/{newest.pkgver}")
     return PackagePage(
         name=name,
         usual=Expected.of(done) if done else None,
-        logs=[(phase, f"{folder}/{reference(phase)}.log") for phase in logs.get(newest.pkgver, ())],
+        logs=[(phase, f"{folder}/{reference(phase)}.log") for phase in beside.logs.get(newest.pkgver, ())],
         times=plot(shown[::-1]) if shown else Markup(""),
         phases=list(dict.fromkeys(phase for _, job in builds for phase in job.seconds)),
-        builds=[BuildRow(run, job, job.pkgver.removeprefix(f"{name}-"), run in pages) for run, job in builds],
+        builds=[BuildRow(run, job, job.pkgver.removeprefix(f"{name}-"), run in beside.pages) for run, job in builds],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from xsrc.runs.forecast import remaining
 from xsrc.runs.run import Expected, JobRecord, Run, State, Tally
 from xsrc.runs.svg import gantt, progress
-from xsrc.runs.text import ORDER, reference
+from xsrc.runs.text import ORDER, Neighbours, reference
 
 _MANY = 1000
 """Jobs from which on a page that shows a run under way is read anew less often."""
@@ -68,17 +68,9 @@ def run_page(
     earlier: Sequence[Tally],
     expected: Mapping[str, Expected],
     now: float,
-    *,
-    logs: Mapping[str, Sequence[str]],
-    to_logs: str,
-    known: Collection[str] = (),
-    pages: Collection[int] = (),
+    beside: Neighbours,
 ) -> RunPage:
-    """What the page of a run says; `earlier` are the other runs.
-
-    `logs` has the phases that left a log, by pkgver. `to_logs` is the relative path from the page to their folder.
-    `known` are the packages that have a page, `pages` the numbers of the runs that have one.
-    """
+    """The content of the page of a run; `earlier` are the other runs."""
     counts = Tally.of(run).counts
     last = run.ended if run.ended is not None else now
     elapsed = max(last - run.began, 0)
@@ -95,8 +87,8 @@ def run_page(
         counts=_in_order(counts),
         bar=progress(counts),
         lanes=gantt(run.jobs, run.began, last),
-        rows=_rows(run, logs, to_logs, frozenset(known), last),
-        others=[OtherRun(other, other.number in pages, _in_order(other.counts)) for other in earlier],
+        rows=_rows(run, beside, last),
+        others=[OtherRun(other, other.number in beside.pages, _in_order(other.counts)) for other in earlier],
     )
 
 
@@ -104,9 +96,8 @@ def _in_order(counts: Mapping[State, int]) -> list[tuple[State, int]]:
     return [(state, counts[state]) for state in ORDER if counts.get(state)]
 
 
-def _rows(
-    run: Run, logs: Mapping[str, Sequence[str]], to_logs: str, known: frozenset[str], last: float
-) -> list[JobRow]:
+def _rows(run: Run, links: Neighbours, last: float) -> list[JobRow]:
+    known = frozenset(links.known)
     rank = {state: number for number, state in enumerate(ORDER)}
     names = {job.name for job in run.jobs}
     ending = cache(lambda phase: f"/{reference(phase)}.log")  # thousands of jobs have the same few phases
@@ -117,7 +108,7 @@ def _rows(
             took=max(last - job.began, 0) if job.state is State.RUNNING and job.began is not None else job.took,
             paged=job.name in known,
             beside=job.because in names,
-            logs=_logs(job, logs.get(job.pkgver, ()), to_logs, ending),
+            logs=_logs(job, links.logs.get(job.pkgver, ()), links.to_logs, ending),
         )
         for job in sorted(run.jobs, key=lambda job: (rank[job.state], job.name))
     ]

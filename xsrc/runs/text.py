@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -17,6 +19,20 @@ ORDER = (
     State.KEPT,
 )
 """States by how much they ask for a look."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The files beside a page that it can link to."""
+
+    logs: Mapping[str, Sequence[str]]
+    """The phases that left a log, by pkgver."""
+    to_logs: str
+    """The relative path from the report to the folder of the logs."""
+    known: Collection[str] = frozenset()
+    """The packages that have a page."""
+    pages: Collection[int] = frozenset()
+    """The numbers of the runs that have a page."""
 
 
 def duration(seconds: float) -> str:

@@ -38,6 +38,7 @@ from xsrc.runs.disk.pages import render
 from xsrc.runs.package_page import package_page
 from xsrc.runs.run import State
 from xsrc.runs.run_page import run_page
+from xsrc.runs.text import Neighbours
 from xsrc.sources.disk import git
 from xsrc.sources.disk.archives import repack
 from xsrc.sources.disk.distdir import OpenFile
@@ -87,9 +88,9 @@ def _look(journal: Journal) -> None:
     expected = journal.expected()
     tallies = journal.tallies(5)
     for run in journal.runs(5):
-        render(run_page(run, tallies, expected, 1.8e9, logs={}, to_logs="..", known=(), pages=()))
+        render(run_page(run, tallies, expected, 1.8e9, Neighbours(logs={}, to_logs="..", known=(), pages=())))
     for name, builds in journal.history().items():
-        render(package_page(name, builds, logs={}, to_logs="..", pages=set()))
+        render(package_page(name, builds, Neighbours(logs={}, to_logs="..", pages=set())))
     number = journal.begin("build", 1, 1.0, ())
     journal.end(number, 2.0, State.BUILT)
 

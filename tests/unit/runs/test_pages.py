@@ -20,6 +20,7 @@ from xsrc.runs.package_page import package_page
 from xsrc.runs.run import Expected, JobRecord, Run, State, Tally
 from xsrc.runs.run_page import run_page
 from xsrc.runs.svg import gantt, lanes, plot, ticks
+from xsrc.runs.text import Neighbours
 
 LOGS = {"gtk+3-1.5_1": ("fetch", "build"), "zlib-1.4_1": ("fetch", "configure", "build", "install")}
 
@@ -50,7 +51,7 @@ def page_of(run: Run, now: float | None = None, **more: object) -> str:
     given = {"logs": LOGS, "to_logs": "../logs", "known": ["zlib"], "pages": [6, run.number]} | more
     when = now if now is not None else run.began + 97
     earlier, expected = [Tally.of(small(6)), Tally.of(small(5))], {"curl": Expected(30.0, 0)}
-    return render(run_page(run, earlier, expected, when, **given))  # type: ignore[arg-type]
+    return render(run_page(run, earlier, expected, when, Neighbours(**given)))  # type: ignore[arg-type]
 
 
 def evil_run() -> Run:
@@ -61,8 +62,10 @@ def evil_run() -> Run:
 def pages() -> Iterator[str]:
     run = evil_run()
     logs = {run.jobs[0].pkgver: (EVIL,)}
-    yield render(run_page(run, [Tally.of(run)], {}, 4.0, logs=logs, to_logs="../logs", known=[EVIL], pages=[1]))
-    yield render(package_page(EVIL, [(1, run.jobs[0])], logs=logs, to_logs="../logs", pages=[1]))
+    yield render(
+        run_page(run, [Tally.of(run)], {}, 4.0, Neighbours(logs=logs, to_logs="../logs", known=[EVIL], pages=[1]))
+    )
+    yield render(package_page(EVIL, [(1, run.jobs[0])], Neighbours(logs=logs, to_logs="../logs", pages=[1])))
 
 
 @pytest.mark.parametrize("page", list(pages()), ids=["run", "package"])
@@ -87,9 +90,11 @@ def with_one_odd(field: str, text: str) -> Iterator[str]:
         job = replace(job, seconds={text: 1.0})
     run = Run(1, 1.0, 3.0, text if field == "command" else "build a", 1, State.FAILED, (job,))
     logs = {job.pkgver: tuple(job.seconds)}
-    yield render(run_page(run, [Tally.of(run)], {}, 4.0, logs=logs, to_logs="../logs", known=["a"], pages=[1]))
+    yield render(
+        run_page(run, [Tally.of(run)], {}, 4.0, Neighbours(logs=logs, to_logs="../logs", known=["a"], pages=[1]))
+    )
     if field not in ("command", "because", "phase"):
-        yield render(package_page(job.name, [(1, job)], logs=logs, to_logs="../logs", pages=[1]))
+        yield render(package_page(job.name, [(1, job)], Neighbours(logs=logs, to_logs="../logs", pages=[1])))
 
 
 @pytest.mark.parametrize("text", [EVIL, HIDDEN], ids=["markup", "hidden"])
@@ -110,8 +115,8 @@ def test_a_way_to_the_logs_is_an_address() -> None:
     run = evil_run()
     logs = {run.jobs[0].pkgver: (EVIL,)}
     for page in (
-        run_page(run, [], {}, 4.0, logs=logs, to_logs='../a"b#c', known=[EVIL]),
-        package_page(EVIL, [(1, run.jobs[0])], logs=logs, to_logs='../a"b#c'),
+        run_page(run, [], {}, 4.0, Neighbours(logs=logs, to_logs='../a"b#c', known=[EVIL])),
+        package_page(EVIL, [(1, run.jobs[0])], Neighbours(logs=logs, to_logs='../a"b#c')),
     ):
         links = [link for link in Parsed(render(page)).links() if link.endswith(".log")]
         assert links
@@ -119,7 +124,7 @@ def test_a_way_to_the_logs_is_an_address() -> None:
 
 
 def test_a_page_that_says_less_than_its_template_wants_is_an_error() -> None:
-    page = package_page("zlib", [(7, small().jobs[0])], logs=LOGS, to_logs="../logs")
+    page = package_page("zlib", [(7, small().jobs[0])], Neighbours(logs=LOGS, to_logs="../logs"))
     del page.__dict__["phases"]
     with pytest.raises(UndefinedError, match="phases"):
         render(page)
@@ -183,7 +188,7 @@ def test_a_running_job_took_until_now() -> None:
 
 def test_nothing_says_when_it_will_end() -> None:
     run = replace(small(over=False), jobs=(JobRecord("new", "new-1_1", State.WAITING),))
-    assert "not known yet" in render(run_page(run, [], {}, run.began + 1, logs={}, to_logs="../logs"))
+    assert "not known yet" in render(run_page(run, [], {}, run.began + 1, Neighbours(logs={}, to_logs="../logs")))
 
 
 def test_a_job_takes_the_lane_that_was_free_first() -> None:
@@ -220,7 +225,7 @@ def test_pictures_stay_within_their_bounds() -> None:
 
 def test_history_of_a_package() -> None:
     builds = [(number, small(number).jobs[0]) for number in (7, 6, 5)]
-    parsed = Parsed(render(package_page("zlib", builds, logs=LOGS, to_logs="../logs", pages=[7, 5])))
+    parsed = Parsed(render(package_page("zlib", builds, Neighbours(logs=LOGS, to_logs="../logs", pages=[7, 5]))))
     assert parsed.links() == [
         "../index.html",
         *(f"../../logs/zlib-1.4_1/{phase}.log" for phase in LOGS["zlib-1.4_1"]),
@@ -237,7 +242,7 @@ def test_a_whole_tree_is_rendered_quickly() -> None:
     best = 9.0
     for _ in range(4):
         start = time.process_time()
-        render(run_page(run, [], {}, run.began, logs=logs, to_logs="../logs", known=names))
+        render(run_page(run, [], {}, run.began, Neighbours(logs=logs, to_logs="../logs", known=names)))
         best = min(best, time.process_time() - start)
     assert best < 0.5
     print(f"\nreport of {len(run.jobs)} jobs rendered in {best:.2f} s")

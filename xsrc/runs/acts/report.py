@@ -14,7 +14,7 @@ from xsrc.runs.disk.pages import copy_assets, files, render, write_page
 from xsrc.runs.package_page import package_page
 from xsrc.runs.run import Expected, Run
 from xsrc.runs.run_page import run_page
-from xsrc.runs.text import run_file
+from xsrc.runs.text import Neighbours, run_file
 
 RUNS = 20
 """Runs that have a page and a line in the list."""
@@ -77,14 +77,14 @@ class ReportPages:
     def write_packages(self, names: Iterable[str] | None, pages: set[int]) -> None:
         """Write the pages of packages, or of all if none are named. Raises OSError."""
         for name, builds in self.journal.history(names).items():
-            page = package_page(name, builds, logs=self.logs, to_logs=self.to_logs, pages=pages)
+            page = package_page(name, builds, Neighbours(self.logs, self.to_logs, pages=pages))
             write_page(self.folder / "package" / f"{name}.html", render(page))
 
     def write_run(self, run: Run, now: float, expected: Mapping[str, Expected], pages: set[int]) -> None:
         """Write the page of a run. Raises OSError."""
         others = [tally for tally in self.tallies if tally.number != run.number]
         known = files(self.folder / "package", ".html")
-        page = run_page(*(run, others, expected, now), logs=self.logs, to_logs=self.to_logs, known=known, pages=pages)
+        page = run_page(run, others, expected, now, Neighbours(self.logs, self.to_logs, known, pages))
         write_page(self.folder / run_file(run.number), render(page))
 
     def make_first(self, number: int) -> Path:
