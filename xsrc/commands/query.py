@@ -11,7 +11,7 @@ from plumbum import cli
 from xsrc.commands.verb import WithJson
 from xsrc.commands.words import choose_version
 from xsrc.core.errors import UsageError
-from xsrc.core.layout import DESTDIRS, Tree
+from xsrc.core.layout import DESTDIRS, MERGED, Tree
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.accounts import merged
@@ -158,6 +158,6 @@ def in_root(session: Session, word: str) -> str:
     if path.startswith(f"{DESTDIRS}/"):
         path = path.split("/", 2)[2] if path.count("/") > 1 else ""
     top, slash, rest = path.partition("/")
-    if slash and top in ("bin", "sbin", "lib", "lib64") and Path(session.masterdir.root, top).is_symlink():
+    if slash and top in MERGED and Path(session.masterdir.root, top).is_symlink():
         path = f"usr/{top}/{rest}"
     return path

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from xsrc.core.dep import Dep as Dep  # for tree/disk/index.py
-
 CROSS_COMPILER = "cross-gcc"
 """The package that compiles for another machine than the one that builds; every cross build needs it."""
 

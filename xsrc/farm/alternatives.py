@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
 from xsrc.core.globs import covers
+from xsrc.core.layout import MERGED
 from xsrc.farm.place import Class, Member, Placed
 from xsrc.store.manifest import Entry, Kind
 
@@ -67,7 +68,7 @@ def _merged(path: str) -> str:
     ('/usr/bin/sh', '/usr/bin/sh')
     """
     top = path.split("/")[1]
-    return f"/usr{path}" if top in ("bin", "sbin", "lib", "lib64") else path
+    return f"/usr{path}" if top in MERGED else path
 
 
 def _above(path: str) -> Iterator[str]:

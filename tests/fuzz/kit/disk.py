@@ -294,11 +294,13 @@ def _tree(place: Path) -> Tree:
 
 def _index(place: Path) -> None:
     index = Index.open(_tree(place), place / "index")
-    leaves = index.leaves("world", lambda template: cast("Any", SimpleNamespace(template=template)), lambda _: "inputs")
+    outlines = index.outlines(
+        "world", lambda template: cast("Any", SimpleNamespace(template=template)), lambda _: "inputs"
+    )
     index.names()
     index.template("dash")
     with contextlib.suppress(AttributeError):  # our package is none, where a leaf is made anew
-        _ = leaves["dash"]
+        _ = outlines["dash"]
     for name in ("other", "..", "dash-doc"):
         with contextlib.suppress(UsageError):
             index.template(name)

@@ -53,6 +53,6 @@ def test_name_that_nobody_makes(tree: Tree) -> None:
 
 def test_needs_of_the_whole_tree_are_of_packages(tree: Tree) -> None:
     with Index.open(tree, None) as index:
-        leaves = index.leaves("world", lambda template: resolve(template, X86_64), lambda package: package.name)
-        assert leaves["uses"].needs(Dep.LIB) == ("gcc-a", "gcc")
-        assert leaves["uses"].needs(Dep.RUN) == ("cc-b",)
+        outlines = index.outlines("world", lambda template: resolve(template, X86_64), lambda package: package.name)
+        assert outlines["uses"].needs(Dep.LIB) == ("gcc-a", "gcc")
+        assert outlines["uses"].needs(Dep.RUN) == ("cc-b",)

@@ -403,14 +403,14 @@ def spots(length: int) -> Iterator[int]:
 def test_a_damaged_file_is_never_believed(tmp_path: Path) -> None:
     tree, folder = make(tmp_path), tmp_path / "index"
     file = folder / FILE
-    now, leaves = known(tree, folder), leaves_of(tree, folder, "w")
+    now, outlines = known(tree, folder), leaves_of(tree, folder, "w")
     whole = file.read_bytes()
     told = [at for at, byte in enumerate(whole) if byte]
     for spot in {*(told[at] for at in spots(len(told))), *range(100)}:
         for damaged in (whole[:spot], whole[:spot] + bytes([whole[spot] ^ 0x01]) + whole[spot + 1 :]):
             file.write_bytes(damaged)
             assert known(tree, folder) == now
-            assert leaves_of(tree, folder, "w") == leaves
+            assert leaves_of(tree, folder, "w") == outlines
     assert set(rows(folder)) == {"foo", "bar", "baz"}
 
 
@@ -431,11 +431,11 @@ FOREIGN = (
 @pytest.mark.parametrize("statement", FOREIGN)
 def test_rows_that_no_xsrc_has_written_are_replaced(statement: str, tmp_path: Path) -> None:
     tree, folder = make(tmp_path), tmp_path / "index"
-    now, leaves = known(tree, folder), leaves_of(tree, folder, "w")
+    now, outlines = known(tree, folder), leaves_of(tree, folder, "w")
     with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as db:
         db.execute(statement)
     assert known(tree, folder) == now
-    assert leaves_of(tree, folder, "w") == leaves
+    assert leaves_of(tree, folder, "w") == outlines
     assert set(rows(folder)) == {"foo", "bar", "baz"}
 
 
@@ -483,7 +483,7 @@ def test_what_another_program_stored_is_not_read(tmp_path: Path) -> None:
 
 
 def leaves_of(tree: Tree, folder: Path, world: str, asked: list[str] | None = None) -> dict[str, Any]:
-    """The leaves of a tree; `asked` gets the names of those that were made."""
+    """The outlines of a tree; `asked` gets the names of those that were made."""
 
     def inputs(package: Package) -> str:
         if asked is not None:
@@ -491,8 +491,8 @@ def leaves_of(tree: Tree, folder: Path, world: str, asked: list[str] | None = No
         return f"{world} {package.raw} {package.template.patches} {package.template.files}"
 
     with Index.open(tree, folder) as index:
-        leaves = index.leaves(world, lambda template: resolve(template, X86_64), inputs)
-        return {name: leaves[name] for name in leaves}
+        outlines = index.outlines(world, lambda template: resolve(template, X86_64), inputs)
+        return {name: outlines[name] for name in outlines}
 
 
 def test_a_leaf_is_made_once_for_each_world_and_content(tmp_path: Path) -> None:
@@ -524,10 +524,10 @@ def test_leaves_are_made_when_they_are_asked_for(tmp_path: Path) -> None:
     tree = make(tmp_path)
     broken(tree)
     with Index.open(tree, tmp_path / "index") as index:
-        leaves = index.leaves("w", lambda template: resolve(template, X86_64), str)
-        assert leaves["bar"].name == "bar" and "foo" in leaves and "nothing" not in leaves
+        outlines = index.outlines("w", lambda template: resolve(template, X86_64), str)
+        assert outlines["bar"].name == "bar" and "foo" in outlines and "nothing" not in outlines
         with pytest.raises(TemplateError):
-            leaves["foo"]
+            outlines["foo"]
 
 
 def test_nothing_is_lost_where_nothing_can_be_stored(tmp_path: Path) -> None:

@@ -17,4 +17,4 @@ def outlines(session: Session) -> Outlines:
     """
     same = ground(session)
     identity = f"{same.identity()} {chosen_machine(session)}"
-    return index_of(session).leaves(identity, lambda template: package_of(session, template, {}), same.inputs)
+    return index_of(session).outlines(identity, lambda template: package_of(session, template, {}), same.inputs)

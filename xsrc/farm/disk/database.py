@@ -40,8 +40,6 @@ def opened(path: Path, *, read: bool = False, new: bool = False) -> Iterator[Far
 class Farm(Builds):
     """The whole open database: built and stowed packages, other records, and changes; methods raise as in Builds."""
 
-    # ---- what is stowed
-
     def stowed(self) -> dict[str, tuple[PkgVer, bool]]:
         """The stowed packages, by name, and whether somebody asked for each by name."""
         rows = self.db.execute(
@@ -128,8 +126,6 @@ class Farm(Builds):
             matches(path, (glob,)) for glob in globs for (path,) in self.db.execute(query, (names, more, *span(glob)))
         )
 
-    # ---- what is remembered beside
-
     def records(self) -> Records:
         """Files that users changed, files of strangers that were moved aside, chosen alternatives."""
         with sound("conf"):
@@ -169,8 +165,6 @@ class Farm(Builds):
         row = self.db.execute("SELECT number FROM generation").fetchone()
         with sound("generation"):
             return int(row[0])
-
-    # ---- changes
 
     def begun(self) -> Change | None:
         """The change that was begun and not finished, if there is one."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from xsrc.core.arch import Dep
+from xsrc.core.dep import Dep
 from xsrc.core.layout import Tree
 from xsrc.core.paths import fault
 from xsrc.core.pkgver import NAME
@@ -104,22 +104,24 @@ class Index:
         """The package that a subpackage belongs to, "" for none."""
         return templates.home_of(self._tree, name, self.template)
 
-    def leaves(self, world: str, package: Callable[[Template], Package], inputs: Callable[[Package], str]) -> Outlines:
-        """The leaf of every template, by its name, each made on demand.
+    def outlines(
+        self, ground: str, package: Callable[[Template], Package], inputs: Callable[[Package], str]
+    ) -> Outlines:
+        """The outline of every template, by its name, each made on demand.
 
-        `world` is a digest of everything that `package` and `inputs` use beside the template and the program itself.
+        `ground` is a digest of everything that `package` and `inputs` use beside the template and the program itself.
         """
-        return Outlines(self, world, package, inputs)
+        return Outlines(self, ground, package, inputs)
 
-    def outline(self, name: str, world: str) -> str:
-        """The stored outline of a template as it is on disk now; "" for none in this world."""
+    def outline(self, name: str, ground: str) -> str:
+        """The stored outline of a template as it is on disk now; "" for none in this ground."""
         row = self._sure.get(name) or self._row(name)
-        return unsealed(f"{world}\n{row.digest}", row.outline) if row else ""
+        return unsealed(f"{ground}\n{row.digest}", row.outline) if row else ""
 
-    def keep_outline(self, name: str, world: str, outline: str) -> None:
+    def keep_outline(self, name: str, ground: str, outline: str) -> None:
         """Take the outline of a template that was read, to be stored."""
         if row := self._sure.get(name):
-            self._keep(name, row._replace(outline=sealed(f"{world}\n{row.digest}", outline)))
+            self._keep(name, row._replace(outline=sealed(f"{ground}\n{row.digest}", outline)))
 
     def save(self) -> None:
         """Store changes, unless that fails."""
@@ -198,17 +200,17 @@ class Index:
 
 
 class Outlines(Mapping[str, Outline]):
-    """The leaves of a tree; a stored leaf is used if it has the same world and the same contents."""
+    """The outlines of a tree; a stored one is used if it has the same ground and the same contents."""
 
     def __init__(
         self,
         index: Index,
-        world: str,
+        ground: str,
         package: Callable[[Template], Package],
         inputs: Callable[[Package], str],
     ) -> None:
         self._index = index
-        self._world = sha(world.encode())
+        self._ground = sha(ground.encode())
         self._package = package
         self._inputs = inputs
         self._made: dict[str, Outline] = {}
@@ -216,11 +218,11 @@ class Outlines(Mapping[str, Outline]):
         """Names that are known to be packages, not subpackages."""
 
     def __getitem__(self, name: str) -> Outline:
-        """The leaf of a template; raises as `load` and `package` do where there is none."""
-        leaf = self._made.get(name)
-        if leaf is None:
-            leaf = self._made[name] = self._leaf(name)
-        return leaf
+        """The outline of a template; raises as `load` and `package` do where there is none."""
+        outline = self._made.get(name)
+        if outline is None:
+            outline = self._made[name] = self._outline(name)
+        return outline
 
     def __iter__(self) -> Iterator[str]:
         self._packages.update(self._index.names())
@@ -232,13 +234,14 @@ class Outlines(Mapping[str, Outline]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name in self._index
 
-    def _leaf(self, name: str) -> Outline:
-        leaf = _read_leaf(name, self._index.outline(name, self._world))
-        if leaf is None:
+    def _outline(self, name: str) -> Outline:
+        outline = _read_outline(name, self._index.outline(name, self._ground))
+        if outline is None:
             package = self._package(self._index.template(name))
-            leaf = Outline.of(package, self._inputs(package))
-            self._index.keep_outline(name, self._world, ";".join(leaf[1:]))
-        return leaf if self._packages.issuperset(leaf.names.replace("|", " ").split()) else leaf.made_by(self._home)
+            outline = Outline.of(package, self._inputs(package))
+            self._index.keep_outline(name, self._ground, ";".join(outline[1:]))
+        known = self._packages.issuperset(outline.names.replace("|", " ").split())
+        return outline if known else outline.made_by(self._home)
 
     def _home(self, name: str) -> str:
         """The package that makes `name`: for a subpackage, the package that it belongs to."""
@@ -249,8 +252,8 @@ class Outlines(Mapping[str, Outline]):
         return name
 
 
-def _read_leaf(name: str, text: str) -> Outline | None:
-    """The leaf of a stored text; None for a text that is none."""
+def _read_outline(name: str, text: str) -> Outline | None:
+    """The outline of a stored text; None for a text that is none."""
     fields = text.split(";", 3)
     if len(fields) < 4 or re.fullmatch("[0-9]{1,10}", fields[1]) is None or fields[2].count("|") != len(Dep) - 1:
         return None
