@@ -45,6 +45,12 @@ sys.exit(code)
 """
 
 
+def _copy_new(source: str, target: str) -> None:
+    """Copy a file that is not there yet: distfiles are read-only."""
+    if not Path(target).exists():
+        shutil.copy2(source, target)
+
+
 def a_masterdir(ground: World, name: str) -> Path:
     """A masterdir in which the distfile of dash is fetched and nothing is built."""
     for program in ("cc", "make", "tar", "strip"):
@@ -60,12 +66,12 @@ def a_masterdir(ground: World, name: str) -> Path:
     kept, fetched = ground.place / "distfiles", masterdir / "pkg-srcdistdir"
     for folder in (ground.distfiles, kept):
         if folder and folder.is_dir():
-            shutil.copytree(folder, fetched, dirs_exist_ok=True)
+            shutil.copytree(folder, fetched, dirs_exist_ok=True, copy_function=_copy_new)
     try:
         timed(ground.xsrc(masterdir, "fetch", "dash"), ground.env, ground.tree)
     except Broken as error:
         raise Missing(f"the distfile of dash cannot be fetched: {str(error).splitlines()[-1]}") from error
-    shutil.copytree(fetched, kept, dirs_exist_ok=True)
+    shutil.copytree(fetched, kept, dirs_exist_ok=True, copy_function=_copy_new)
     remove_tree(session.masterdir.builddir)
     session.masterdir.builddir.mkdir()
     return masterdir
