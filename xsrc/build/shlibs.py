@@ -28,14 +28,18 @@ def run_depends(
     `closure` has the sonames of each package in the build root. A soname that neither they nor the package itself
     provide comes from the base.
     """
-    names = list(declared)
-    own = set(provides)
-    for soname in sorted(set(requires) - own):
-        for name in sorted(closure):
-            if soname in closure[name]:
-                names.append(name)
-                break
-    return tuple(dict.fromkeys(names))
+    givers = first_givers(closure)
+    found = (givers[soname] for soname in sorted(set(requires) - set(provides)) if soname in givers)
+    return tuple(dict.fromkeys((*declared, *found)))
+
+
+def first_givers(closure: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """For each soname, the first package by name that has it; `closure` has the sonames of each."""
+    givers: dict[str, str] = {}
+    for name in sorted(closure):
+        for soname in closure[name]:
+            givers.setdefault(soname, name)
+    return givers
 
 
 def exports(elves: Mapping[str, Elf], provides: Iterable[str]) -> dict[str, bytes]:
@@ -58,13 +62,10 @@ def links(elves: Mapping[str, Elf], own: Iterable[str], providers: Mapping[str, 
     for path in sorted(elves):
         for soname in elves[path].needed:
             asking.setdefault(soname, []).append(path)
-    givers: dict[str, Provider] = {}
-    for name in sorted(providers):
-        for soname in providers[name].exports:
-            givers.setdefault(soname, providers[name])
+    givers = first_givers({name: one.exports for name, one in providers.items()})
     result = {}
     for soname in sorted(asking.keys() & givers.keys() - set(own)):
-        giver, paths = givers[soname], asking[soname]
+        giver, paths = providers[givers[soname]], asking[soname]
         offered = frozenset(unpacked(giver.exports[soname]))
         wanted = {symbol for path in paths for symbol in elves[path].imports}
         used = wanted.difference(lacking(wanted, offered))

@@ -6,7 +6,7 @@ from plumbum import cli
 
 from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
 from xsrc.commands.verb import Verb
-from xsrc.commands.words import means, parse_pkgver
+from xsrc.commands.words import meant, parse_pkgver
 from xsrc.core.errors import ConflictError, UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.schema import nearest
@@ -70,9 +70,8 @@ class Remove(Verb):
 
 def one_version(farm: Farm, text: str) -> PkgVer:
     """The one built version that `NAME[@VERSION]` means. Raises UsageError for none, and for several."""
-    name, version = parse_pkgver(text)
-    versions = farm.versions(name)
-    fitting = [pkgver for pkgver in versions if version is None or means(version, pkgver)]
+    name, _ = parse_pkgver(text)
+    versions, fitting = meant(farm, text)
     if len(fitting) == 1:
         return fitting[0]
     known = ", ".join(pkgver.version_revision for pkgver in versions)

@@ -138,14 +138,20 @@ def means(version: str, pkgver: PkgVer) -> bool:
     return version in (pkgver.version, pkgver.version_revision) or pkgver.version.startswith(version + ".")
 
 
+def meant(farm: Farm, text: str) -> tuple[list[PkgVer], list[PkgVer]]:
+    """The built versions of a package, and those of them that `NAME[@VERSION]` means; newest last."""
+    name, version = parse_pkgver(text)
+    versions = farm.versions(name)
+    return versions, [pkgver for pkgver in versions if version is None or means(version, pkgver)]
+
+
 def choose_version(farm: Farm, text: str, in_tree: Callable[[str], PkgVer | None] | None = None) -> PkgVer:
     """The built package that `NAME[@VERSION]` means: without a version, that of the tree, else the newest.
 
     Raises UsageError if none is built.
     """
     name, version = parse_pkgver(text)
-    versions = farm.versions(name)
-    fitting = [v for v in versions if version is None or means(version, v)]
+    versions, fitting = meant(farm, text)
     if version is None and in_tree is not None and len(fitting) > 1:
         wanted = in_tree(name)
         fitting.sort(key=lambda v: v == wanted)

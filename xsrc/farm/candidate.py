@@ -84,6 +84,12 @@ class Unmet(NamedTuple):
     symbols: tuple[str, ...] = ()
     """The symbols that its library lacks."""
 
+    @property
+    def giver(self) -> str:
+        """The name of the package that would satisfy the need."""
+        link = self.by.links.get(self.need)
+        return link.name if link else Pattern.parse(self.need).name
+
     def __str__(self) -> str:
         return f"{self.by.pkgver} {self.words(f' (/{self.path})' if self.path else '')}"
 
@@ -106,8 +112,7 @@ class Checks:
         """The unmet needs of a package among others."""
         for pattern in one.needs:
             if self.giver(pattern, packages) is None:
-                other = packages.get(pattern.name)
-                yield Unmet(one, str(pattern), other=str(other.pkgver) if other else "")
+                yield Unmet(one, str(pattern), other=_beside(pattern.name, packages))
         for soname in one.links:
             if (bad := self.library(one, soname, packages)) is not None:
                 yield bad
@@ -124,7 +129,7 @@ class Checks:
     def library(self, one: Candidate, soname: str, packages: Mapping[str, Candidate]) -> Unmet | None:
         """Whether no package has a library that a build was linked with, or none with all of its symbols."""
         link = one.links[soname]
-        worst: Unmet | None = Unmet(one, soname, link.path, self._instead(link, packages))
+        worst = Unmet(one, soname, link.path, _beside(link.name, packages))
         for giver in self.givers(link, soname, packages):
             missing = self.missing(one, soname, giver)
             if not missing:
@@ -149,9 +154,10 @@ class Checks:
         offered = self.known.exports(giver, soname)
         return tuple(lacking(self.known.imports(one, soname), offered)) if offered else ()
 
-    def _instead(self, link: Linked, packages: Mapping[str, Candidate]) -> str:
-        other = packages.get(link.name)
-        return str(other.pkgver) if other else ""
+
+def _beside(name: str, packages: Mapping[str, Candidate]) -> str:
+    """The pkgver of that name in a root, "" if there is none."""
+    return str(packages[name].pkgver) if name in packages else ""
 
 
 def unmet(known: Known, packages: Mapping[str, Candidate]) -> tuple[Unmet, ...]:

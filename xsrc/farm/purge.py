@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from xsrc.farm.place import LEFT_OUT, MADE, NEW, Act, Class, Conf, FileType, Found, Op, Placed
 from xsrc.farm.stow import AWAY
-from xsrc.farm.ways import UNREAD, closed
+from xsrc.farm.ways import closed, is_dark
 from xsrc.farm.wishes import above
 from xsrc.store.merge import Conflict
 
@@ -45,7 +45,8 @@ def plan_purge(files: Mapping[str, str], placed: Collection[str], disk: Mapping[
     """
     ops: list[Op] = []
     copies: dict[str, str] = {}
-    bad = [closed(dark, min(files.values()), disk[dark]) for dark in sorted(above(files)) if _dark(disk.get(dark))]
+    dark = [path for path in sorted(above(files)) if path in disk and is_dark(disk[path])]
+    bad = [closed(path, min(files.values()), disk[path]) for path in dark]
     for path, name in sorted({**files, **{path + NEW: name for path, name in files.items()}}.items()):
         found = disk.get(path)
         if found is None or path in placed:
@@ -68,8 +69,3 @@ def plan_purge(files: Mapping[str, str], placed: Collection[str], disk: Mapping[
             was = Placed(folder, "", Class.DIR, mode=disk[folder].mode if folder in disk else 0o755)
             ops.append(Op(Act.RMDIR, was, was))
     return PurgePlan(tuple(ops), tuple(bad), dict.fromkeys(sorted(files)), copies)
-
-
-def _dark(found: Found | None) -> bool:
-    """Whether nobody can look into a directory."""
-    return found is not None and found.kind is FileType.DIR and found.text.startswith(UNREAD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from xsrc.farm.place import Act, Class, FileType, Found, Op
-from xsrc.farm.wishes import stands
+from xsrc.farm.wishes import above, stands
 
 
 def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:
@@ -31,13 +31,8 @@ def inverse(ops: Iterable[Op]) -> tuple[Op, ...]:
 
 def looked_at(ops: Iterable[Op]) -> frozenset[str]:
     """The paths whose state `resumed` asks for: those of the operations, and all directories above them."""
-    paths: set[str] = set()
-    for op in ops:
-        path = "" if op.act is Act.BRING else op.placed.path
-        while path and path not in paths:
-            paths.add(path)
-            path = path.rpartition("/")[0]
-    return frozenset(paths)
+    paths = {op.placed.path for op in ops if op.act is not Act.BRING}
+    return frozenset(paths | above(paths))
 
 
 def turned(ops: Iterable[Op]) -> frozenset[str]:

@@ -30,7 +30,7 @@ from xsrc.farm.place import (
     Records,
     name_of,
 )
-from xsrc.farm.ways import obstacles
+from xsrc.farm.ways import UNREAD, obstacles
 from xsrc.farm.wishes import above, alike, clashes, desired, fits, stands, touched
 from xsrc.store.merge import Conflict
 
@@ -385,7 +385,7 @@ def _has_room(path: str) -> bool:
 
 def _in_the_way(placed: Placed, before: Placed | None, found: Found) -> str:
     if found.kind is FileType.OTHER and found.text:
-        return f"cannot be read: {found.text}"
+        return f"{UNREAD}{found.text}"
     if placed.how is Class.DIR:
         return f"a {found.kind} is in the way of a directory"
     if found.kind is FileType.DIR:

@@ -52,7 +52,7 @@ def obstacles(
 def in_the_way(path: str, owner: str, found: Found) -> Conflict:
     """The conflict of a directory with what is in its place."""
     if found.kind is FileType.OTHER and found.text:
-        return Conflict(path, owner, "", f"cannot be read: {found.text}", cure="ls -ld {}")
+        return Conflict(path, owner, "", f"{UNREAD}{found.text}", cure="ls -ld {}")
     cure = "rm {} && xsrc restow" if found.kind is FileType.LINK else "mv {} {}.mine && xsrc restow"
     return Conflict(path, owner, "", f"a {found.kind} is in the way of a directory", cure=cure)
 
@@ -63,9 +63,14 @@ def closed(path: str, owner: str, found: Found) -> Conflict:
     return Conflict(path, owner, "", found.text, cure=cure)
 
 
+def is_dark(found: Found) -> bool:
+    """Whether it is a directory that nobody can look into."""
+    return found.kind is FileType.DIR and found.text.startswith(UNREAD)
+
+
 def _unread(before: Mapping[str, Placed], after: Mapping[str, Placed], disk: Mapping[str, Found]) -> list[Conflict]:
     """Directories of paths of the plan that nobody can look into: what is in them is not known."""
-    dark = [path for path, found in disk.items() if found.kind is FileType.DIR and found.text.startswith(UNREAD)]
+    dark = [path for path, found in disk.items() if is_dark(found)]
     if not dark:
         return []
     needed = above((*before, *after))

@@ -18,9 +18,9 @@ from xsrc.core.session import Session
 from xsrc.core.ui import Ui
 from xsrc.farm.acts.masterdir import open_farm
 from xsrc.farm.acts.rest import farm_at_rest
+from xsrc.farm.acts.wanted import held_back, wanted
 from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.disk.database import Farm
-from xsrc.farm.solve import RootWish, solve
 from xsrc.tree.acts.closure import homes_of, version_in_tree
 from xsrc.tree.graph import run_closure
 from xsrc.tree.package import pkgvers
@@ -72,15 +72,11 @@ def refuse_to_stow(farm: Farm, request: BuildRequest, plan: BuildPlan) -> None:
     """Raise ConflictError before anything is built for a held package that was asked for by name."""
     if not request.stow or request.to is not Phase.INSTALL or not (held := farm.held()):
         return
+    named = [step for step in plan.steps if step.name in request.names and step.name not in request.patterns]
+    built = [pkgver for step in named if step.reason for pkgver in _asked(step, request) if pkgver.name in held]
+    there = [pkgver for step in named if not step.reason for pkgver in _asked(step, request)]
     known = KnownBuilds(farm)
-    stowed = known.stowed()
-    bad = [
-        pkgver.name
-        for step in plan.steps
-        if step.name in request.names and step.name not in request.patterns
-        for pkgver in _asked(step, request)
-        if pkgver.name in held and (step.reason or known.latest(pkgver) != stowed[pkgver.name])
-    ]
+    bad = [pkgver.name for pkgver in (*built, *held_back(known, known.stowed(), held, there))]
     if bad:
         # imported here, like all that stows: most often nothing is held
         from xsrc.farm.acts.requests import refuse_held
@@ -170,8 +166,7 @@ def stow_built(
 def _held_back(ui: Ui, farm: Farm, pkgvers: Iterable[PkgVer]) -> frozenset[PkgVer]:
     """Those packages whose new builds are kept aside, because they are held; report them."""
     held, known = farm.held(), KnownBuilds(farm)
-    stowed = known.stowed() if held else {}
-    found = [v for v in dict.fromkeys(pkgvers) if v.name in held and known.latest(v) != stowed[v.name]]
+    found = held_back(known, known.stowed() if held else {}, held, pkgvers)
     for pkgver in found:
         ui.note(f"{pkgver}: not stowed: {pkgver.name} is held (xsrc hold --release {pkgver.name})")
     return frozenset(found)
@@ -192,8 +187,7 @@ def _stowed_already(session: Session, asked: Iterable[PkgVer]) -> bool:
             return False
         known = KnownBuilds(farm)
         before = known.stowed()
-        come = {pkgver.name: one for pkgver in asked if (one := known.latest(pkgver))}
-        found = solve(known, before, RootWish(come, held=farm.held()), partial(version_in_tree, session.tree))
+        found = wanted(known, before, asked, partial(version_in_tree, session.tree), farm.held())
         return not found.unmet and found.packages == before
 
 

@@ -59,8 +59,9 @@ class Present:
 def present(masterdir: Masterdir, farm: Farm, planned: Mapping[str, Job]) -> Present:
     """Look for builds of the packages of a plan, in the database and on the disk."""
     keys, lost = {}, set()
+    folders = farm.folders()
     for text, key in farm.built().items():
-        if (masterdir.destdirs / farm.folder(PkgVer.parse(text))).is_dir():
+        if (masterdir.destdirs / folders[text]).is_dir():
             keys[text] = key
         else:
             lost.add(text)
@@ -76,8 +77,9 @@ def present(masterdir: Masterdir, farm: Farm, planned: Mapping[str, Job]) -> Pre
             if text in there and (found := _sealed(masterdir, farm, pkgver, job.key)):
                 unknown.append(found)
                 keys[text] = job.key
-            elif props := _former(masterdir, farm, pkgver, job.key):
-                former.append((pkgver, farm.with_key(pkgver, job.key)))
+            elif older := _former(masterdir, farm, pkgver, job.key):
+                build, props = older
+                former.append((pkgver, build))
                 keys[text], inputs[text], outcomes[text] = job.key, props.inputs, props.outcome
                 saw[text] = dict(props.saw)
     preimages = {}
@@ -90,15 +92,15 @@ def present(masterdir: Masterdir, farm: Farm, planned: Mapping[str, Job]) -> Pre
     return Present(built, tuple(unknown), tuple(former))
 
 
-def _former(masterdir: Masterdir, farm: Farm, pkgver: PkgVer, key: str) -> Props | None:
-    """The record of an older build of this key that is still there."""
+def _former(masterdir: Masterdir, farm: Farm, pkgver: PkgVer, key: str) -> tuple[str, Props] | None:
+    """An older build of this key that is still there, and its record."""
     build = farm.with_key(pkgver, key)
     if not build or build == farm.latest(pkgver):
         return None
     here = build == farm.build(pkgver)
     folder = masterdir.destdir(pkgver) if here else masterdir.kept(str(pkgver), build)
     try:
-        return read_build(folder)[0]
+        return build, read_build(folder)[0]
     except (OSError, ValueError):
         return None
 

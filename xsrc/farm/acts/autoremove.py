@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xsrc.core.session import Session
-from xsrc.farm.acts.requests import StowOptions, Target, change_to
+from xsrc.farm.acts.requests import StowOptions, change_to, remaining
 from xsrc.farm.disk.candidates import KnownBuilds
 from xsrc.farm.disk.database import Farm
 from xsrc.farm.orphans import unneeded
@@ -23,10 +23,6 @@ def find_unneeded(farm: Farm) -> tuple[str, ...]:
 
 def autoremove(session: Session, farm: Farm, how: StowOptions) -> Change:
     """Take out what nothing needs; the caller holds the lock of the farm. Raises as `change_to` does."""
-    gone = find_unneeded(farm)
-    stowed = KnownBuilds(farm).stowed()
-    marks = farm.stowed()
-    packages = {name: one for name, one in stowed.items() if name not in gone}
-    target = Target(packages, {name: marks[name][1] for name in packages})
+    target = remaining(farm, KnownBuilds(farm).stowed(), find_unneeded(farm))
     change, _ = change_to(session, farm, target, "autoremove", how)
     return change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from xsrc.core.errors import ConflictError, HostError
@@ -17,6 +17,9 @@ from xsrc.farm.place import LEFT_OUT, Act, Change, Class, Member, Op, Placed, ma
 from xsrc.farm.stow import StowPlan, StowRequest, affected, plan_stow, turning, watched
 from xsrc.sandbox.disk.skeleton import skeleton
 from xsrc.store.manifest import Kind
+
+_SHOWN = 50
+"""Lines of a refusal."""
 
 
 def member(farm: Farm, pkgver: PkgVer) -> Member:
@@ -66,14 +69,18 @@ def plan_change(
 def refuse_conflicts(plan: StowPlan, what: str, *, adopt: bool = True) -> None:
     """Raise ConflictError that names every conflict and both owners, if there is any."""
     if plan.conflicts:
-        lines = [f"  {conflict}" for conflict in plan.conflicts[:50]]
-        lines += [f"  … and {len(plan.conflicts) - 50} more"] if len(plan.conflicts) > 50 else []
         hint = None
         if (cure := next((conflict for conflict in plan.conflicts if conflict.cure), None)) is not None:
             hint = cure.cure.replace("{}", shlex.quote(f"{plan.root}/{cure.path}"))
         if not adopt and all(conflict.stranger for conflict in plan.conflicts):
             hint = "move them away, or let them stand aside with --adopt"
-        raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)
+        raise ConflictError(f"{what}: refused, nothing was changed", detail=most(plan.conflicts), hint=hint)
+
+
+def most(found: Sequence[object]) -> list[str]:
+    """The lines of a refusal: the first of many, and how many more there are."""
+    lines = [f"  {one}" for one in found[:_SHOWN]]
+    return [*lines, f"  … and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else lines
 
 
 def change_of(plan: StowPlan, why: str, base: Change) -> Change:

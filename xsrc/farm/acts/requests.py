@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xsrc.core.errors import ConflictError, HostError, UsageError
+from xsrc.core.errors import ConflictError, UsageError
 from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.acts.change import bones, bringing, change_of, member, plan_change, refuse_conflicts
+from xsrc.farm.acts.change import bones, bringing, change_of, member, most, plan_change, refuse_conflicts
 from xsrc.farm.acts.commit import carry_out
 from xsrc.farm.acts.triggers import fired
+from xsrc.farm.acts.wanted import InTree, held_back, wanted
 from xsrc.farm.alternatives import offers
 from xsrc.farm.candidate import Candidate, Unmet, unmet
 from xsrc.farm.disk.candidates import KnownBuilds
@@ -19,11 +20,8 @@ from xsrc.farm.disk.database import Farm
 from xsrc.farm.disk.survey import survey
 from xsrc.farm.generation import Generation
 from xsrc.farm.place import Change, Class, Member, made_member
-from xsrc.farm.solve import RootWish, Solution, solve
+from xsrc.farm.solve import RootWish, solve
 from xsrc.farm.stow import StowPlan, StowRequest
-
-InTree = Callable[[str], PkgVer | None]
-"""The version of a package in the ports tree; None if it has no template there."""
 
 
 @dataclass(frozen=True)
@@ -59,34 +57,14 @@ def stow(
     known = KnownBuilds(farm)
     before = known.stowed()
     what = "stow " + " ".join(str(pkgver) for pkgver in asked or again)
-    refuse_held(what, [v.name for v in asked if v.name in held and known.latest(v) != before.get(v.name)])
+    refuse_held(what, [pkgver.name for pkgver in held_back(known, before, held, asked)])
     found = wanted(known, before, (*again, *asked), in_tree, held)
     if not how.force:
         refuse_unmet(found.unmet, what, in_tree, held)
-    named = {pkgver.name for pkgver in asked}
-    marks = {name: name in named or (name in before and farm.stowed()[name][1]) for name in found.packages}
+    named = {pkgver.name for pkgver in asked} | {name for name, (_, mark) in farm.stowed().items() if mark}
+    marks = {name: name in named for name in found.packages}
     fresh = frozenset(pkgver.name for pkgver in again)
     return change_to(session, farm, Target(found.packages, marks, fresh=fresh), what, how)
-
-
-def wanted(
-    known: KnownBuilds,
-    before: Mapping[str, Candidate],
-    asked: Iterable[PkgVer],
-    in_tree: InTree,
-    held: frozenset[str] = frozenset(),
-) -> Solution:
-    """The root with the latest builds of what is asked for; what is `held` keeps its builds.
-
-    Raises HostError for a package that is not built.
-    """
-    come = {}
-    for pkgver in asked:
-        one = known.latest(pkgver)
-        if one is None:
-            raise HostError(f"{pkgver}: the farm's database has no record of it", hint=f"xsrc build -f {pkgver.name}")
-        come[pkgver.name] = one
-    return solve(known, before, RootWish(come, held=held), in_tree)
 
 
 def refuse_held(what: str, names: Sequence[str]) -> None:
@@ -102,11 +80,10 @@ def refuse_unmet(lacks: Sequence[Unmet], what: str, in_tree: InTree, held: froze
     if not lacks:
         return
     names = dict.fromkeys(_helps(lack, in_tree) for lack in lacks)
-    lines = [f"  {lack}" for lack in lacks[:50]]
-    lines += [f"  … and {len(lacks) - 50} more"] if len(lacks) > 50 else []
+    lines = most(lacks)
     build = " ".join(name for name in names if name)
     hint = f"xsrc build {build}; or --force" if build else "leave these out; or --force"
-    if kept := sorted(held & {name for lack in lacks for name in (lack.by.name, _giver(lack))}):
+    if kept := sorted(held & {name for lack in lacks for name in (lack.by.name, lack.giver)}):
         lines += [f"  {name} is held: it keeps its build" for name in kept]
         hint = f"xsrc hold --release {' '.join(kept)}"
     raise ConflictError(f"{what}: refused, nothing was changed", detail=lines, hint=hint)
@@ -114,15 +91,9 @@ def refuse_unmet(lacks: Sequence[Unmet], what: str, in_tree: InTree, held: froze
 
 def _helps(lack: Unmet, in_tree: InTree) -> str:
     """The package to build: the one with the need, if another build of what it needs comes; else what it needs."""
-    name = _giver(lack)
+    name = lack.giver
     first = (lack.by.name, name) if lack.other else (name, lack.by.name)
     return next((one for one in first if in_tree(one)), "")
-
-
-def _giver(lack: Unmet) -> str:
-    """The name of the package that would satisfy a need."""
-    link = lack.by.links.get(lack.need)
-    return link.name if link else Pattern.parse(lack.need).name
 
 
 @dataclass(frozen=True)
@@ -164,8 +135,16 @@ def change_to(session: Session, farm: Farm, target: Target, what: str, how: Stow
         if name in new or now[name].asked != target.marks[name]
     }
     choices = target.choices if target.choices != farm.records().choices else None
-    base = Change(add=marks, drop=tuple(out), ops=brings, builds=builds, choices=choices, fire=fired(add, drop))
-    base = replace(base, nostow=dict.fromkeys(new, nostow) if nostow else {})
+    globs = dict.fromkeys(new, nostow) if nostow else {}
+    base = Change(
+        add=marks,
+        drop=tuple(m.name for m in drop),
+        ops=brings,
+        builds=builds,
+        choices=choices,
+        fire=fired(add, drop),
+        nostow=globs,
+    )
     return finish(session, farm, change_of(plan, what, base), plan, how)
 
 
@@ -232,10 +211,13 @@ def unstow(
         refuse_needed(found.unmet, names, protected)
     for lack in found.unmet:
         session.ui.warn(str(lack))
-    asked = farm.stowed()
-    packages = {name: one for name, one in before.items() if name not in names}
-    target = Target(packages, {name: asked[name][1] for name in packages})
-    return change_to(session, farm, target, "unstow " + " ".join(names), how)
+    return change_to(session, farm, remaining(farm, before, names), "unstow " + " ".join(names), how)
+
+
+def remaining(farm: Farm, before: Mapping[str, Candidate], names: Collection[str]) -> Target:
+    """The stowed root without some packages."""
+    marks = {name: mark for name, (_, mark) in farm.stowed().items() if name not in names}
+    return Target({name: before[name] for name in marks}, marks)
 
 
 def refuse_needed(lacks: Iterable[Unmet], names: Sequence[str], protected: Collection[str]) -> None:

@@ -18,6 +18,10 @@ def farm_at_rest(session: Session) -> Iterator[Farm]:
 
     Raises HostError.
     """
+    with farm_to_read(session.masterdir) as farm:
+        if farm.begun() is None:
+            yield farm
+            return
     settle(session)
     with farm_to_read(session.masterdir) as farm:
         yield farm

@@ -124,8 +124,16 @@ class Builds:
 
     def folder(self, pkgver: PkgVer) -> str:
         """The name of the folder of the latest build of a pkgver, below pkg-destdir."""
-        build = self.latest(pkgver)
-        return kept_name(str(pkgver), build) if build and build != self.build(pkgver) else str(pkgver)
+        query = "SELECT pkgver, build, current FROM package WHERE pkgver = ? AND latest"
+        row = self.db.execute(query, (str(pkgver),)).fetchone()
+        with sound(f"package {pkgver}"):
+            return _folder(*row) if row else str(pkgver)
+
+    def folders(self) -> dict[str, str]:
+        """The same of every pkgver that has a latest build."""
+        rows = self.db.execute("SELECT pkgver, build, current FROM package WHERE latest")
+        with sound("package"):
+            return {pkgver: _folder(pkgver, build, current) for pkgver, build, current in rows}
 
     def with_key(self, pkgver: PkgVer, key: str) -> str:
         """Which build of a pkgver has a key, "" for none."""
@@ -293,6 +301,11 @@ class Builds:
         )
         with sound(f"{pkgver}"):
             return Member(pkgver, tuple(read_entry(entry) for entry in rows), read_rules(row[1]), read_globs(row[2]))
+
+
+def _folder(pkgver: str, build: str, current: int) -> str:
+    """The name of the folder of a build, below pkg-destdir."""
+    return _pkgver(pkgver) if current else kept_name(_pkgver(pkgver), build_id(build))
 
 
 class BuildState(NamedTuple):
