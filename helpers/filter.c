@@ -167,7 +167,7 @@ static void refuse_setid(struct program *p, const struct mode_call *c)
 	put(p, F_LOAD, 0, 0, AT_NR); /* other rows may have something to say of it */
 }
 
-/* mknod of a FIFO or a file needs no root and must work; a device is not made and nobody is told. */
+/* mknod(2) of a FIFO or a file needs no root and must work. For a device the call returns success and makes nothing. */
 static void fake_device(struct program *p, uint32_t nr, uint32_t mode_arg)
 {
 	put(p, F_JEQ, 0, 6, nr);

@@ -34,8 +34,8 @@ def test_a_shared_directory_that_became_a_link(site: Site, where: str) -> None:
     sh(site, f'mkdir ../big; mv {where} ../big/moved; ln -s "$PWD/../big/moved" {where}')
     before = scan(site)
     for words in (("stow", "-n", "b"), ("stow", "b")):
-        told = site.xsrc(*words).ended(5, f"/{where}", "a link is in the way of a directory", "nothing was changed")
-        assert f"rm {site.masterdir / where} && xsrc restow" in told.err
+        result = site.xsrc(*words).ended(5, f"/{where}", "a link is in the way of a directory", "nothing was changed")
+        assert f"rm {site.masterdir / where} && xsrc restow" in result.err
     assert scan(site) == before
     site.xsrc("list").ok()
     site.xsrc("gc").ok()
@@ -63,8 +63,8 @@ def test_a_shared_directory_that_nobody_can_enter(site: Site) -> None:
     for mode, why in (("000", "cannot be read: Permission denied"), ("500", "cannot be written to: Permission denied")):
         sh(site, f"chmod {mode} usr/share/doc")
         for words in (("stow", "-n", "b"), ("stow", "b")):
-            told = site.xsrc(*words).ended(5, f"/usr/share/doc: a-1.0_1: {why}")
-            assert f"hint: chmod u+rwx {site.masterdir / 'usr/share/doc'}" in told.err
+            result = site.xsrc(*words).ended(5, f"/usr/share/doc: a-1.0_1: {why}")
+            assert f"hint: chmod u+rwx {site.masterdir / 'usr/share/doc'}" in result.err
         sh(site, "chmod 755 usr/share/doc")
     site.xsrc("stow", "b").ok()
 
@@ -228,8 +228,8 @@ def test_an_edited_conf_file_that_becomes_a_directory(site: Site) -> None:
     site.build("p")
     put(site, "etc/p", "mine")
     package(site, "p", {"etc/p/x": "two"}, version="1.1")
-    told = site.xsrc("build", "p").ended(5, "/etc/p", "a file is in the way of a directory")
-    assert f"hint: mv {site.masterdir}/etc/p {site.masterdir}/etc/p.mine" in told.err
+    result = site.xsrc("build", "p").ended(5, "/etc/p", "a file is in the way of a directory")
+    assert f"hint: mv {site.masterdir}/etc/p {site.masterdir}/etc/p.mine" in result.err
     sh(site, "mv etc/p etc/p.mine")
     site.build("p")
     assert (site.masterdir / "etc/p/x").read_text() == "two\n"
