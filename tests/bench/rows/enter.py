@@ -69,13 +69,16 @@ def _sandbox(folder: Path, *, overlay: bool) -> Sandbox:
 
 
 def bwrap_argv(bwrap: str, sandbox: Sandbox) -> tuple[str, ...]:
-    """The command line of bwrap for the same sandbox."""
+    """The command line of bwrap for the same sandbox.
+
+    bwrap has no new sysfs: a bind of the machine's is the nearest to it.
+    """
     words = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--hostname", "xsrc", "--cap-drop", "ALL"]
     words += ["--ro-bind", str(sandbox.root), "/"]
     for mount in sandbox.mounts:
         if isinstance(mount, Bind):
             words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), f"/{mount.inside}"]
-    words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    words += ["--proc", "/proc", "--ro-bind", "/sys", "/sys", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp"]
     for name, value in sorted(sandbox.env.items()):
         words += ["--setenv", name, value]
     return (*words, "--chdir", sandbox.directory, "--", *DO_NOTHING)
@@ -85,7 +88,7 @@ def _compare(world: World, name: str, helpers: Helpers, sandbox: Sandbox, bwrap:
     ours = _batch(world, command(helpers, sandbox, DO_NOTHING).argv)
     theirs = _batch(world, bwrap_argv(bwrap, sandbox))
     mine, its = interleaved([ours, theirs], world.rounds(25))
-    return compared(name, column(mine), column(its), 0.8, against="bwrap")
+    return compared(name, column(mine), column(its), 0.65, against="bwrap")
 
 
 def _batch(world: World, argv: Sequence[str]) -> Side:
