@@ -90,19 +90,16 @@ OUT = BUILDDIR
 """Where a trigger finds the one directory that it may write to."""
 
 
-def stowed_root(
+def stowed_mounts(
     masterdir: Masterdir,
     base: Base,
-    env: Mapping[str, str],
-    tmp_mib: int,
-    directory: str,
     alone: Iterable[str] = (),
     present: frozenset[str] = frozenset(),
     *,
     writable: bool = False,
     out: Path | None = None,
-) -> Sandbox:
-    """The sandbox of the stowed root: the masterdir, read-only, over the base, except in the directories `alone`.
+) -> tuple[Overlay | Bind, ...]:
+    """The mounts of the stowed root: the masterdir, read-only, over the base, except in the directories `alone`.
 
     `present` names the directories at the top of the masterdir. With `writable`, those of USERS can be written. A
     trigger writes to `out`, which it finds at OUT. An empty directory covers the places of `Masterdir.hidden`.
@@ -126,4 +123,11 @@ def stowed_root(
     mounts += covers
     if out is not None:
         mounts.append(Bind(out, OUT, True))
-    return Sandbox(root, tuple(mounts), dict(env), directory, tmp_mib=tmp_mib, setid=False)
+    return tuple(mounts)
+
+
+def stowed_root(
+    root: Path, mounts: tuple[Overlay | Bind, ...], env: Mapping[str, str], directory: str, tmp_mib: int
+) -> Sandbox:
+    """The sandbox of the stowed root: `mounts` over the masterdir `root`. No file inside becomes set-id."""
+    return Sandbox(root, mounts, dict(env), directory, tmp_mib=tmp_mib, setid=False)

@@ -43,7 +43,8 @@ def sandboxes(box: Box) -> dict[str, Sandbox]:
     env, none = {"PATH": "/usr/bin"}, root.Layers()
     found = {p.value: root.build_root(package, p, masterdir, none, base, env, 16) for p in phases}
     tops = frozenset(path.name for path in masterdir.root.iterdir() if path.is_dir() and not path.is_symlink())
-    found["chroot"] = roots.stowed_root(masterdir, base, {"PATH": "/usr/bin"}, 16, "/", (), tops, writable=True)
+    mounts = roots.stowed_mounts(masterdir, base, (), tops, writable=True)
+    found["chroot"] = roots.stowed_root(masterdir.root, mounts, env, "/", 16)
     return found
 
 

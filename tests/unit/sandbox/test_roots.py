@@ -12,7 +12,7 @@ from xsrc.build.root import Layers, build_root
 from xsrc.core.base import Base
 from xsrc.core.phase import ORDER, Phase
 from xsrc.core.settings import Limits
-from xsrc.sandbox.roots import OUT, USERS, hidden, layers, limited, stowed_root
+from xsrc.sandbox.roots import OUT, USERS, hidden, layers, limited, stowed_mounts
 from xsrc.sandbox.sandbox import Bind, Overlay, Sandbox
 
 TOP = Path("/m/pkg-builddir/dash-0.5.12/root")
@@ -210,24 +210,16 @@ PRESENT = frozenset(("etc", "home", "usr", "var", "tmp", "pkg-destdir", *HIDING[
 
 
 def test_the_stowed_root() -> None:
-    sandbox = stowed_root(MASTERDIR, SPLIT, {"A": "1"}, 32, "/root", (), PRESENT)
-    assert sandbox == Sandbox(
-        Path("/m"),
-        (
-            Overlay((Path("/m/usr"), Path("/usr")), "usr"),
-            Overlay((Path("/m/usr/lib"), Path("/usr/lib"), Path("/lib")), "usr/lib"),
-            *(Bind(Path("/m/var/db/xsrc/nothing"), inside) for inside in HIDING),
-        ),
-        {"A": "1"},
-        "/root",
-        tmp_mib=32,
-        setid=False,
+    assert stowed_mounts(MASTERDIR, SPLIT, (), PRESENT) == (
+        Overlay((Path("/m/usr"), Path("/usr")), "usr"),
+        Overlay((Path("/m/usr/lib"), Path("/usr/lib"), Path("/lib")), "usr/lib"),
+        *(Bind(Path("/m/var/db/xsrc/nothing"), inside) for inside in HIDING),
     )
 
 
 def test_the_users_places_of_the_stowed_root() -> None:
-    sandbox = stowed_root(MASTERDIR, HOST, {}, 32, "/", (), PRESENT, writable=True)
-    writable = [mount for mount in sandbox.mounts if isinstance(mount, Bind) and mount.writable]
+    mounts = stowed_mounts(MASTERDIR, HOST, (), PRESENT, writable=True)
+    writable = [mount for mount in mounts if isinstance(mount, Bind) and mount.writable]
     assert writable == [Bind(Path("/m") / inside, inside, True) for inside in ("etc", "home", "var", "var/db")]
 
 
@@ -235,7 +227,7 @@ def test_the_users_places_of_the_stowed_root() -> None:
 def test_no_directory_above_a_covered_place_can_be_moved(top: str) -> None:
     """Each is a mount point, which cannot be renamed, or is in what is read-only."""
     base = replace(HOST, binds={f"{top}/deep/down": Path("/x")})
-    mounts = stowed_root(MASTERDIR, base, {}, 32, "/", (), PRESENT | {top}, writable=True).mounts
+    mounts = stowed_mounts(MASTERDIR, base, (), PRESENT | {top}, writable=True)
     points = {mount.inside for mount in mounts}
     open_ = {mount.inside for mount in mounts if isinstance(mount, Bind) and mount.writable}
     for mount in mounts:
@@ -248,18 +240,18 @@ def test_no_directory_above_a_covered_place_can_be_moved(top: str) -> None:
 
 def test_a_trigger_writes_to_its_own_place_alone() -> None:
     out = Path("/m/var/db/xsrc/triggers/out")
-    mounts = stowed_root(MASTERDIR, HOST, {}, 32, "/", (), PRESENT, out=out).mounts
+    mounts = stowed_mounts(MASTERDIR, HOST, (), PRESENT, out=out)
     assert [m for m in mounts if isinstance(m, Bind) and m.writable] == [Bind(out, OUT, True)]
     assert mounts[-1] == Bind(out, OUT, True), "nothing is laid over it"
 
 
 def test_of_some_directories_of_the_stowed_root_the_base_has_no_part() -> None:
     inside = "usr/lib/python3.11"
-    mounts = stowed_root(MASTERDIR, HOST, {}, 32, "/", [inside]).mounts
+    mounts = stowed_mounts(MASTERDIR, HOST, [inside])
     assert mounts[:2] == (Overlay((Path("/m/usr"), Path("/usr")), "usr"), Bind(Path("/m") / inside, inside))
 
 
 def test_the_stowed_root_shows_the_base_binds() -> None:
-    sandbox = stowed_root(MASTERDIR, replace(HOST, binds={"etc/x": Path("/x")}), {}, 32, "/")
-    assert Bind(Path("/x"), "etc/x") in sandbox.mounts
-    assert not any(isinstance(mount, Bind) and mount.writable for mount in sandbox.mounts)
+    mounts = stowed_mounts(MASTERDIR, replace(HOST, binds={"etc/x": Path("/x")}))
+    assert Bind(Path("/x"), "etc/x") in mounts
+    assert not any(isinstance(mount, Bind) and mount.writable for mount in mounts)

@@ -121,5 +121,5 @@ def stowed_root(
             f"{error.filename}: want a directory to mount on: {error.strerror}", hint=f"ls -ld {error.filename}"
         ) from error
     alone = roots.modules(str(path.relative_to(root)) for path in root.glob("usr/lib/*/encodings"))
-    given = (masterdir, base, env, session.settings.tmp_mib, directory, alone, present)
-    return roots.stowed_root(*given, writable=writable, out=out)
+    mounts = roots.stowed_mounts(masterdir, base, alone, present, writable=writable, out=out)
+    return roots.stowed_root(root, mounts, env, directory, session.settings.tmp_mib)
