@@ -47,4 +47,4 @@ check_tree() {
 
 find_tree
 check_tree
-exec "$tree/.venv/bin/python" -I -m xsrc "$@"
+exec "$tree/.venv/bin/python" -I -X utf8 -m xsrc "$@"

@@ -116,12 +116,12 @@ def write(name: str, items: Items, sums: Mapping[str, set[str]], names: Iterable
     for package in sorted(names):
         lines.append(f"{package}=={items[package]['metadata']['version']} \\")
         lines.append(" \\\n".join(f"    --hash=sha256:{digest}" for digest in sorted(sums[package])))
-    (TREE / f"helpers/{name}.lock").write_text("\n".join(lines) + "\n")
+    (TREE / f"helpers/{name}.lock").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     """Write the three locks anew: what builds packages, what xsrc needs, and that with what its tests need."""
-    settings = tomllib.loads((TREE / "pyproject.toml").read_text())
+    settings = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))
     plain = settings["project"]["dependencies"]
     test = plain + settings["project"]["optional-dependencies"]["test"]
     build = resolve([*settings["build-system"]["requires"], *SDISTS_NEED])

@@ -421,7 +421,8 @@ STARTS_PROCESSES = re.compile(
 def test_one_door_to_processes() -> None:
     rows = []
     for source in SOURCES:
-        if source in ("xsrc/unix/process.py", "xsrc/build/disk/workers.py"):  # workers are forks of xsrc itself
+        # workers are forks of xsrc itself, and its start is another start
+        if source in ("xsrc/unix/process.py", "xsrc/build/disk/workers.py", "xsrc/__main__.py"):
             continue
         for node in ast.walk(parsed(source)):
             names: list[str] = []
@@ -437,6 +438,63 @@ def test_one_door_to_processes() -> None:
                 if plumbing or first in ("subprocess", "multiprocessing", "asyncio") or STARTS_PROCESSES.match(name):
                     rows.append(f"{source}: imports {name}")
     none(rows)
+
+
+TEXT_CALLS = re.compile(r"(?:^|\.)(?:open|fdopen|read_text|write_text|TextIOWrapper)$")
+"""Calls that may read or write text."""
+
+
+def texts_without_encoding(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Calls that leave the encoding of a text to the locale of the user."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name, given = ast.unparse(node.func), {word.arg: ast.unparse(word.value) for word in node.keywords}
+        if "encoding" in given:
+            continue
+        if given.get("text") == "True" or given.get("universal_newlines") == "True":
+            yield node.lineno, ast.unparse(node)
+        hit = TEXT_CALLS.search(name)
+        if hit is None or name in ("os.open", "webbrowser.open"):
+            continue
+        if name.endswith(("read_text", "write_text", "TextIOWrapper")):
+            yield node.lineno, ast.unparse(node)
+        elif name in ("open", "io.open", "os.fdopen", "fdopen") or name.endswith(".open"):
+            at = 0 if name.endswith(".open") and name != "io.open" else 1
+            words = [given["mode"]] if "mode" in given else [ast.unparse(a) for a in node.args[at : at + 1]]
+            plain = not words and name in ("open", "io.open", "os.fdopen", "fdopen")
+            if plain or any(re.fullmatch(r"'[rwax+t]+'", word) for word in words):
+                yield node.lineno, ast.unparse(node)
+
+
+PROGRAMS = sorted(
+    path.relative_to(TREE).as_posix() for top in ("xsrc", "helpers") for path in (TREE / top).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("source", PROGRAMS)
+def test_no_text_without_its_encoding(source: str) -> None:
+    """The locale of whoever builds decides about no content: https://github.com/OSInside/kiwi/issues/829"""
+    none(f"{source}:{line}: {call}" for line, call in texts_without_encoding(parsed(source)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path.read_text()",
+        "path.write_text(text)",
+        "open(path)",
+        "open(path, 'w')",
+        "path.open('r')",
+        "os.fdopen(1, mode='a')",
+        "subprocess.run(words, text=True)",
+    ],
+)
+def test_the_test_of_encodings_sees_what_it_looks_for(text: str) -> None:
+    assert list(texts_without_encoding(ast.parse(text)))
+    assert not list(
+        texts_without_encoding(ast.parse(f"{text[:-1]}{'' if text.endswith('()') else ', '}encoding='utf-8')"))
+    )
 
 
 def test_no_private_name_is_imported() -> None:

@@ -7,7 +7,6 @@ import gc
 import io
 import os
 import sys
-import traceback
 
 from xsrc.core.errors import HostError, XsrcError
 
@@ -37,6 +36,21 @@ MACHINE = frozenset(
 """Errors of the system whose cause is the machine; any other one that comes this far is a bug."""
 
 
+START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from xsrc.__main__ import main; sys.exit(main())"
+"""The program of a Python that is given the folder of xsrc before the words of a command."""
+
+
+def start() -> int:
+    """Run `main` in a Python that neither variables of the user nor the locale change; the launcher starts such a one.
+
+    The names of files are then UTF-8, with other bytes as they are, under every locale.
+    """
+    if not (sys.flags.isolated and sys.flags.utf8_mode):
+        program = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+        os.execv(sys.executable, (sys.executable, "-I", "-X", "utf8", "-c", START, program, *sys.argv[1:]))  # noqa: S606
+    return main()
+
+
 def main() -> int:
     """Run the command line of this process; return the exit code."""
     open_streams()
@@ -60,6 +74,8 @@ def main() -> int:
             where = f"{error.filename}: " if error.filename else ""
             report([f"error: {where}{error.strerror}", "  hint: xsrc doctor"])
             return HostError.code
+        import traceback
+
         lines = traceback.format_exc().rstrip("\n").split("\n")
         report([*lines, "this is a bug of xsrc; please report it with the lines above"])
         return 70
@@ -74,9 +90,9 @@ def open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
-    sys.stdin = sys.stdin or open(0)  # noqa: SIM115
-    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+    sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a file is a reason to stop, whatever the locale knows
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -92,4 +108,4 @@ def report(lines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

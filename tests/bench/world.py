@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from xsrc.__main__ import START
 from xsrc.commands.start import begin
 from xsrc.core.session import Flags, Host, Session
 from xsrc.unix.trees import remove_tree
@@ -29,7 +30,7 @@ class World:
     def env(self) -> dict[str, str]:
         home = self.place / "home"
         home.mkdir(exist_ok=True)
-        # PYTHONPATH: both sides of a comparison pay for it
+        # PYTHONPATH: for scripts that import the tree; both sides of a comparison pay for it
         return {"PATH": "/usr/bin:/bin", "HOME": str(home), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(self.tree)}
 
     def rounds(self, usual: int) -> int:
@@ -45,7 +46,7 @@ class World:
     def xsrc(self, masterdir: Path | None, *words: str) -> tuple[str, ...]:
         """The command line of xsrc, started as its launcher does."""
         chosen = ("-m", str(masterdir)) if masterdir else ()
-        return (self.python, "-P", "-m", "xsrc", *chosen, *words)
+        return (self.python, "-I", "-X", "utf8", "-c", START, str(self.tree), *chosen, *words)
 
     def session(self, masterdir: Path, tree: Path | None = None) -> Session:
         """The world of a verb, for what no verb does: recording packages that nobody built."""

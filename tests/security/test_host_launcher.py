@@ -31,7 +31,7 @@ def run(land: Land, tree: Path, user: User | None = None, **env: str) -> Result:
 
 
 def ran(tree: Path) -> str:
-    return f"ran {tree}/.venv/bin/python -I -m xsrc list\n"
+    return f"ran {tree}/.venv/bin/python -I -X utf8 -m xsrc list\n"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def root(as_root: Land) -> User:
 
 
 def test_own_checkout(land: Land) -> None:
-    """With -I: neither the current directory nor PYTHON* variables choose what is imported."""
+    """With -I and -X utf8: no directory, variable or locale of the caller changes what the program does."""
     tree = make_tree(land, "own")
     assert run(land, tree).ok().out == ran(tree)
 

@@ -94,8 +94,8 @@ class Session:
 
     @property
     def command(self) -> str:
-        """The command line after `xsrc`, as a shell would read it."""
-        return shlex.join(self.host.argv)
+        """The command line after `xsrc`, as a shell would read it; bytes that are not UTF-8 are shown as `\\xff`."""
+        return shlex.join(self.host.argv).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
     def here(self) -> str | None:
         """The name of the template whose folder this command was given in."""

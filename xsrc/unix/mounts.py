@@ -39,7 +39,7 @@ def mounts(text: str) -> tuple[Mount, ...]:
 
 def mount_table() -> tuple[Mount, ...]:
     """The mounts that this process sees. Raises OSError."""
-    return mounts(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+    return mounts(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def mount_of(path: Path, table: Iterable[Mount]) -> Mount | None:

@@ -11,22 +11,24 @@ _STYLES = PROGRAM / "build" / "styles"
 
 def style_texts() -> dict[str, str]:
     """The text of every build style, by name."""
-    return {path.stem: path.read_text() for path in sorted(_STYLES.glob("*.toml"))}
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(_STYLES.glob("*.toml"))}
 
 
 def style_programs() -> dict[str, str]:
     """The text of every program that a build style may run in a build root, by the name of its file."""
-    return {path.name: path.read_text() for path in sorted((_STYLES / "programs").glob("*.*"))}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted((_STYLES / "programs").glob("*.*"))}
 
 
 def tidy_text() -> str:
     """The script that ends every install phase."""
-    return (_STYLES / "tidy.sh").read_text()
+    return (_STYLES / "tidy.sh").read_text(encoding="utf-8")
 
 
 def trigger_texts() -> dict[str, str]:
     """The text of every trigger, by name."""
-    return {path.stem: path.read_text() for path in sorted((PROGRAM / "farm" / "triggers").glob("*.toml"))}
+    return {
+        path.stem: path.read_text(encoding="utf-8") for path in sorted((PROGRAM / "farm" / "triggers").glob("*.toml"))
+    }
 
 
 def asset(name: str) -> bytes:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from xsrc.unix.rename import exchange
 from xsrc.unix.walk import Walk
+
+
+def make_folder(path: Path, mode: int = 0o755) -> None:
+    """Make a directory of this mode, which passes nothing on to what is made in it.
+
+    A directory takes set-group-id (mkdir(2)) and default ACLs (acl(5)) from its parent. Raises OSError.
+    """
+    path.mkdir(mode=0o700)
+    for name in ("system.posix_acl_default", "system.posix_acl_access"):
+        try:
+            os.removexattr(path, name, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
+                raise
+    path.chmod(mode)  # with no set-group-id
 
 
 def close(destdir: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Iterable
 from pathlib import Path
 
 from xsrc.unix import files
@@ -12,15 +13,16 @@ _LARGEST = 1 << 20
 """Bytes of the largest passwd that xsrc reads."""
 
 
-def add_user(etc: Path, name: str, home: str) -> None:
-    """Give this process's uid and gid a name in the root's own passwd and group. Raises OSError."""
-    for file, line, number in (
-        ("passwd", f"{name}:x:{os.getuid()}:{os.getgid()}:{name}:{home}:/bin/sh\n", os.getuid()),
-        ("group", f"{name}:x:{os.getgid()}:\n", os.getgid()),
-    ):
+def add_user(etc: Path, name: str, home: str, more_groups: Iterable[int] = ()) -> None:
+    """Give this process's uid and gid, and other groups, a name in the root's own passwd and group. Raises OSError."""
+    users = {os.getuid(): f"{name}:x:{os.getuid()}:{os.getgid()}:{name}:{home}:/bin/sh\n"}
+    groups = {number: f"group{number}:x:{number}:\n" for number in sorted(more_groups)}
+    groups[os.getgid()] = f"{name}:x:{os.getgid()}:\n"
+    for file, lines in (("passwd", users), ("group", groups)):
         text = files.read(etc / file, _LARGEST)
-        if f":x:{number}:".encode() not in text:
-            files.replace(etc / file, text + line.encode())
+        more = "".join(line for number, line in lines.items() if f":x:{number}:".encode() not in text)
+        if more:
+            files.replace(etc / file, text + more.encode())
 
 
 def user_name() -> str:

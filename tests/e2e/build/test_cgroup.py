@@ -49,7 +49,7 @@ class Delegated:
         user = self.site.land.user
         ids = f"--reuid={user.uid} --regid={user.gid} --init-groups"
         script = f'echo $$ >"$1/cgroup.procs"; cd "$2"; shift 2; umask 022; exec setpriv {ids} -- "$@"'
-        xsrc = (str(self.site.land.python), "-P", "-m", "xsrc", *words)
+        xsrc = (str(self.site.land.python), "-I", "-X", "utf8", "-m", "xsrc", *words)
         shell = ("sh", "-c", f'{before} & "$@"; code=$?; kill $!; exit $code', "sh") if before else ()
         argv = ("sh", "-ec", script, "sh", str(group), str(self.site.root), *shell, *xsrc)
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -101,7 +101,7 @@ def checked(land: Land, server: Server) -> Checked:
     site.build("-j2", "--no-stow", *names)
     before = site.farm()
     line = 'umask 077; cd templates/fine; ulimit -n 512; exec "$@"'
-    xsrc = (land.python, "-P", "-m", "xsrc", "-m", site.masterdir)
+    xsrc = (land.python, "-I", "-X", "utf8", "-m", "xsrc", "-m", site.masterdir)
     result = land.run(
         *("sh", "-c", line, "sh"), *xsrc, *CHECK, "-j2", *names, cwd=site.root, env=OTHER_CALLER, timeout=TIMEOUT
     )

@@ -13,6 +13,7 @@ from tests.e2e.kit import look
 from tests.e2e.kit.land import Land
 from tests.e2e.kit.people import User
 from tests.e2e.kit.site import Site
+from xsrc.__main__ import START
 
 IDENTITY = 'echo "uid $(id -u) gid $(id -g) groups $(id -G)"; : >mine\n'
 
@@ -86,7 +87,10 @@ def test_root_with_a_program_that_xbuild_cannot_reach(roots_site: Site, root: Us
     folder = closed(roots_site.land, root)
     shutil.copytree(roots_site.land.clone / "xsrc", folder / "xsrc")
     roots_site.script("s")
-    result = roots_site.xsrc("build", "s", user=root, env={"PYTHONPATH": str(folder)})
+    land = roots_site.land
+    result = land.run(
+        land.python, "-I", "-X", "utf8", "-c", START, folder, "build", "s", user=root, cwd=roots_site.root
+    )
     result.ended(4, "cannot reach", "hint: chmod o+x")
 
 

@@ -100,7 +100,7 @@ class Double:
         return self._run(script, (self.site.root, *setpriv, *words), env, text)
 
     def xsrc(self, *words: str | Path, how: tuple[str, ...] = ("--init-groups",)) -> Result:
-        return self.person(self.site.land.python, "-P", "-m", "xsrc", *words, how=how)
+        return self.person(self.site.land.python, "-I", "-X", "utf8", "-m", "xsrc", *words, how=how)
 
     def doctor(self, how: tuple[str, ...] = ("--init-groups",)) -> Seen:
         return Seen.of(self.xsrc("doctor", how=how))
@@ -110,7 +110,7 @@ class Double:
         assert line.mend
         if "# as root" in line.mend:
             return self.root(line.mend).ok()
-        command = f'xsrc() {{ {self.site.land.python} -P -m xsrc "$@"; }}\n{line.mend}'
+        command = f'xsrc() {{ {self.site.land.python} -I -X utf8 -m xsrc "$@"; }}\n{line.mend}'
         return self.person("sh", "-ec", command).ok()
 
 

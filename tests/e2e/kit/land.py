@@ -72,7 +72,7 @@ class Land:
         """Start xsrc as P, or as `user`."""
         user = more.pop("user", None) or self.user
         env = {**more.pop("env", {}), **({"XSRC_ISOLATION": mode} if mode else {})}
-        return people.start(user, (self.python, "-P", "-m", "xsrc", *words), cwd=cwd, env=env, **more)
+        return people.start(user, (self.python, "-I", "-X", "utf8", "-m", "xsrc", *words), cwd=cwd, env=env, **more)
 
     def xsrc(self, *words: str | Path, cwd: Path, timeout: float = people.TIMEOUT, **more: Any) -> Result:
         """Run xsrc as P, or as `user`, to its end."""

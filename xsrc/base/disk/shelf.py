@@ -21,7 +21,7 @@ from xsrc.store.disk.shelf import entries
 from xsrc.store.manifest import FILES, Manifest
 from xsrc.unix import files, machine
 from xsrc.unix.files import Below
-from xsrc.unix.trees import close, remove_tree, replace_tree
+from xsrc.unix.trees import close, make_folder, remove_tree, replace_tree
 
 if TYPE_CHECKING:  # every command looks at bases; few need what archives are read by
     import tarfile
@@ -163,7 +163,8 @@ def link(top: Path, links: Mapping[str, str]) -> None:
 
 def copy(top: Path, sources: Mapping[str, Path]) -> None:
     """Copy files and links to their paths below a new base. Raises OSError, also for a path that exists already."""
-    top.mkdir(exist_ok=True)
+    if not top.exists():
+        make_folder(top)
     with Below(top) as at:
         for path, source in sources.items():
             parent, name = at.place(path, make=True)
@@ -261,7 +262,8 @@ def bring_in(file: Path, bases: Path, limits: Limits, *, replace: bool = False) 
     from xsrc.sources.disk.distdir import OpenFile
 
     new = bases / NEW
-    new.mkdir(parents=True)
+    bases.mkdir(parents=True, exist_ok=True)
+    make_folder(new)
     hint = "xsrc bootstrap --export FILE"
     with file.open("rb") as packed:
         links = unpack(OpenFile(file.name, packed), new, limits)

@@ -20,6 +20,7 @@ from xsrc.sources.disk.distdir import present, verified
 from xsrc.sources.disk.fetch import fetch
 from xsrc.sources.distfile import Distfile
 from xsrc.unix import machine
+from xsrc.unix.trees import make_folder
 
 _FETCHERS = 4
 
@@ -36,7 +37,7 @@ def make_debian(session: Session, origin: str, *, force: bool, plan_only: bool) 
         return
     ui, new = session.ui, session.bases / shelf.NEW
     ui.note(f"{origin}: resolve")
-    new.mkdir()
+    make_folder(new)
     apt = Apt(new / ".apt", session.host.env)
     text = debian.sources(read_mirror(session.settings), wish.suite, str(keyring()))
     name, release = debian.release(apt.update(text, debian.configuration(str(apt.folder), wish.arch)))

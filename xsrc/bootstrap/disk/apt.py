@@ -44,11 +44,11 @@ class Apt:
         for part in ("state/lists/partial", "cache/archives/partial", "log"):
             (self.folder / part).mkdir(parents=True)
         (self.folder / "status").touch()
-        (self.folder / "base.sources").write_text(sources)
-        (self.folder / "apt.conf").write_text(configuration)
+        (self.folder / "base.sources").write_text(sources, encoding="utf-8")
+        (self.folder / "apt.conf").write_text(configuration, encoding="utf-8")
         self.get("the lists of Debian's packages were refused, or did not come", "update")
         signed = sorted((self.folder / "state/lists").glob("*Release"))
-        return signed[0].read_text(errors="replace") if signed else ""
+        return signed[0].read_text(encoding="utf-8", errors="replace") if signed else ""
 
     def resolve(self, packages: Iterable[str]) -> str:
         """The output of `--print-uris` for packages and their dependencies. Raises FetchFailed if apt fails."""

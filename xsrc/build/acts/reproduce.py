@@ -167,7 +167,8 @@ def _build(session: Session, job: Job, wish: BuildOptions, folder: Path) -> _Aga
 
 def _attempt(session: Session, job: Job, wish: BuildOptions, masterdir: _Second) -> _Again:
     again = _Again(replace(session, masterdir=masterdir), job, wish)
-    again.go()
+    with conditions.other_user():
+        again.go()
     return again
 
 
@@ -197,6 +198,8 @@ def _conditions(session: Session, again: _Again, props: Props) -> str:
         f"1 of {session.host.cpus} processors": session.host.cpus > 1,
         f"by {helpers_of(other).mode}": helpers_of(other) != helpers_of(session),
         "umask": True,
+        "locale and variables": True,
+        "set-group-id": True,
         "limits": True,
         f"needs that were built anew since: {' '.join(anew)}": bool(anew),
     }

@@ -7,7 +7,9 @@ import os
 import resource
 import secrets
 import stat
+import struct
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from xsrc.build.disk.workers import memory_free
@@ -47,8 +49,20 @@ def make_place(folder: Path, need: int) -> Path:
             target = other / f"{_PREFIX}{secrets.token_hex(8)}"
             (folder / _ELSEWHERE).symlink_to(target)  # first: whoever finds the folder finds its link too
             target.mkdir(mode=0o700)
-            return target
-    return folder
+            return _passing_on(target)
+    return _passing_on(folder)
+
+
+_ACL = struct.pack("<I" + 3 * "HHI", 2, *(1, 7, 2**32 - 1), *(4, 7, 2**32 - 1), *(32, 5, 2**32 - 1))
+"""u::rwx g::rwx o::r-x as the kernel has it (linux/posix_acl_xattr.h): in place of a umask."""
+
+
+def _passing_on(place: Path) -> Path:
+    """Let a folder pass set-group-id, and an ACL if its file system has them, on to what is made in it."""
+    place.chmod(0o2700)
+    with contextlib.suppress(OSError):
+        os.setxattr(place, "system.posix_acl_default", _ACL)
+    return place
 
 
 def _others() -> list[Path]:
@@ -106,6 +120,23 @@ def reorder(top: Path) -> None:
             os.rename(f"{aside}/{name}", f"{folder}/{name}")
         os.rmdir(aside)  # noqa: PTH106
         os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+_VARIABLES = {"LC_ALL": "tr_TR.ISO-8859-9", "LANG": "tr_TR", "TZ": "Asia/Kathmandu", "HOME": "/nonexistent"}
+_VARIABLES |= dict.fromkeys(("PYTHONPATH", "PERL5LIB", "CPATH", "LIBRARY_PATH", "PKG_CONFIG_PATH"), "/nonexistent")
+
+
+@contextlib.contextmanager
+def other_user() -> Iterator[None]:
+    """Let xsrc itself have, within the block, the variables and the umask of another user."""
+    variables, umask = dict(os.environ), os.umask(0o077)
+    os.environ.update(_VARIABLES)
+    try:
+        yield
+    finally:
+        os.umask(umask)
+        os.environ.clear()
+        os.environ.update(variables)
 
 
 def other_caller() -> None:

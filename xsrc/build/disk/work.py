@@ -21,7 +21,7 @@ from xsrc.tree.disk.templates import copy_template
 from xsrc.tree.template import Template
 from xsrc.unix import files
 from xsrc.unix.files import Below
-from xsrc.unix.trees import remove_tree
+from xsrc.unix.trees import make_folder, remove_tree
 from xsrc.unix.users import add_user
 from xsrc.unix.walk import Walk
 
@@ -101,7 +101,7 @@ def names(work: WorkDir) -> list[str]:
 def renew(work: WorkDir) -> None:
     """Make an empty work directory, 0700: nobody else can reach a setuid file of a build (R39). Raises OSError."""
     remove_tree(work.path)
-    work.path.mkdir(mode=0o700)
+    make_folder(work.path, 0o700)
     work.wrksrc.mkdir(mode=0o755)
 
 
@@ -130,7 +130,7 @@ def make_root(
             for number, (script, text) in enumerate(parts):
                 files.create(script_file(phase, number, script), f"{text}\n".encode(), folder)
     etc = work.root / "etc"
-    add_user(etc, "xbuild", "/tmp")  # noqa: S108 - the sandbox's own
+    add_user(etc, "xbuild", "/tmp", os.getgroups())  # noqa: S108 - the sandbox's own
     files.replace(etc / "ld.so.conf", "".join(f"/{folder}\n" for folder in libdirs).encode())
 
 

@@ -150,7 +150,7 @@ class Workers:
 
 def memory_free() -> int | None:
     """Bytes of memory that processes can still use without swapping, None if the kernel does not say."""
-    with contextlib.suppress(OSError), open("/proc/meminfo") as file:  # noqa: PTH123
+    with contextlib.suppress(OSError), open("/proc/meminfo", encoding="utf-8") as file:  # noqa: PTH123
         for line in file:
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) << 10

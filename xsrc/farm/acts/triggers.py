@@ -25,7 +25,7 @@ from xsrc.store.disk import scan
 from xsrc.store.manifest import Kind
 from xsrc.unix.process import LimitReached, Watch
 from xsrc.unix.program import trigger_texts
-from xsrc.unix.trees import remove_tree
+from xsrc.unix.trees import make_folder, remove_tree
 
 _NAMED = 10
 """Paths that a warning names one by one."""
@@ -84,7 +84,7 @@ def _run(session: Session, trigger: Trigger) -> dict[str, tuple[str, str]] | Non
     folder = session.masterdir.triggers
     out = folder / "out"
     remove_tree(folder)
-    folder.mkdir(mode=0o700)  # what it makes may be setuid for as long as it runs
+    make_folder(folder, 0o700)  # what it makes may be setuid for as long as it runs
     out.mkdir(mode=0o755)
     said: list[bytes] = []
     try:

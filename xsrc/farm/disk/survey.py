@@ -68,7 +68,7 @@ def mounts(root: Path) -> frozenset[str]:
     """The paths below a root at which something is mounted. Raises OSError."""
     top = os.path.realpath(root).rstrip("/") + "/"
     try:
-        rows = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+        rows = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except FileNotFoundError:  # without /proc, a change that meets one is undone
         return frozenset()
     points = (re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), row.split(" ")[4]) for row in rows)

@@ -90,5 +90,5 @@ class ReportPages:
     def make_first(self, number: int) -> Path:
         """Make the page of a run the first page of the report; return its path. Raises OSError."""
         first = self.folder / "index.html"
-        write_page(first, (self.folder / run_file(number)).read_text())
+        write_page(first, (self.folder / run_file(number)).read_text(encoding="utf-8"))
         return first

@@ -125,7 +125,7 @@ def _user_namespaces(host: Host, modes: _Modes) -> Iterator[Diagnosis]:
 
 def _kernel(session: Session) -> Iterator[Diagnosis]:
     """Check the kernel features that a build root needs."""
-    known = Path("/proc/filesystems").read_text()
+    known = Path("/proc/filesystems").read_text(encoding="utf-8")
     yield finding("overlay", overlays(known), "the kernel has it")
     try:
         base = chosen_base(session)

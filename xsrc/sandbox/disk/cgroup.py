@@ -46,7 +46,7 @@ def own_group(text: str, table: Iterable[Mount]) -> Path | None:
 
 def find_home() -> Home:
     """Where this process may make groups. It changes nothing: call `settle` before the first group. Raises OSError."""
-    own = own_group(Path("/proc/self/cgroup").read_text(), mount_table())
+    own = own_group(Path("/proc/self/cgroup").read_text(encoding="utf-8"), mount_table())
     if own is None:
         return Home(None, "cgroup v2 is not mounted")
     for group in (own.parent, own):  # as systemd does it: the one above holds groups, and no process of its own
@@ -70,9 +70,9 @@ def settle() -> Path | None:
         if not _words(home / "cgroup.subtree_control") >= CONTROLLERS:
             leaf = home / f"{_PREFIX}{os.getpid()}"
             leaf.mkdir(exist_ok=True)
-            (leaf / "cgroup.procs").write_text("0")
+            (leaf / "cgroup.procs").write_text("0", encoding="utf-8")
             wanted = CONTROLLERS | {"cpu"} & _words(home / "cgroup.controllers")  # then phases share processors alike
-            (home / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in wanted))
+            (home / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in wanted), encoding="utf-8")
         for stale in home.glob(f"{_PREFIX}[0-9]*"):
             if not Path("/proc", stale.name.split("-")[1]).exists():  # of an xsrc that was killed
                 remove(stale)
@@ -87,7 +87,7 @@ def _may_hold(group: Path) -> bool:
 
 def _words(file: Path) -> set[str]:
     try:
-        return set(file.read_text().split())
+        return set(file.read_text(encoding="utf-8").split())
     except OSError:
         return set()
 
@@ -100,7 +100,7 @@ class Group:
 
     def join(self) -> None:
         """Move the calling process into it: a child does this before it becomes the command. Raises OSError."""
-        with (self.path / "cgroup.procs").open("w") as file:
+        with (self.path / "cgroup.procs").open("w", encoding="utf-8") as file:
             file.write("0")
 
     def reached(self, limits: Limits) -> str:
@@ -117,7 +117,7 @@ class Group:
 def _count(file: Path, name: str) -> int:
     """One number of a flat keyed file; 0 if the file does not exist."""
     try:
-        pairs = (line.split() for line in file.read_text().splitlines())
+        pairs = (line.split() for line in file.read_text(encoding="utf-8").splitlines())
         return next((int(words[1]) for words in pairs if words[0] == name), 0)
     except FileNotFoundError:
         return 0
@@ -142,12 +142,13 @@ def _made(home: Path, limits: Limits) -> Group | None:
     try:
         path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=home))
         if limits.processes:
-            (path / "pids.max").write_text(str(limits.processes))
+            (path / "pids.max").write_text(str(limits.processes), encoding="utf-8")
         if limits.memory_mib:
-            (path / "memory.max").write_text(str(limits.memory_mib << 20))
-            (path / "memory.oom.group").write_text("1")  # a build without one of its processes is no build
+            (path / "memory.max").write_text(str(limits.memory_mib << 20), encoding="utf-8")
+            # a build without one of its processes is no build
+            (path / "memory.oom.group").write_text("1", encoding="utf-8")
             with contextlib.suppress(FileNotFoundError):  # a kernel without swap
-                (path / "memory.swap.max").write_text("0")
+                (path / "memory.swap.max").write_text("0", encoding="utf-8")
     except OSError:
         if path:
             remove(path)
@@ -161,7 +162,7 @@ def remove(path: Path) -> None:
     while True:
         with contextlib.suppress(OSError):
             if (path / "cgroup.kill").exists():  # Linux 5.14
-                (path / "cgroup.kill").write_text("1")
+                (path / "cgroup.kill").write_text("1", encoding="utf-8")
             else:
                 for pid in _words(path / "cgroup.procs"):
                     os.kill(int(pid), signal.SIGKILL)

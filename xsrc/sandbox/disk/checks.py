@@ -75,7 +75,7 @@ def switches(proc_sys: Path) -> Iterator[tuple[str, str, Trouble | None]]:
     bad["kernel.apparmor_restrict_unprivileged_userns"] = ("1", "0")
     for name, (wrong, right) in bad.items():
         try:
-            value = (proc_sys / name.replace(".", "/")).read_text().strip()
+            value = (proc_sys / name.replace(".", "/")).read_text(encoding="utf-8").strip()
         except OSError:
             continue  # not every kernel has each of them
         mend = f"sysctl {name}={right}  # as root"
@@ -87,7 +87,7 @@ def apparmor_label() -> str:
     if not Path("/sys/kernel/security/apparmor").is_dir():
         return ""  # of another security module: attr/current is its own
     try:
-        return Path("/proc/self/attr/current").read_text()
+        return Path("/proc/self/attr/current").read_text(encoding="utf-8")
     except OSError:
         return ""
 

@@ -37,7 +37,7 @@ def settings(words: Iterable[str]) -> dict[str, str | list[str]]:
 def backend() -> Any:
     """What pyproject.toml names as build-backend: setuptools, where it names none."""
     file = Path("pyproject.toml")
-    system = tomllib.loads(file.read_text()).get("build-system", {}) if file.exists() else {}
+    system = tomllib.loads(file.read_text(encoding="utf-8")).get("build-system", {}) if file.exists() else {}
     module, _, attributes = system.get("build-backend", "setuptools.build_meta:__legacy__").partition(":")
     sys.path[:0] = [str(Path(path).resolve()) for path in system.get("backend-path", ())]
     try:
@@ -108,7 +108,7 @@ def main() -> None:
     unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
     compileall.compile_dir(root, maxlevels=99, stripdir=root, prependdir="/", quiet=1, invalidation_mode=unchecked)
     libraries = dict.fromkeys(root / schemes()[kind].relative_to("/") for kind in ("purelib", "platlib"))
-    (WORK / "path").write_text(":".join(map(str, libraries)))
+    (WORK / "path").write_text(":".join(map(str, libraries)), encoding="utf-8")
 
 
 if __name__ == "__main__":
