@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from xsrc.core.errors import UsageError
-from xsrc.core.layout import Tree
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.schema import nearest
 from xsrc.core.session import Session
 from xsrc.farm.disk.database import Farm
-from xsrc.tree.acts.closure import index_of
+from xsrc.tree.acts.closure import homes_of, index_of
 from xsrc.tree.disk.templates import names as all_names
+from xsrc.tree.disk.templates import part_names
 from xsrc.tree.graph import all_dependents
 
 
@@ -21,9 +21,9 @@ def select(
 ) -> tuple[tuple[str, ...], frozenset[str]]:
     """The names that words mean, each once, and those of them that were not written out.
 
-    A word is a name, a glob, `status:failed` (or skipped, built: what the last build came to), `git:REV..` or
-    `git:REV..REV` (templates that differ), `needs:NAME` (all that need it, directly or not), `bootstrap:N` (those of
-    stage N of the base set); no word: the folder's.
+    A word is a name, a glob, `status:failed` (or skipped, built: what the last build came to), `git:REV..`,
+    `git:REV..REV` or `git:REV...REV` (templates that differ), `needs:NAME` (all that need it, directly or not),
+    `bootstrap:N` (those of stage N of the base set); no word: the folder's.
     Raises UsageError for a word that means nothing.
     """
     chosen: dict[str, bool] = dict.fromkeys(all_names(session.tree) if every else (), True)
@@ -35,6 +35,8 @@ def select(
             raise UsageError(f"{word}: want one of {', '.join(f'{k}:' for k in _KINDS)}", hint=nearest(kind, _KINDS))
         elif any(sign in word for sign in "*?["):
             found = tuple(name for name in all_names(session.tree) if fnmatchcase(name, word))
+            # a subpackage has a name as well; to know all of them, every template is read
+            found = found or tuple(name for name in part_names(session.tree) if fnmatchcase(name, word))
             if not found:
                 raise UsageError(f"no template matches {word}", hint=f"ls {session.tree.templates}")
         else:
@@ -63,49 +65,21 @@ def _status(session: Session, word: str) -> tuple[str, ...]:
 
 
 def _git(session: Session, word: str) -> tuple[str, ...]:
-    tree = session.tree
-    old, dots, new = word.partition("..")
-    if not old or not dots:
-        raise UsageError(f"git:{word}: want REV.. or REV..REV", hint="git:HEAD.. is what is not committed yet")
-    commits = [_commit(tree, rev) for rev in (old, new) if rev]
-    said = _asked(tree, "diff", *_DIFF, *commits, "--", ".")
-    if not new:  # what git does not know yet is new as well
-        said += _asked(tree, "ls-files", "-z", "--others", "--exclude-standard", "--", ".")
-    touched = {path.partition("/")[0] for path in said.split("\0")}
-    return tuple(name for name in all_names(tree) if name in touched)
+    from xsrc.tree.disk.revisions import differing
 
-
-_DIFF = ("--name-only", "-z", "--relative", "--no-renames", "--no-ext-diff", "--no-textconv")
-
-
-def _commit(tree: Tree, rev: str) -> str:
-    """The commit that a word of the user means; git never takes the word for an option."""
-    return _asked(tree, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}").strip()
-
-
-def _asked(tree: Tree, *words: str) -> str:
-    """The output of git for the repository of the templates. Raises UsageError if git refuses."""
-    from xsrc.core.command import Command
-    from xsrc.unix.git import ENVIRONMENT
-    from xsrc.unix.process import capture
-
-    env = {**ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "0"}
-    settings = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
-    result = capture(Command(("git", *settings, "-C", str(tree.templates), *words), env))
-    if result.code:
-        why = result.err.strip() or "it knows no such commit"
-        raise UsageError(f"git {' '.join(words)}: git says: {why}", hint=f"git -C {tree.templates} log --oneline")
-    return result.out
+    touched = differing(session.tree, word, session.host.env, session.believed)
+    return tuple(name for name in all_names(session.tree) if name in touched)
 
 
 def _needing(session: Session, name: str) -> tuple[str, ...]:
     from xsrc.build.acts.outlines import outlines
 
-    known = all_names(session.tree)
-    if name not in known:
-        raise UsageError(f"needs:{name}: no such template", hint=nearest(name, known))
+    try:
+        home = homes_of(session.tree, (name,))
+    except UsageError as error:
+        raise UsageError(f"needs:{name}: {error.message}", hint=error.hint) from error
     with index_of(session):
-        return all_dependents([name], outlines(session))
+        return all_dependents(home, outlines(session))
 
 
 def _stage(session: Session, word: str) -> tuple[str, ...]:

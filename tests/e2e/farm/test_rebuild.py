@@ -271,15 +271,17 @@ def test_git(site: Site) -> None:
     site.land.run(*git, "commit", "-qam", "two").ok()
     assert names(site, "git:HEAD~1..HEAD") == ["b"]
     assert names(site, "git:HEAD..") == ["d"]
-    site.xsrc("plan", "git:nothing..").ended(2, "git says: ", "nothing")
-    site.xsrc("plan", "git:HEAD").ended(2, "want REV.. or REV..REV")
+    said = site.xsrc("plan", "git:nothing..").ended(2, 'git:nothing..: git knows no commit "nothing"').err
+    assert "rev-parse" not in said and "--verify" not in said, "the command line of git is nobody's business"
+    site.xsrc("plan", "git:HEAD").ended(2, "want REV.., REV..REV, REV... or REV...REV")
+    site.xsrc("plan", "git:HEAD....HEAD").ended(2, "want REV.., REV..REV")
 
 
 def test_all_that_needs_one(site: Site) -> None:
     family(site)
     site.script("other")
     assert names(site, "needs:one") == ["three", "two"]
-    site.xsrc("plan", "needs:on").ended(2, "needs:on: no such template", "one")
+    site.xsrc("plan", "needs:on").ended(2, "needs:on: no template 'on'", "one")
     site.xsrc("plan", "odd:one").ended(2, "odd:one: want one of status:, git:, needs:")
 
 

@@ -108,6 +108,11 @@ def _homes(tree: Tree) -> Mapping[str, str]:
     return {**provided, **parts}
 
 
+def part_names(tree: Tree) -> tuple[str, ...]:
+    """The names of all subpackages, and those that a package provides, in order; reads every template."""
+    return tuple(sorted(_homes(tree)))
+
+
 Stat = tuple[int, int, int, int, int]
 """The data that show whether a file or folder changed: times of content and of state, size, inode, device."""
 
