@@ -277,7 +277,7 @@ def test_a_revision_is_no_option(site: Site, word: str) -> None:
     for words in (("init", "-q"), ("add", "templates"), ("commit", "-qm", "one")):
         site.land.run("git", "-C", site.root, *who, *words).ok()
     victim = site.write("victim", "precious")
-    site.xsrc("plan", word.replace("LOST", str(victim))).ended(2, "git says: ")
+    site.xsrc("plan", word.replace("LOST", str(victim))).ended(2, "git knows no commit")
     assert victim.read_text() == "precious"
 
 
