@@ -20,7 +20,7 @@ from tests.security.kit.tcp import answer, raw
 from xsrc.core.errors import ChecksumError, HostError, XsrcError
 from xsrc.core.settings import Limits
 from xsrc.sources.disk.distdir import Place, path_of, verified
-from xsrc.sources.disk.fetch import fetch
+from xsrc.sources.disk.fetch import Supply, fetch
 from xsrc.sources.distfile import Distfile
 
 DATA = b"what the template means\n" * 5000
@@ -64,7 +64,7 @@ def wanted(*urls: str) -> Distfile:
 
 
 def brought(top: Path, private: Path, *urls: str, said: list[str] | None = None) -> Path:
-    return fetch(wanted(*urls), urls, top, private, LIMITS, (said if said is not None else []).append)
+    return fetch(wanted(*urls), urls, Supply(top, private, LIMITS), (said if said is not None else []).append)
 
 
 def read(top: Path, private: Path) -> bytes:
@@ -206,13 +206,20 @@ def _overwrite(path: Path) -> None:
         file.write(b"evil" * 1000)
 
 
-def test_a_file_of_another_sum_is_refused_and_removed(top: Path, mine: Path) -> None:
-    for action in (lambda: read(top, mine), lambda: brought(top, mine, "http://127.0.0.1:9/")):
+def test_a_file_of_another_sum_is_refused_and_kept_aside(top: Path, mine: Path) -> None:
+    """It is kept where a distfile of its own checksum is, and one of them at a time."""
+    for text, action in (
+        (b"evil", lambda: read(top, mine)),
+        (b"bad", lambda: brought(top, mine, "http://127.0.0.1:9/")),
+    ):
         path = place(top) / "file.tar"
-        path.write_bytes(b"evil")
-        with pytest.raises(ChecksumError, match="the template says"):
+        path.write_bytes(text)
+        with pytest.raises(ChecksumError, match="the template says") as caught:
             action()
         assert not path.exists()
+        aside = path_of(Distfile((), hashlib.sha256(text).hexdigest(), "file.tar"), top)
+        assert aside.read_bytes() == text and str(aside) in "".join(caught.value.detail)
+        assert [path for path in top.rglob("file.tar") if path.is_file()] == [aside]
 
 
 def test_a_sparse_file_beyond_the_limit_is_not_hashed(top: Path, mine: Path) -> None:
@@ -233,6 +240,7 @@ def test_what_is_wrong_from_new_addresses_takes_nothing_away(top: Path, mine: Pa
     assert sorted(file.name for file in place(top).iterdir()) == [
         f".{os.geteuid()}.lock",
         ".file.tar.named",
+        ".file.tar.other",
         "file.tar",
     ]
 
@@ -370,7 +378,7 @@ def test_a_folder_on_a_read_only_mount(team: Path, pair: tuple[Person, Person]) 
         assert as_person(p, lambda: brought(team, private, "http://127.0.0.1:9/")) == path_of(wanted(), team)
         assert as_person(p, lambda: read(team, private)) == DATA
         with pytest.raises(HostError, match="Read-only file system"):
-            as_person(p, lambda: fetch(other, (), team, private, LIMITS, lambda text: None))
+            as_person(p, lambda: fetch(other, (), Supply(team, private, LIMITS), lambda text: None))
 
 
 @contextlib.contextmanager

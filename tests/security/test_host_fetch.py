@@ -24,7 +24,9 @@ from tests.e2e.kit import pack
 from tests.e2e.kit.site import Site
 from tests.security.kit.people import as_root
 from tests.security.kit.tcp import Raw, answer, raw, to
+from xsrc.sources.disk.ask import DIRECT, Network
 from xsrc.sources.disk.http import download
+from xsrc.sources.disk.parts import DownloadedPart
 from xsrc.sources.disk.web import Bounds, Unanswered
 
 TREE = Path(__file__).resolve().parents[2]
@@ -32,12 +34,12 @@ DATA = bytes(range(256)) * 1000
 QUICK = Bounds(size=1 << 20, seconds=20, wait=1, piece=1000, pause=0.01)
 
 
-def got(url: str, bounds: Bounds = QUICK, before: bytes = b"") -> bytes:
+def got(url: str, bounds: Bounds = QUICK, before: bytes = b"", network: Network = DIRECT) -> bytes:
     """What a download leaves in a file, also where it fails."""
     with tempfile.TemporaryFile() as part:
         part.write(before)
         try:
-            download(url, part, bounds, lambda now, total: None)
+            download(url, DownloadedPart(part), bounds, lambda now, total: None, network)
         except Unanswered as error:
             error.left = _whole(part)  # type: ignore[attr-defined]
             raise
@@ -49,9 +51,9 @@ def _whole(part: IO[bytes]) -> bytes:
     return part.read()
 
 
-def refused(url: str, *words: str, bounds: Bounds = QUICK) -> Unanswered:
+def refused(url: str, *words: str, bounds: Bounds = QUICK, network: Network = DIRECT) -> Unanswered:
     with pytest.raises(Unanswered) as caught:
-        got(url, bounds)
+        got(url, bounds, network=network)
     for word in words:
         assert word in str(caught.value)
     assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)
@@ -161,12 +163,37 @@ def test_the_time_of_an_address_is_limited_in_all() -> None:
     assert time.monotonic() - begun < 6
 
 
-def test_a_server_does_not_say_how_long_to_wait() -> None:
+LATER = "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nRetry-After: Thu, 01 Jan 2026 01:00:00 GMT"
+
+
+@pytest.mark.parametrize("wish", ["Retry-After: 3600", LATER])
+def test_a_server_does_not_say_how_long_to_wait(wish: str) -> None:
+    """A server that wishes too much has failed at once: the next address may have the file."""
     begun = time.monotonic()
-    with raw(answer(b"", "503 Busy", "Retry-After: 3600")) as server:
+    with raw(answer(b"", "503 Busy", wish)) as server:
+        refused(server.at, "HTTP 503: it is busy for 3600 seconds more")
+        assert len(server.requests) == 1
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("wish", ["Retry-After: 1", LATER.replace("01:00:00", "00:00:01")])
+def test_a_short_wish_of_a_busy_server_is_granted(wish: str) -> None:
+    times: list[float] = []
+
+    def talk(line: socket.socket, _: bytes) -> None:
+        times.append(time.monotonic())
+        line.sendall(answer(DATA) if len(times) > 1 else answer(b"", "429 Too Many Requests", wish))
+
+    with raw(talk) as server:
+        assert got(server.at) == DATA
+    assert times[1] - times[0] > 0.9
+
+
+@pytest.mark.parametrize("wish", ["Retry-After: soon", "Retry-After: -5", "Retry-After: Thu, 99 Jan", "Retry-After: "])
+def test_an_odd_wish_is_none(wish: str) -> None:
+    with raw(answer(b"", "503 Busy", wish)) as server:
         refused(server.at, "HTTP 503")
         assert len(server.requests) == 4
-    assert time.monotonic() - begun < 15
 
 
 # ---- odd answers

@@ -21,6 +21,11 @@ def path(site: Site, name: str = NAME) -> str:
     return f"/{site.root.name}/{name}"
 
 
+def part_of(url: str) -> str:
+    """The name of a part that an earlier command could have left of an address."""
+    return f".{NAME}.{pack.sha256(url.encode())[:8]}00000000.part"
+
+
 def verified(site: Site) -> list[str]:
     """Distfiles under their final names; each must be what the template says."""
     top = site.masterdir / "pkg-srcdistdir"
@@ -29,15 +34,31 @@ def verified(site: Site) -> list[str]:
     return [file.name for file in found]
 
 
-def test_wrong_checksum_keeps_nothing(site: Site) -> None:
+def test_wrong_checksum_is_kept_aside_under_its_own(site: Site) -> None:
+    """A template that names the other checksum later uses it, and nobody fetches it again."""
     site.script("other")
     site.build("other")
     before = site.farm()
-    given(site, site.serve(NAME, DATA[:-1] + b"?"))
-    said = site.xsrc("build", "hello").ended(1, f"{NAME}: its sha256 is ", f"the template says {pack.sha256(DATA)}").err
-    assert "wrong sha256" in said and "hint: " in said
-    assert site.distfiles() == []
+    other = pack.packed([*pack.hello(), pack.Member("hello-1.0/more", b"x")])
+    url = site.serve(NAME, other)
+    given(site, url)
+    said = site.xsrc("build", "hello").ended(
+        1, f"{NAME}: its sha256 is {pack.sha256(other)}", f"the template says {pack.sha256(DATA)}"
+    )
+    assert "wrong sha256" in said.err and "hint: " in said.err
+    assert f"it has {len(other)} bytes and looks like gzip data" in said.err
+    aside = site.masterdir / "pkg-srcdistdir" / pack.sha256(other)[:16] / NAME
+    assert f"it is kept as {aside}" in said.err
+    assert aside.read_bytes() == other and site.distfiles().count(NAME) == 1
     assert site.farm() == before
+    site.template("hello", pack.template(tables=pack.distfile(url, other)))
+    site.build("hello")
+    assert len(site.server.requests(path(site))) == 1
+
+
+def test_what_is_kept_aside_goes_when_the_right_one_comes(site: Site) -> None:
+    given(site, site.serve(NAME, DATA[:-1] + b"?"))
+    site.xsrc("build", "hello").ended(1, "its sha256 is ")
     site.serve(NAME, DATA)
     site.build("hello")
     assert verified(site) == [NAME]
@@ -126,23 +147,22 @@ def test_server_that_knows_no_ranges(site: Site) -> None:
 
 def test_rest_of_another_file_is_not_gone_on_with_for_ever(site: Site) -> None:
     """A part that was left there and is no beginning of this file: the whole is fetched."""
-    given(site, site.serve(NAME, DATA))
+    url = site.serve(NAME, DATA)
+    given(site, url)
     folder = site.masterdir / "pkg-srcdistdir" / pack.sha256(DATA)[:16]
     site.xsrc("chroot", "true").ok()
-    site.land.run("sh", "-c", f"mkdir {folder}; echo rubbish >{folder}/.{NAME}.{16 * '0'}.part").ok()
-    result = site.xsrc("build", "hello")
-    assert result.code in (0, 1), str(result)
+    site.land.run("sh", "-c", f"mkdir {folder}; echo rubbish >{folder}/{part_of(url)}").ok()
     site.build("hello")
+    assert [request.status for request in site.server.requests(path(site))] == [206, 200]
     assert verified(site) == [NAME]
 
 
 def test_part_that_is_longer_than_the_file(site: Site) -> None:
-    given(site, site.serve(NAME, DATA))
+    url = site.serve(NAME, DATA)
+    given(site, url)
     folder = site.masterdir / "pkg-srcdistdir" / pack.sha256(DATA)[:16]
     site.xsrc("chroot", "true").ok()
-    site.land.run(
-        "sh", "-c", f"mkdir {folder}; head -c {len(DATA) + 9} /dev/zero >{folder}/.{NAME}.{16 * 'f'}.part"
-    ).ok()
+    site.land.run("sh", "-c", f"mkdir {folder}; head -c {len(DATA) + 9} /dev/zero >{folder}/{part_of(url)}").ok()
     site.build("hello")
     assert verified(site) == [NAME]
 

@@ -17,7 +17,7 @@ from xsrc.core.errors import ChecksumError, HostError, UsageError
 from xsrc.core.session import Session
 from xsrc.core.settings import Settings
 from xsrc.sources.disk.distdir import present, verified
-from xsrc.sources.disk.fetch import fetch
+from xsrc.sources.disk.fetch import Supply, fetch
 from xsrc.sources.distfile import Distfile
 from xsrc.unix import machine
 from xsrc.unix.trees import make_folder
@@ -103,9 +103,12 @@ def bring_debs(session: Session, wish: Wish, found: Iterable[Deb]) -> None:
     todo = sum(deb.size for deb in found if not present(distfile_of(deb), srcdistdir))
     session.ui.note(f"{wish.name}: fetch {len(found)} packages, {todo >> 20} MiB of them missing")
 
+    limits, env, believed = session.settings.limits, session.host.env, session.believed
+    supply = Supply(srcdistdir, session.bases, limits, env, believed)
+
     def bring(deb: Deb) -> None:
         try:
-            fetch(distfile_of(deb), (deb.url,), srcdistdir, session.bases, session.settings.limits, lambda text: None)
+            fetch(distfile_of(deb), (deb.url,), supply, lambda text: None)
         except ChecksumError as error:
             raise ChecksumError(
                 f"{deb.file}: it is not the file that the signed lists of {wish.suite} speak of: refused",

@@ -35,7 +35,7 @@ from xsrc.sandbox.sandbox import Sandbox
 from xsrc.sources.addresses import addresses
 from xsrc.sources.disk import archives
 from xsrc.sources.disk.distdir import OpenFile, present, verified
-from xsrc.sources.disk.fetch import fetch, sites_of
+from xsrc.sources.disk.fetch import Supply, fetch, sites_of
 from xsrc.sources.distfile import Distfile
 from xsrc.unix.files import begun
 from xsrc.unix.lock import locked
@@ -206,6 +206,9 @@ class Builder:
         def progress(now: int, total: int | None) -> None:
             ui.detail(f"{now >> 10} of {total >> 10} KiB" if total else f"{now >> 10} KiB")
 
+        session = self.session
+        limits, env = session.settings.limits, session.host.env
+        supply = Supply(session.srcdistdir, self.work.path, limits, env, session.believed)
         for distfile in self.package.distfiles:
             urls, unknown = addresses(distfile, sites_of(distfile, self.session.settings.sites))
             for site in unknown:
@@ -215,8 +218,7 @@ class Builder:
                     f"{distfile.name}: no address: {', '.join(unknown)} unknown on this machine",
                     hint="set it in ~/.config/xsrc/config.toml: [sites]",
                 )
-            limits = self.session.settings.limits
-            path = fetch(distfile, urls, self.session.srcdistdir, self.work.path, limits, say, progress)
+            path = fetch(distfile, urls, supply, say, progress)
             log.write(f"{path}: sha256 {distfile.sha256}\n".encode())
 
     def extract(self, phase: Phase, log: IO[bytes]) -> None:

@@ -8,13 +8,14 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from xsrc.base.acts.choose import chosen_base
 from xsrc.core.errors import XsrcError
 from xsrc.core.layout import Masterdir
+from xsrc.core.proxy import Proxies
 from xsrc.core.session import Host, Session
 from xsrc.sandbox.acts.helpers import helpers_of
 from xsrc.sandbox.checks import Trouble, apparmor, kernel, overlays
@@ -69,7 +70,24 @@ def findings(session: Session) -> Iterator[Diagnosis]:
     mend = "set DEBIAN_SITE under [sites] in ~/.config/xsrc/config.toml"
     none = None if site else Trouble("apt's sources name no Debian mirror", mend)
     yield finding("mirror", none, str(site), grave=False)
+    yield from _proxies(session.host.env)
     yield from _sandboxes(session, modes)
+
+
+def _proxies(env: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """The proxies that downloads go through, if the environment names any."""
+    named = sorted(name for name in env if name.lower() in ("http_proxy", "https_proxy", "all_proxy") and env[name])
+    if not named:
+        return
+    try:
+        found = {scheme: Proxies(env).of(scheme, "example.org") for scheme in ("http", "https")}
+    except ValueError as error:
+        yield finding("proxy", Trouble(str(error), f"name an http proxy in {named[0]}, or unset it"), "", grave=False)
+        return
+    words = [f"{scheme} through {proxy}" for scheme, proxy in found.items() if proxy is not None]
+    ignored = "HTTP_PROXY" in named and not env.get("http_proxy")
+    trouble = Trouble("HTTP_PROXY has no effect, as for curl", "export http_proxy=$HTTP_PROXY") if ignored else None
+    yield finding("proxy", trouble, ", ".join(words) or "none for most servers, by no_proxy", grave=False)
 
 
 @dataclass(frozen=True)

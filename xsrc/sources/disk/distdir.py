@@ -14,16 +14,18 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from xsrc.core.errors import ChecksumError, HostError
 from xsrc.core.settings import Limits
+from xsrc.sources.disk.parts import OWN, DownloadedPart, Parts, new_file, opened_own, own, remove
 from xsrc.sources.distfile import Distfile
+from xsrc.sources.looks import HEAD, looks
 from xsrc.unix.lock import holding
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_OWN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1 << 20
 _NOTE = 1 << 16
@@ -71,10 +73,9 @@ def verified(distfile: Distfile, srcdistdir: Path, private: Path, limits: Limits
             import tempfile  # few need it
 
             copy = stack.enter_context(tempfile.TemporaryFile(dir=private))
-        got = _sha256(file, copy)
+        got = sha256_of(file, copy)
         if got != distfile.sha256:
-            _remove(path.name, folder)
-            raise _other(distfile, got)
+            raise _refused(distfile, path, folder, path.name, file, got, limits)
         file = file if copy is None else copy
         file.seek(0)
         yield OpenFile(distfile.name, cast("io.BufferedReader", file))
@@ -85,7 +86,7 @@ class Place:
 
     def __init__(self, distfile: Distfile, path: Path, folder: int, limits: Limits) -> None:
         self.distfile, self.path, self.folder, self.limits = distfile, path, folder, limits
-        self._part = ""
+        self._parts = Parts(path.name, folder)
 
     @classmethod
     @contextlib.contextmanager
@@ -113,22 +114,17 @@ class Place:
         """Whether the distfile exists. Raises ChecksumError for another file, HostError for no plain file."""
         try:
             with _plain(self.path, self.folder, self.limits) as file:
-                self.check(file)
+                if (got := sha256_of(file)) != self.distfile.sha256:
+                    raise self.refused(self.path.name, file, got)
         except FileNotFoundError:
             return False
-        except ChecksumError:
-            _remove(self.path.name, self.folder)
-            raise
         except OSError as error:
             raise _odd(self.path, error) from error
         return True
 
-    def check(self, file: IO[bytes]) -> None:
-        """Compare an open file with the template's checksum; raises ChecksumError."""
-        file.seek(0)
-        got = _sha256(file)
-        if got != self.distfile.sha256:
-            raise _other(self.distfile, got)
+    def refused(self, name: str, file: IO[bytes], got: str) -> ChecksumError:
+        """The error for a file with another checksum, which it keeps aside where a distfile of that checksum is."""
+        return _refused(self.distfile, self.path, self.folder, name, file, got, self.limits)
 
     @contextlib.contextmanager
     def lock(self, say: Callable[[str], None]) -> Iterator[bool]:
@@ -138,72 +134,48 @@ class Place:
         """
         path = self.path.with_name(f".{os.geteuid()}.lock")
         try:
-            descriptor = os.open(path.name, _OWN | os.O_CREAT, 0o600, dir_fd=self.folder)
+            descriptor = os.open(path.name, OWN | os.O_CREAT, 0o600, dir_fd=self.folder)
         except OSError as error:
             raise _odd(path, error) from error
-        if not _own(os.fstat(descriptor)):
+        if not own(os.fstat(descriptor)):
             os.close(descriptor)
             raise HostError(f"{path}: want a plain file of your own, found another", hint=f"rm {path}")
         with holding(descriptor, f"fetching {self.distfile.name}", say) as waited:
             yield bool(waited)
 
     @contextlib.contextmanager
-    def part(self) -> Iterator[IO[bytes]]:
-        """The downloaded part of the distfile, an open file of this user's own; the next command continues with it.
+    def part(self, url: str) -> Iterator[DownloadedPart]:
+        """The downloaded part of the distfile from one address; the next command continues with it.
 
         Raises HostError if the folder cannot be written, and OSError.
         """
-        with self._named():
-            self._part, descriptor = self._found() or self._new("part")
-        with os.fdopen(descriptor, "r+b") as file:
-            try:
-                yield file
-            finally:
-                file.flush()
-                if not os.fstat(descriptor).st_size:
-                    self.drop()
+        with contextlib.ExitStack() as stack:
+            with self._named():
+                part = stack.enter_context(self._parts.of(url))
+            yield part
 
-    def _found(self) -> tuple[str, int] | None:
-        """The largest part that an earlier command of this user's left here; the others are removed."""
-        wanted = re.compile(rf"\.{re.escape(self.path.name)}\.[0-9a-f]{{16}}\.part")
-        found: list[tuple[int, str, int]] = []
-        for name in filter(wanted.fullmatch, os.listdir(self.folder)):
-            try:
-                descriptor = os.open(name, _OWN, dir_fd=self.folder)
-            except OSError:  # another user's, or a link
-                continue
-            if _own(status := os.fstat(descriptor)):
-                found.append((status.st_size, name, descriptor))
-            else:
-                os.close(descriptor)
-        found.sort()
-        for _, name, descriptor in found[:-1]:
-            os.close(descriptor)
-            os.unlink(name, dir_fd=self.folder)
-        return found[-1][1:] if found else None
-
-    def _new(self, kind: str) -> tuple[str, int]:
-        name = f".{self.path.name}.{os.urandom(8).hex()}.{kind}"
-        return name, os.open(name, _OWN | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self.folder)
-
-    def keep(self, part: IO[bytes]) -> None:
+    def keep(self, part: DownloadedPart) -> None:
         """Give a verified part the name of the distfile. Whoever can read the folder can read it.
 
         Raises HostError if the folder cannot be written, and OSError.
         """
         with self._named():
-            part.flush()
-            os.fchmod(part.fileno(), self._mode())
-            os.rename(self._part, self.path.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
-            self._part = ""
+            part.file.flush()
+            os.fchmod(part.file.fileno(), self.mode())
+            os.rename(part.name, self.path.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+            part.name = ""
+            self._parts.clear()
+        with contextlib.suppress(OSError, HostError):  # what another address sent is of no use any more
+            _forget_aside(self.distfile, self.path, self.folder, self.limits)
 
-    def drop(self) -> None:
-        """Remove the part, unless it was kept."""
-        if self._part:
-            _remove(self._part, self.folder)
-            self._part = ""
+    def set_aside(self, part: DownloadedPart, got: str) -> ChecksumError:
+        """The error for a complete part with another checksum, which it keeps aside. Raises OSError."""
+        os.fchmod(part.file.fileno(), self.mode())
+        name, part.name = part.name, ""
+        return self.refused(name, part.file, got)
 
-    def _mode(self) -> int:
+    def mode(self) -> int:
+        """The mode of a distfile here."""
         return 0o400 | os.fstat(self.folder).st_mode & 0o044
 
     @property
@@ -225,10 +197,10 @@ class Place:
     def write_note(self, text: str) -> None:
         """Note the addresses that the file was fetched from. Raises HostError and OSError as `keep` does."""
         with self._named():
-            name, descriptor = self._new("note")
-            with os.fdopen(descriptor, "wb") as file:
+            name = f".{self.path.name}.{os.urandom(8).hex()}.note"
+            with os.fdopen(new_file(name, self.folder), "wb") as file:
                 file.write(text.encode()[:_NOTE])
-                os.fchmod(descriptor, self._mode())
+                os.fchmod(file.fileno(), self.mode())
             os.rename(name, self._note, src_dir_fd=self.folder, dst_dir_fd=self.folder)
 
     @contextlib.contextmanager
@@ -262,12 +234,6 @@ def _made(name: str, parent: int) -> bool:
     return True
 
 
-def _own(status: os.stat_result) -> bool:
-    """Whether a file is plain, and this user's alone."""
-    plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-    return plain and status.st_uid == os.geteuid() and not status.st_mode & 0o022
-
-
 def _shared(status: os.stat_result) -> bool:
     """Whether somebody else could change a file while it is read."""
     return status.st_uid not in (os.geteuid(), 0) or bool(status.st_mode & 0o022)
@@ -288,9 +254,10 @@ def _plain(path: Path, folder: int, limits: Limits) -> io.BufferedReader:
     )
 
 
-def _sha256(file: IO[bytes], copy: IO[bytes] | None = None) -> str:
-    """The checksum of what is read of an open file, which `copy` gets too."""
+def sha256_of(file: IO[bytes], copy: IO[bytes] | None = None) -> str:
+    """The checksum of a whole open file, which `copy` gets too."""
     digest = hashlib.sha256()
+    file.seek(0)
     while data := file.read(_CHUNK):
         digest.update(data)
         if copy is not None:
@@ -298,17 +265,58 @@ def _sha256(file: IO[bytes], copy: IO[bytes] | None = None) -> str:
     return digest.hexdigest()
 
 
-def _remove(name: str, folder: int) -> None:
-    """Remove a file that is not the template's, if that is allowed."""
-    with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=folder)
+def head_of(file: IO[bytes]) -> bytes:
+    """The beginning of an open file."""
+    file.seek(0)
+    return file.read(HEAD)
 
 
-def _other(distfile: Distfile, got: str) -> ChecksumError:
+def _refused(
+    distfile: Distfile, path: Path, folder: int, name: str, file: IO[bytes], got: str, limits: Limits
+) -> ChecksumError:
+    """The error for a file that is not the template's. It is kept aside, so that nobody has to fetch it again."""
+    detail = [f"  it has {os.fstat(file.fileno()).st_size} bytes and looks like {looks(head_of(file))}"]
+    hint = "fetch it again; if upstream changed it on purpose, look at the file and change the template"
+    if kept := _aside(replace(distfile, sha256=got), path, folder, name, limits):
+        detail.append(f"  it is kept as {kept}")
+        hint = "look at that file; if upstream changed it on purpose, change the template, and xsrc takes it from there"
     return ChecksumError(
-        f"{distfile.name}: its sha256 is {got}, the template says {distfile.sha256}",
-        hint="fetch it again; if upstream changed it on purpose, look at the file and change the template",
+        f"{distfile.name}: its sha256 is {got}, the template says {distfile.sha256}", hint=hint, detail=detail
     )
+
+
+def _aside(other: Distfile, path: Path, folder: int, name: str, limits: Limits) -> Path | None:
+    """Move a file to where a distfile of its checksum is, in place of an earlier one; remove it if that fails."""
+    srcdistdir = path.parent.parent
+    with contextlib.suppress(OSError, HostError):
+        _forget_aside(other, path, folder, limits)
+        with Place.open(other, srcdistdir, limits) as place:
+            os.rename(name, path.name, src_dir_fd=folder, dst_dir_fd=place.folder)
+        with contextlib.suppress(OSError):
+            remove(f".{path.name}.other", folder)
+            with os.fdopen(new_file(f".{path.name}.other", folder), "wb") as file:
+                file.write(other.sha256.encode())
+        return path_of(other, srcdistdir)
+    remove(name, folder)
+    return None
+
+
+def _forget_aside(distfile: Distfile, path: Path, folder: int, limits: Limits) -> None:
+    """Remove the file that was kept aside in place of the one at `path`, unless a template has named it since.
+
+    Raises OSError, HostError.
+    """
+    note = f".{path.name}.other"
+    if (descriptor := opened_own(note, folder)) is None:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        last = file.read(64).decode(errors="replace")
+    remove(note, folder)
+    if re.fullmatch("[0-9a-f]{64}", last) and last != distfile.sha256:
+        with Place.open(replace(distfile, sha256=last), path.parent.parent, limits) as place:
+            if place.note() is None:
+                remove(place.path.name, place.folder)
+                place.path.parent.rmdir()
 
 
 def _odd(path: Path, error: OSError) -> HostError | OSError:

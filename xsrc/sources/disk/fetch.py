@@ -4,42 +4,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from xsrc.core.errors import ChecksumError, FetchFailed
+from xsrc.core.proxy import Proxies
 from xsrc.core.settings import Limits
-from xsrc.sources.disk.distdir import Place, path_of
+from xsrc.core.trust import Trust
+from xsrc.sources.disk.distdir import Place, head_of, path_of, sha256_of
 from xsrc.sources.distfile import Distfile
+from xsrc.sources.looks import page
 from xsrc.sources.reach import redacted
 from xsrc.unix.machine import known_sites
 
 if TYPE_CHECKING:
+    from xsrc.sources.disk.ask import Network
     from xsrc.sources.disk.http import Received
+    from xsrc.sources.disk.parts import DownloadedPart
     from xsrc.sources.disk.web import Bounds
 
 Say = Callable[[str], None]
 _SITE = re.compile(r"\{([A-Z_]+)\}")
 
 
+@dataclass(frozen=True)
+class Supply:
+    """Where distfiles are kept, and how this user brings them."""
+
+    srcdistdir: Path
+    private: Path
+    """A folder of this user's own."""
+    limits: Limits
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """It names proxies, and the home of .netrc."""
+    believed: Trust = field(default_factory=Trust.of)
+
+
 def fetch(
     distfile: Distfile,
     urls: tuple[str, ...],
-    srcdistdir: Path,
-    private: Path,
-    limits: Limits,
+    supply: Supply,
     say: Say,
     progress: Received = lambda now, total: None,
 ) -> Path:
     """The path of a verified distfile, downloaded from the first of `urls` that has it.
 
     An existing file is used. If the addresses in its template have changed since, fetch it from them once; if none can
-    be reached, keep the file. `private` is a folder of this user's own. Raises FetchFailed that names every address and
-    its answer, ChecksumError if an address sent another file, HostError if the folder cannot be used.
+    be reached, keep the file. Raises FetchFailed that names every address and its answer, ChecksumError if an address
+    sent another file, HostError if the folder cannot be used.
     """
-    path = path_of(distfile, srcdistdir)
+    path = path_of(distfile, supply.srcdistdir)
     text = "".join(f"{redacted(url)}\n" for url in distfile.url)
-    with Place.open(distfile, srcdistdir, limits) as place:
+    with Place.open(distfile, supply.srcdistdir, supply.limits) as place:
         there = place.holds()
         if there and (not place.writable() or place.note() == text):
             return path
@@ -52,8 +71,8 @@ def fetch(
             if there and note is not None:
                 say(f"{distfile.name}: the template names other addresses than before: asking them")
             try:
-                if not there or note is not None:  # else it was put there by hand
-                    _download(place, urls, private, say, progress)
+                if not there or note is not None:  # else it was put there by hand, or kept aside
+                    _download(place, urls, supply, say, progress)
             except FetchFailed as error:
                 if not there:
                     raise
@@ -63,47 +82,88 @@ def fetch(
     return path
 
 
-def _bring(distfile: Distfile, url: str, part: IO[bytes], private: Path, bounds: Bounds, progress: Received) -> None:
-    if distfile.commit:
-        from xsrc.sources.disk.git import archive  # few need it
-
-        archive(url, distfile.commit, part, private, bounds)
-    else:
-        from xsrc.sources.disk.http import download
-
-        download(url, part, bounds, progress)
-
-
-def _download(place: Place, urls: tuple[str, ...], private: Path, say: Say, progress: Received) -> None:
+def _download(place: Place, urls: tuple[str, ...], supply: Supply, say: Say, progress: Received) -> None:
     """Bring a distfile to its place from the first of `urls` that has it."""
     # imported here: most builds have their distfiles, and the library costs as much as all else of a short command
+    from xsrc.sources.disk.ask import Network
+    from xsrc.sources.disk.netrc import logins
     from xsrc.sources.disk.web import Bounds, Unanswered
 
-    distfile, bounds = place.distfile, Bounds.of(place.limits)
+    network = Network(Proxies(supply.env), logins(supply.env, supply.believed, say))
+    source = _Source(place, supply.private, Bounds.of(supply.limits), network, progress)
     failures: list[str] = []
     mismatch: ChecksumError | None = None
-    with place.part() as part:
-        for url in urls:
+    for url in urls:
+        with place.part(url) as part:
             try:
-                _bring(distfile, url, part, private, bounds, progress)
-                place.check(part)
+                source.bring(url, part)
             except ChecksumError as error:
                 mismatch = error
-                part.truncate(0)
                 failures.append(f"  {redacted(url)}: wrong sha256")
             except Unanswered as error:
                 failures.append(f"  {redacted(url)}: {error}")
             else:
                 place.keep(part)
+                _hint_at_name(place.distfile, url, say)
                 return
-            say(failures[-1].strip())
+        say(failures[-1].strip())
     if mismatch is not None:
-        raise ChecksumError(mismatch.message, hint=mismatch.hint, detail=failures)
+        raise ChecksumError(mismatch.message, hint=mismatch.hint, detail=[*mismatch.detail, *failures])
     raise FetchFailed(
-        f"{distfile.name}: none of {len(urls)} addresses gave it",
+        f"{place.distfile.name}: none of {len(urls)} addresses gave it",
         detail=failures,
         hint=f"put the file there by hand: {place.path}",
     )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How one distfile is brought from any of its addresses."""
+
+    place: Place
+    private: Path
+    bounds: Bounds
+    network: Network
+    progress: Received
+
+    def bring(self, url: str, part: DownloadedPart) -> None:
+        """Fill a part with the distfile from one address.
+
+        Raises Unanswered if there is no file, and ChecksumError for another file, which is kept aside.
+        """
+        from xsrc.sources.disk.web import Unanswered
+
+        self._receive(url, part)
+        got = sha256_of(part.file)
+        if got != self.place.distfile.sha256 and part.resumed:  # it may be made of two files
+            part.restart()
+            self._receive(url, part)
+            got = sha256_of(part.file)
+        if got == self.place.distfile.sha256:
+            return
+        if (title := page(head_of(part.file))) is not None:
+            part.restart()
+            named = f' with the title "{title}"' if title else ""
+            raise Unanswered(f"it sent a page of HTML{named} in place of the file")
+        raise self.place.set_aside(part, got)
+
+    def _receive(self, url: str, part: DownloadedPart) -> None:
+        distfile = self.place.distfile
+        if distfile.commit:
+            from xsrc.sources.disk.git import archive  # few need it
+
+            archive(url, distfile.commit, part.file, self.private, self.bounds, self.network)
+        else:
+            from xsrc.sources.disk.http import download
+
+            download(url, part, self.bounds, self.progress, self.network)
+
+
+def _hint_at_name(distfile: Distfile, url: str, say: Say) -> None:
+    """Say that a distfile is called after a script of its server, if it is."""
+    place = urlsplit(url)
+    if place.query and place.path.rpartition("/")[2] == distfile.name and not distfile.commit:
+        say(f"{distfile.name} is the name of the address without its query; name = … under [[distfiles]] sets another")
 
 
 def sites_of(distfile: Distfile, sites: Mapping[str, str]) -> Mapping[str, str]:

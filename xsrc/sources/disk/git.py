@@ -15,12 +15,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote
 
-from urllib3.util import make_headers, parse_url
+from urllib3.util import parse_url
 
 from xsrc.core.command import Command
-from xsrc.sources.disk.web import Bounds, Clock, Unanswered, asked, connect
+from xsrc.sources.disk.ask import DIRECT, Network, Way, asked
+from xsrc.sources.disk.web import Bounds, Clock, Unanswered, basic, connect, service_of
 from xsrc.unix.git import ENVIRONMENT
 from xsrc.unix.process import Feed, LimitReached, Sink, Watch, bounded, stream
 from xsrc.unix.trees import remove_tree
@@ -77,7 +78,7 @@ class _Repository:
     settings: tuple[str, ...] = ()
 
 
-def archive(url: str, commit: str, out: IO[bytes], private: Path, bounds: Bounds) -> None:
+def archive(url: str, commit: str, out: IO[bytes], private: Path, bounds: Bounds, network: Network = DIRECT) -> None:
     """Write the tree of a commit as a tar archive, below a folder with the name of the commit.
 
     The objects are kept in `private` meanwhile, a folder that nobody else can write. A submodule is an empty directory.
@@ -87,7 +88,7 @@ def archive(url: str, commit: str, out: IO[bytes], private: Path, bounds: Bounds
     remove_tree(path)
     try:
         with Clock(bounds) as clock:
-            address, env, settings = _asked(url, clock)
+            address, env, settings = _asked(url, clock, network)
         repository = _Repository(path, bounds, clock, env, settings)
         _git(repository, "init", "--quiet", "--bare", "--template=", "--", str(path))
         _fetch(repository, address, commit)
@@ -98,7 +99,7 @@ def archive(url: str, commit: str, out: IO[bytes], private: Path, bounds: Bounds
         remove_tree(path)
 
 
-def _asked(url: str, clock: Clock) -> tuple[str, Mapping[str, str], tuple[str, ...]]:
+def _asked(url: str, clock: Clock, network: Network = DIRECT) -> tuple[str, Mapping[str, str], tuple[str, ...]]:
     """The address that git uses, with its environment and settings.
 
     git would follow redirects and look names up by itself. So xsrc follows them here and passes the result to git.
@@ -117,20 +118,31 @@ def _asked(url: str, clock: Clock) -> tuple[str, Mapping[str, str], tuple[str, .
         )
     if scheme not in ("http", "https"):
         raise Unanswered(f"want an http, https or git address, got one of {scheme!a}")
-    with asked(f"{url.rstrip('/')}{_SERVICE}", {}, clock) as answer:
+    with asked(f"{url.rstrip('/')}{_SERVICE}", {}, clock, network) as answer:
         if answer.status != 200:
             raise Unanswered(f"HTTP {answer.status}")
         if not answer.url.endswith(_SERVICE):
             raise Unanswered(f"it leads to {answer.url}, which is no repository")
-        place = parse_url(answer.url)
-        name, service = (place.host or "").strip("[]"), place.port or (443 if place.scheme == "https" else 80)
-        found = f"http.curloptResolve={name}:{service}:{_bracketed(answer.peer)}"
-        env = {}
-        if answer.user:
-            header = make_headers(basic_auth=unquote(answer.user))["authorization"]
-            env = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader"}
-            env["GIT_CONFIG_VALUE_0"] = f"Authorization: {header}"
-        return answer.url.removesuffix(_SERVICE), env, () if name == answer.peer else (found,)
+        place, peer = parse_url(answer.url), answer.way.peer
+        name = (place.host or "").strip("[]")
+        found = f"http.curloptResolve={name}:{service_of(place)}:{_bracketed(peer)}"
+        known = answer.way.proxy is not None or name == peer
+        return answer.url.removesuffix(_SERVICE), _private(answer.way), () if known else (found,)
+
+
+def _private(way: Way) -> Mapping[str, str]:
+    """The environment that lets git reach a server as xsrc did, with passwords."""
+    settings = {}
+    if way.login:
+        settings["http.extraHeader"] = f"Authorization: {basic(way.login)}"
+    if way.proxy is not None:
+        login = quote(way.proxy.login, safe=":")
+        settings["http.proxy"] = str(way.proxy).replace("://", f"://{login}@", 1) if login else str(way.proxy)
+        settings["http.proxyAuthMethod"] = "basic"
+    env = {"GIT_CONFIG_COUNT": str(len(settings))} if settings else {}
+    for number, (key, value) in enumerate(settings.items()):
+        env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
 
 
 def _bracketed(address: str) -> str:

@@ -1,46 +1,40 @@
-"""Asks an HTTP server for one file, within limits of time and size, and follows only allowed redirects.
+"""Connects to HTTP servers, within limits of time and size, and only to allowed addresses.
 
-xsrc looks a name up once, here, and connects to the same address that it checks. It decodes nothing.
+xsrc looks a name up once, here, and connects to the same address that it checks. A proxy looks names up by itself.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
 from types import TracebackType
-from urllib.parse import unquote, urljoin
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
-from urllib3.util import Url, make_headers, parse_url
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.util import Url
 
+from xsrc.core.proxy import Proxy
 from xsrc.core.settings import Limits
-from xsrc.sources.reach import Reach, reach, redacted, refusal
+from xsrc.sources.reach import Reach, redacted, refusal
 
-_TROUBLE = (HTTPError, HTTPException, OSError, ValueError, LookupError, ArithmeticError)
-"""What the libraries raise where a server, or its answer, is odd."""
-_CHUNK = 1 << 14  # what is cut off in the middle of a piece is lost
 _CONNECT = 10.0
 """Seconds to wait for one of a server's addresses."""
-_HOPS = 10
-_REDIRECTS = (301, 302, 303, 307, 308)
 _SERVICES = {"http": 80, "https": 443}
-_AGENT = {"User-Agent": "xsrc", "Accept-Encoding": "identity"}
 
 
 class Unanswered(Exception):
-    """Why an address did not send a file, in one line; xsrc may ask it `again` so many times."""
+    """Why an address did not send a file, in one line.
 
-    def __init__(self, why: str, again: int = 0) -> None:
+    xsrc may ask it `again` so many times, after the seconds that the server wishes.
+    """
+
+    def __init__(self, why: str, again: int = 0, wish: float = 0) -> None:
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in redacted(why)))
-        self.again = again
+        self.again, self.wish = again, wish
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,9 @@ class Bounds:
     """Seconds until an answer has begun, and for each `piece` of it; xsrc gives up a slower server."""
     piece: int = 60_000
     pause: float = 0.5
-    """Seconds before the second try, twice as many before each next one; xsrc ignores a server's own wish."""
+    """Seconds before the second try, twice as many before each next one."""
+    patience: float = 15
+    """Seconds that a busy server may wish xsrc to wait; if it wishes more, xsrc asks the next address."""
 
     @classmethod
     def of(cls, limits: Limits) -> Bounds:
@@ -105,6 +101,14 @@ class Clock:
         with self._changed:
             self._ends = time.monotonic() + min(self.bounds.wait, self.left())
             self._changed.notify()
+
+    def rest(self, seconds: float) -> None:
+        """Sleep; nothing is expected meanwhile. Raises Unanswered if no seconds are left in all."""
+        seconds = min(seconds, self.left())
+        with self._changed:
+            self._ends = time.monotonic() + seconds + self.bounds.wait
+            self._changed.notify()
+        time.sleep(seconds)
 
     def hold(self, line: socket.socket | None) -> None:
         """Watch this connection, and no earlier one."""
@@ -183,129 +187,43 @@ def connect(host: str, service: int, first: Reach | None) -> socket.socket:
     raise Unanswered("; ".join(dict.fromkeys(whys[:4])) or f"{host}: it has no address", again)
 
 
-class Answer:
-    """An answer whose body has not been read yet."""
-
-    def __init__(self, url: str, peer: str, user: str, raw: BaseHTTPResponse, clock: Clock) -> None:
-        self.url, self.peer, self.user, self.status = url, peer, user, raw.status
-        self._raw, self._clock = raw, clock
-
-    def header(self, name: str) -> str:
-        """One of its headers, "" where it has none of that name."""
-        return self._raw.headers.get(name) or ""
-
-    def length(self) -> int | None:
-        """How many bytes its body has, if it says so."""
-        text = self.header("Content-Length")
-        return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-    def pieces(self) -> Iterator[bytes]:
-        """Its body as it comes. Raises Unanswered if it ends too early or comes too slowly."""
-        since = 0
-        with _network(self._clock, "", 2):
-            self._clock.wind()
-            for data in self._raw.stream(_CHUNK, decode_content=False):
-                since += len(data)
-                if since >= self._clock.bounds.piece:
-                    since = 0
-                    self._clock.wind()
-                yield data
-        if self._clock.late:
-            raise Unanswered(self._clock.late)
+def basic(login: bytes) -> str:
+    """What a header says of a user and a password."""
+    return f"Basic {b64encode(login).decode()}"
 
 
-@contextlib.contextmanager
-def _network(clock: Clock, host: str, again: int) -> Iterator[None]:
-    """Convert errors of the libraries inside the block: raises Unanswered instead."""
-    try:
-        yield
-    except _TROUBLE as error:
-        if clock.late:
-            raise Unanswered(clock.late) from error
-        why = reason(error)
-        raise Unanswered(f"{host}: {why}" if host else why, again) from error
+def service_of(place: Url) -> int:
+    """The number of the service that an address names, or means by its scheme."""
+    return place.port or _SERVICES[place.scheme or "http"]
 
 
-@contextlib.contextmanager
-def asked(url: str, headers: Mapping[str, str], clock: Clock) -> Iterator[Answer]:
-    """The answer to a GET of a URL, after redirects. Raises Unanswered, also for a redirect that is forbidden."""
-    first: Reach | None = None
-    user: tuple[str, str | None] = ("", None)
-    """An origin, and the user and password that the URL has for it."""
-    for _ in range(_HOPS):
-        with contextlib.ExitStack() as stack:
-            place = _parsed(url)
-            if place.auth is not None:
-                user = _origin(place), place.auth
-            own = user[1] if user[0] == _origin(place) else None
-            connection = _connection(place, first, clock)
-            stack.callback(connection.close)
-            with _network(clock, place.host or "", 1):
-                clock.wind()
-                more = make_headers(basic_auth=unquote(own)) if own else {}
-                connection.request(
-                    "GET",
-                    place.request_uri,
-                    headers={**_AGENT, **headers, **more},
-                    preload_content=False,
-                    decode_content=False,
-                )
-                raw = connection.getresponse()
-                stack.callback(raw.close)
-            if raw.status not in _REDIRECTS:
-                yield Answer(place._replace(auth=None).url, connection.peer, own or "", raw, clock)
-                return
-            first = reach(connection.peer) if first is None else first
-            url = _led(url, place, raw.headers.get("Location") or "")
-    raise Unanswered(f"more than {_HOPS} redirects")
+def connection(place: Url, first: Reach | None, clock: Clock, proxy: Proxy | None = None) -> _Plain | _Secure:
+    """A connection for one request, not made yet: to the server itself, or to the proxy.
 
-
-def _parsed(url: str) -> Url:
-    try:
-        place = parse_url(url)
-    except (HTTPError, ValueError) as error:
-        raise Unanswered(f"it is no address: {ascii(redacted(url))[1:-1]}") from error
-    if place.scheme not in _SERVICES or not place.host:
-        raise Unanswered(f"want an http or https address, got {ascii(redacted(url))[1:-1]}")
-    return place
-
-
-def _origin(place: Url) -> str:
-    return f"{place.scheme}://{place.host}:{place.port or _SERVICES[place.scheme or 'http']}"
-
-
-def _led(url: str, place: Url, location: str) -> str:
-    """The URL that a redirect leads to. Raises Unanswered for a forbidden one."""
-    shown = ascii(redacted(location[:200]))[1:-1]
-    try:
-        target = urljoin(url, location)
-    except ValueError as error:
-        raise Unanswered(f"it leads to {shown}, which is no address") from error
-    if not location:
-        raise Unanswered("a redirect that leads nowhere")
-    if place.scheme == "https" and _parsed(target).scheme == "http":
-        raise Unanswered(f"it leads from https to {shown}")
-    return target
-
-
-def _connection(place: Url, first: Reach | None, clock: Clock) -> _Plain | _Secure:
-    host = (place.host or "").strip("[]")
-    service = place.port or _SERVICES[place.scheme or "http"]
-    made = (_Secure if place.scheme == "https" else _Plain)(host, service, timeout=clock.bounds.wait)
+    `first` is the reach of the download's first address, as for `refusal`.
+    """
+    secure, wait = place.scheme == "https", clock.bounds.wait
+    made: _Plain | _Secure
+    if proxy is None:
+        host, service = (place.host or "").strip("[]"), service_of(place)
+        made = (_Secure if secure else _Plain)(host, service, timeout=wait)
+    else:
+        host, service, first = proxy.host, proxy.service, Reach.MACHINE  # the user chose it
+        made = _Plain(host, service, timeout=wait)
+        if secure or proxy.scheme == "https":
+            made = _Secure(host, service, timeout=wait, proxy_config=ProxyConfig(None, False, None, None))
+        if secure:
+            headers = {"Proxy-Authorization": basic(proxy.login)} if proxy.login else {}
+            made.set_tunnel(place.host or "", service_of(place), headers, proxy.scheme)
 
     def opening() -> socket.socket:
-        line = connect(host, service, first)
-        line.settimeout(clock.bounds.wait)
+        try:
+            line = connect(host, service, first)
+        except Unanswered as error:
+            raise error if proxy is None else Unanswered(f"the proxy {proxy}: {error}", error.again) from error
+        line.settimeout(wait)
         clock.hold(line)
         return line
 
     made.opening = opening
     return made
-
-
-def reason(error: BaseException) -> str:
-    """What went wrong, in one line."""
-    inner = getattr(error, "reason", None)
-    cause = inner if isinstance(inner, BaseException) else error
-    text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-    return re.sub(r"^(?:<[^>]*>|HTTPS?Connection\(.*?\)): ", "", text)
