@@ -123,6 +123,26 @@ def test_no_need_is_left_unmet(story: tuple[World, dict[str, Candidate], RootWis
     assert not [bad for bad in unmet(world, packages) if bad.by.name in came]
 
 
+def build(text: str, *needs: str, provides: str = "", replaces: str = "") -> Candidate:
+    patterns = tuple(map(Pattern.parse, needs))
+    virtual, gone = (provides,) if provides else (), (Pattern(replaces),) if replaces else ()
+    return Candidate(PkgVer.parse(text), "b", True, patterns, provides=virtual, replaces=gone)
+
+
+def test_another_build_of_what_was_looked_at_is_looked_at_too() -> None:
+    """d-2 lacks nothing; d-3, which a needs, lacks a later a: once that was not seen, for d had been looked at."""
+    stowed = build("d-2_1", provides=VIRTUAL)
+    builds = (
+        *(build("a-1_1", "d=3"), build("a-2_1", "d<3")),
+        *(build("b-2_1", "d", "c"), build("c-2_1", "a<2")),
+        *(stowed, build("d-3_1", "c", "a>=2")),
+    )
+    world = World(builds, {}, {})
+    found = solved(world, {"d": stowed}, RootWish({"b": builds[2]}))
+    assert found.unmet
+    assert any(bad.by.name == "d" for bad in found.unmet) or broken(world, {"d": stowed}, found.packages)
+
+
 @settings(max_examples=400, deadline=None)
 @given(stories())
 def test_nothing_changes_but_for_a_need(story: tuple[World, dict[str, Candidate], RootWish]) -> None:

@@ -8,8 +8,9 @@ that equal wishes have equal results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.farm.candidate import Candidate, Checks, Known, Unmet
@@ -72,7 +73,7 @@ class _State:
     todo: tuple[tuple[str, bool], ...]
     """Names, and whether all needs have to be met: those of what comes."""
     seen: frozenset[str] = frozenset()
-    """Names of what comes that were looked at."""
+    """Names of what comes that were looked at, as the builds that they are now."""
     kept: frozenset[tuple[str, str]] = frozenset()
     """Names and sonames for which an older library is good enough."""
     unmet: tuple[Unmet, ...] = ()
@@ -116,38 +117,40 @@ class _Search:
         wish = self.wish
         fixed = frozenset((*wish.come, *wish.go, *wish.held))
         packages = {name: one for name, one in self.stowed.items() if name not in wish.go}
-        state = _State(packages, fixed, ())
-        for name in sorted(wish.come):
-            state = self.with_one(state, wish.come[name])
+        state = self.with_these(_State(packages, fixed, ()), [wish.come[name] for name in sorted(wish.come)])
         gone = [self.stowed[name] for name in sorted(wish.go) if name in self.stowed]
         return replace(state, todo=(*state.todo, *self.hurt(state.packages, gone)))
 
     def with_one(self, state: _State, one: Candidate) -> _State:
         """A root with one more build; what it replaces is gone."""
-        gone = [state.packages[one.name]] if one.name in state.packages else []
-        gone += [
+        return self.with_these(state, (one,))
+
+    def with_these(self, state: _State, coming: Sequence[Candidate]) -> _State:
+        """A root with more builds; what they replace is gone."""
+        new = {one.name: one for one in coming}
+        replaced = [pattern for one in coming for pattern in one.replaces]
+        gone = [
             other
             for name, other in sorted(state.packages.items())
-            if name != one.name and name not in state.fixed and any(p.matches(other.pkgver) for p in one.replaces)
+            if name in new or (name not in state.fixed and any(p.matches(other.pkgver) for p in replaced))
         ]
         out = {other.name for other in gone}
-        packages = {name: other for name, other in state.packages.items() if name not in out} | {one.name: one}
-        fixed = state.fixed | out | {one.name}
-        todo = (*state.todo, (one.name, True), *self.hurt(packages, gone))
-        return replace(state, packages=packages, fixed=fixed, todo=todo)
+        packages = {name: other for name, other in state.packages.items() if name not in out} | new
+        todo = (*state.todo, *((name, True) for name in new), *self.hurt(packages, gone))
+        fixed, seen = state.fixed | out | new.keys(), state.seen - new.keys()
+        return replace(state, packages=packages, fixed=fixed, todo=todo, seen=seen)
 
     def hurt(self, packages: Mapping[str, Candidate], gone: Iterable[Candidate]) -> list[tuple[str, bool]]:
         """The packages that may need something of those that are gone."""
         gone = tuple(gone)
+        if not gone:
+            return []
         sonames = frozenset(soname for one in gone for soname in one.sonames)
         return [
             (name, False)
             for name, other in sorted(packages.items())
-            if gone
-            and (
-                not sonames.isdisjoint(other.links)
-                or any(one.satisfies(pattern) for pattern in other.needs for one in gone)
-            )
+            if not sonames.isdisjoint(other.links)
+            or any(one.satisfies(pattern) for pattern in other.needs for one in gone)
         ]
 
     def step(self, state: _State, tolerant: bool) -> Iterator[_State]:
@@ -207,12 +210,27 @@ class _Search:
         """The roots in which an unmet need may be met."""
         if self.wish.alone:
             return
-        ways = (self.providers(bad, state), self.renewed(bad, state))
-        for way in ways if strict else reversed(ways):
-            for one in way:
-                if self.fits(one, state):
-                    again = (bad.by.name, strict)
-                    yield self.with_one(replace(state, todo=(again, *state.todo[1:])), one)
+        ways = [self.providers(bad, state), self.renewed(bad, state)]
+        found = list(chain(*(ways if strict else reversed(ways))))
+        fit = {one for one in found if self.fits(one, state)}
+        state = replace(state, todo=((bad.by.name, strict), *state.todo[1:]))
+        for one in found:
+            if one in fit:
+                yield self.with_one(state, one)
+        for one in found:
+            if one not in fit:
+                yield from self.beside(state, one)
+
+    def beside(self, state: _State, one: Candidate) -> Iterator[_State]:
+        """The roots with one more build; later builds come of what conflicts with it."""
+        foe = next(self.foes(one, state), None)
+        if foe is None:
+            yield self.with_one(state, one)
+        elif foe.name not in state.fixed:
+            for better in self.renewals(foe):
+                if not _conflict(better, one):
+                    for cleared in self.beside(state, better):
+                        yield from self.beside(cleared, one)
 
     def providers(self, bad: Unmet, state: _State) -> Iterator[Candidate]:
         """The builds that satisfy a need, the best first."""
@@ -241,9 +259,13 @@ class _Search:
     def renewed(self, bad: Unmet, state: _State) -> Iterator[Candidate]:
         """Later builds of what has the need."""
         if bad.by.name not in state.fixed:
-            for one in self.ordered(bad.by.name, bad.by):
-                if one != bad.by and one.pkgver.order >= bad.by.pkgver.order and (one.latest or not bad.by.latest):
-                    yield one
+            yield from self.renewals(bad.by)
+
+    def renewals(self, old: Candidate) -> Iterator[Candidate]:
+        """Builds that can come in the place of one: never older ones."""
+        for one in self.ordered(old.name, old):
+            if one != old and one.pkgver.order >= old.pkgver.order and (one.latest or not old.latest):
+                yield one
 
     def ordered(self, name: str, by: Candidate) -> list[Candidate]:
         """The builds of a package, in the order in which they are to be tried for what `by` needs."""
@@ -258,12 +280,13 @@ class _Search:
 
     def fits(self, one: Candidate, state: _State) -> bool:
         """Whether a build conflicts with nothing that it does not replace."""
-        for name, other in state.packages.items():
-            if name == one.name or any(p.matches(other.pkgver) for p in one.replaces):
-                continue
-            if any(map(other.satisfies, one.conflicts)) or any(map(one.satisfies, other.conflicts)):
-                return False
-        return True
+        return next(self.foes(one, state), None) is None
+
+    def foes(self, one: Candidate, state: _State) -> Iterator[Candidate]:
+        """What conflicts with a build that does not replace it, in order of the names."""
+        for name, other in sorted(state.packages.items()):
+            if name != one.name and not any(p.matches(other.pkgver) for p in one.replaces) and _conflict(one, other):
+                yield other
 
     def needed(self, one: Candidate, state: _State) -> Iterator[Candidate]:
         """The packages that a build has its needs from."""
@@ -275,3 +298,7 @@ class _Search:
                 if not self.checks.missing(one, soname, giver):
                     yield giver
                     break
+
+
+def _conflict(one: Candidate, other: Candidate) -> bool:
+    return any(map(other.satisfies, one.conflicts)) or any(map(one.satisfies, other.conflicts))
