@@ -14,7 +14,7 @@ from xsrc.farm.acts.recover import rebuild_database
 from xsrc.farm.acts.requests import StowOptions, finish
 from xsrc.farm.acts.rest import settle
 from xsrc.farm.acts.triggers import known_triggers, with_triggers
-from xsrc.farm.acts.verify import open_directories, unusable, verify, verify_root
+from xsrc.farm.acts.verify import close_destdirs, open_directories, unusable, verify, verify_root
 from xsrc.farm.place import Change, made_member
 from xsrc.farm.stow import StowRequest
 from xsrc.farm.verify import Damage
@@ -70,6 +70,7 @@ class Verify(WithJson):
             made = made_member(farm.made())
             found = tuple(verify_root(session, farm))
             open_directories(session.masterdir, found)
+            closed = close_destdirs(session.masterdir, farm)
             # equal to what was linked and yet another file: only what follows another build is linked again
             drifted = frozenset(f.owner for f in found if f.trouble is Damage.DRIFT)
             both = (*members, made, bones(session.tree))
@@ -84,4 +85,4 @@ class Verify(WithJson):
                 more, change = with_triggers(session, farm, change)
                 if more:
                     carry_out(session, farm, change)
-            session.ui.note(f"{len(names)} packages: {len(plan.ops)} paths mended")
+            session.ui.note(f"{len(names)} packages: {len(plan.ops) + closed} paths mended")

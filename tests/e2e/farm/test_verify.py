@@ -117,6 +117,17 @@ def test_a_destdir_that_was_written_to(site: Site) -> None:
     site.xsrc("verify", "--repair").ok("0 to be mended")
 
 
+def test_modes_of_a_sealed_destdir_are_mended(site: Site) -> None:
+    """The repair mended no mode, and its own hint was to repair again."""
+    package(site, "p", FILES, tables=STOW)
+    site.build("p")
+    destdir = site.destdir("p-1.0_1")
+    sh(site, f"cd {destdir}/usr; chmod u+w share/p/a share/p; chmod 0 bin/p; chmod 0 share; chmod 777 libexec")
+    site.xsrc("verify").ended(1)
+    site.xsrc("verify", "--repair").ok("5 paths mended", "0 to be mended, 0 to be known")
+    assert troubles(site, code=0) == []
+
+
 def test_another_build_mends_a_destdir(site: Site) -> None:
     """As the hint says."""
     package(site, "p", FILES, tables=STOW)

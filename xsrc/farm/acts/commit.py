@@ -117,9 +117,10 @@ def snapshot(farm: Farm, change: Change, number: int) -> Generation:
         for name, one in farm.stowed_builds().items()
         if name not in change.drop
     }
-    for text, asked in change.add.items():
-        pkgver = PkgVer.parse(text)
-        packages[pkgver.name] = Stowed(pkgver, change.builds.get(text, farm.build(pkgver)), asked)
+    coming = {text: PkgVer.parse(text) for text in change.add}
+    builds = {**farm.builds_of(coming.values()), **change.builds}
+    for text, pkgver in coming.items():
+        packages[pkgver.name] = Stowed(pkgver, builds.get(text, ""), change.add[text])
     choices = farm.records().choices if change.choices is None else change.choices
     return Generation(number, change.at, change.why, packages, choices)
 

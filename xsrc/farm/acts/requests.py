@@ -120,8 +120,9 @@ def change_to(session: Session, farm: Farm, target: Target, what: str, how: Stow
     add = tuple(replace(m, nostow=nostow) for m in coming)
     drop = tuple(member(farm, now[name].pkgver) for name in (*new, *gone) if name in now)
     kept = tuple(one for one in same if one.rules.hardlink and _adrift(session.masterdir, one))
-    builds = {str(one.pkgver): one.build for one in new.values() if farm.build(one.pkgver) != one.build}
-    brings = tuple(bringing(text, build, farm.build(PkgVer.parse(text))) for text, build in builds.items())
+    here = farm.builds_of(one.pkgver for one in new.values())
+    builds = {text: one.build for one in new.values() if here.get(text := str(one.pkgver), "") != one.build}
+    brings = tuple(bringing(text, build, here.get(text, "")) for text, build in builds.items())
     rebuilt = frozenset(str(m.pkgver) for m in (*drop, *kept) if str(m.pkgver) in builds or m in kept)
     out = {m.name for m in drop}
     staying = [one.pkgver for name, one in now.items() if name not in out]

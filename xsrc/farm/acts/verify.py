@@ -19,6 +19,7 @@ from xsrc.farm.place import LEFT_OUT, Class, made_member, skeleton_member
 from xsrc.farm.verify import Damage, Finding, compare_destdir, compare_root, expected
 from xsrc.sandbox.disk.skeleton import skeleton
 from xsrc.store.disk import shelf
+from xsrc.store.disk.seal import seal_again
 
 
 def open_directories(masterdir: Masterdir, found: Iterable[Finding]) -> None:
@@ -30,6 +31,20 @@ def open_directories(masterdir: Masterdir, found: Iterable[Finding]) -> None:
             except OSError as error:
                 folder = masterdir.root / finding.path
                 raise HostError(f"{folder}: {error.strerror}", hint="it is yours to open: chmod u+rwx") from error
+
+
+def close_destdirs(masterdir: Masterdir, farm: Farm) -> int:
+    """Close what was opened in sealed destdirs; return how many modes were mended. Raises HostError if it cannot."""
+    count = 0
+    for pkgver in farm.in_place():
+        folder = masterdir.destdir(pkgver)
+        try:
+            count += seal_again(folder, farm.entries(pkgver, farm.build(pkgver)))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise HostError(f"{folder}: {error.strerror}", hint=f"xsrc build -f {pkgver.name}") from error
+    return count
 
 
 def unusable(masterdir: Masterdir) -> str | None:

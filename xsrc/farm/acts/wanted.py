@@ -25,6 +25,8 @@ def wanted(
 
     Raises HostError for a package that is not built.
     """
+    asked = tuple(asked)
+    known.read(pkgver.name for pkgver in asked)
     come = {}
     for pkgver in asked:
         one = known.latest(pkgver)
@@ -38,4 +40,6 @@ def held_back(
     known: KnownBuilds, before: Mapping[str, Candidate], held: frozenset[str], pkgvers: Iterable[PkgVer]
 ) -> tuple[PkgVer, ...]:
     """Those of `pkgvers` whose latest build cannot come, because the package is held."""
+    if not held:
+        return ()
     return tuple(v for v in dict.fromkeys(pkgvers) if v.name in held and known.latest(v) != before.get(v.name))

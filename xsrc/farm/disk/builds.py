@@ -113,6 +113,13 @@ class Builds:
         """Which build of a pkgver is in its place, "" for none."""
         return self._one("current", pkgver)
 
+    def builds_of(self, pkgvers: Iterable[PkgVer]) -> dict[str, str]:
+        """By pkgver, which build is in its place; those without one are left out."""
+        query = "SELECT pkgver, build FROM json_each(?) CROSS JOIN package ON pkgver = value AND current"
+        rows = self.db.execute(query, (json.dumps([str(pkgver) for pkgver in pkgvers]),))
+        with sound("package"):
+            return {pkgver: build_id(build) for pkgver, build in rows}
+
     def latest(self, pkgver: PkgVer) -> str:
         """Which build of a pkgver was made last, "" for none."""
         return self._one("latest", pkgver)

@@ -32,9 +32,19 @@ class KnownBuilds:
 
     def candidates(self, name: str) -> Sequence[Candidate]:
         if name not in self._by_name:
-            query = f"SELECT {_COLUMNS} FROM package WHERE name = ? AND (latest OR current) ORDER BY id"
-            self._by_name[name] = self._read(query, (name,))
+            self.read((name,))
         return self._by_name[name]
+
+    def read(self, names: Iterable[str]) -> None:
+        """Read the builds of many packages at once, for `candidates`."""
+        new = [name for name in dict.fromkeys(names) if name not in self._by_name]
+        query = (
+            f"SELECT {_COLUMNS} FROM json_each(?) CROSS JOIN package ON name = value AND (latest OR current) "
+            "ORDER BY package.id"
+        )
+        self._by_name |= {name: [] for name in new}
+        for one in self._read(query, (json.dumps(new),)):
+            self._by_name[one.name].append(one)
 
     def latest(self, pkgver: PkgVer) -> Candidate | None:
         """The latest build of a pkgver."""

@@ -177,15 +177,13 @@ class Farm(Builds):
         with self._transaction():
             for pkgver, build in change.builds.items():
                 self._bring(pkgver, build)
-            for name in change.drop:
-                self.db.execute("DELETE FROM stowed WHERE name = ?", (name,))
-            for pkgver, asked in change.add.items():
-                self.db.execute(
-                    "INSERT INTO stowed (name, package, asked) SELECT name, id, ? FROM package "
-                    "WHERE pkgver = ? AND current "
-                    "ON CONFLICT (name) DO UPDATE SET package = excluded.package, asked = excluded.asked",
-                    (int(asked), pkgver),
-                )
+            self.db.executemany("DELETE FROM stowed WHERE name = ?", ((name,) for name in change.drop))
+            self.db.executemany(
+                "INSERT INTO stowed (name, package, asked) SELECT name, id, ? FROM package "
+                "WHERE pkgver = ? AND current "
+                "ON CONFLICT (name) DO UPDATE SET package = excluded.package, asked = excluded.asked",
+                ((int(asked), pkgver) for pkgver, asked in change.add.items()),
+            )
             for name, globs in change.nostow.items():
                 self.db.execute("UPDATE stowed SET nostow = ? WHERE name = ?", (json.dumps(globs), name))
             for path, conf in change.conf.items():

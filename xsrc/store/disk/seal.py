@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from xsrc.core.errors import BuildFailed
+from xsrc.store.manifest import Entry, Kind
+from xsrc.unix.files import Below
 from xsrc.unix.walk import Item, Walk, changed, held
 
 BEYOND = "it is a hard link to something outside of the package"
@@ -39,6 +42,26 @@ def seal(destdir: Path, epoch: int) -> None:
                 os.utime(thing, (when, when))
         with held(".", at.here) as (thing, _):
             give_mode(thing, 0o755)
+
+
+def seal_again(destdir: Path, entries: Iterable[Entry]) -> int:
+    """Give the files and directories of a sealed destdir back the modes of its manifest; return how many had others.
+
+    Leave alone what is missing or is of another kind. Raises OSError.
+    """
+    kinds = {Kind.DIR: stat.S_ISDIR, Kind.FILE: stat.S_ISREG}
+    count = 0
+    with Below(destdir) as below:
+        for entry in sorted(entries):  # a directory comes before what it holds
+            if entry.kind not in kinds:
+                continue
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                parent, name = below.place(entry.path)
+                with held(name, parent) as (thing, status):
+                    if kinds[entry.kind](status.st_mode) and stat.S_IMODE(status.st_mode) != entry.mode & 0o555:
+                        give_mode(thing, entry.mode & 0o555)
+                        count += 1
+    return count
 
 
 def give_mode(thing: str, mode: int) -> None:
