@@ -91,13 +91,13 @@ class KnownBuilds:
         found = []
         for row in self.farm.db.execute(query, tuple(values)).fetchall():
             with sound(f"package {row[0]}"):
-                found.append(_candidate(*row))
+                found.append(_candidate(row))
         return found
 
 
-def _candidate(
-    pkgver: str, build: str, latest: int, needs: str, links: str, sonames: str, rules: str, public: int
-) -> Candidate:
+def _candidate(row: tuple[str, str, int, str, str, str, str, int]) -> Candidate:
+    """The build that a row of `_COLUMNS` holds. Raises ValueError, TypeError, KeyError or AttributeError."""
+    pkgver, build, latest, needs, links, sonames, rules, public = row
     linked: dict[str, Any] = json.loads(links) if links != "{}" else {}
     said = read_rules(rules) if public else read_rules("{}")
     return Candidate(
