@@ -3,11 +3,13 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # variables are shared with setup
 
-# One need on each line: its name in has(), then its packages for apt, dnf, apk, pacman and xbps. "a+b" is two packages,
+# One need on each line: its name in has(), then its packages for apt, dnf, apk, pacman and xbps. "a,b" is two packages,
 # "-" is none known. A single column is the package's name everywhere; without one it has the need's name. ";" ends a line.
 NEEDS='
-make; patch; tar
-cc       gcc+libc6-dev+linux-libc-dev gcc+glibc-devel+kernel-headers gcc+musl-dev+linux-headers gcc+linux-api-headers gcc
+make; patch; perl; tar; bzip2
+xz       xz-utils      xz             xz           xz       xz
+c++      g++           gcc-c++        g++          gcc      gcc
+cc       gcc,libc6-dev,linux-libc-dev gcc,glibc-devel,kernel-headers gcc,musl-dev,linux-headers gcc,linux-api-headers gcc
 python   python3       python3        python3      python   python3
 venv     python3-venv  python3        python3      python   python3
 headers  python3-dev   python3-devel  python3-dev  python   python3-devel
@@ -84,6 +86,7 @@ has() { # NEED
 	venv) [ "$PYVENV" = 1 ] ;;
 	headers) [ -n "$PY" ] && [ -e "$PYINC/Python.h" ] ;;
 	libcap) [ -e /usr/include/sys/capability.h ] ;;
+	perl) perl -MFile::Copy -e 1 >/dev/null 2>&1 ;; # a part of perl is essential on Debian
 	certs) has_certificates ;;
 	musl) there musl-gcc || makes_musl_programs ;;
 	*) there "$1" ;;
@@ -117,7 +120,7 @@ lacking() { # packages|things
 		else
 			echo "$thing"
 		fi
-	done | tr '+\n' '  ' | sed 's/ $//'
+	done | tr ',\n' '  ' | sed 's/ $//'
 }
 
 # Prints the lines of NEEDS, and those of TEST_NEEDS where tests are to run.

@@ -39,6 +39,8 @@ class Base:
     """Where its loader looks for libraries, its own first."""
     root: Path = Path("/")
     """The directory of this machine in which its paths are."""
+    whole: str = ""
+    """Why it shows all programs of this machine, declared or not; "" if it shows essential ones alone."""
 
 
 @dataclass(frozen=True)

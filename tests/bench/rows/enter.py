@@ -9,7 +9,9 @@ from pathlib import Path
 
 from tests.bench.measure import Broken, Figure, Missing, Side, column, compared, interleaved, timed
 from tests.bench.world import World, find
+from xsrc.base.disk.essential import View, view
 from xsrc.base.disk.host import host_base
+from xsrc.core.base import Base
 from xsrc.core.errors import HostError
 from xsrc.sandbox.disk.enter import command
 from xsrc.sandbox.disk.helpers import Helpers, find_helpers
@@ -23,7 +25,7 @@ DO_NOTHING = ("/usr/bin/true",)
 
 
 def enter(world: World) -> list[Figure]:
-    """Three rows: each mode with binds on both sides, then the overlay of a real build root in the better mode."""
+    """Two rows for each mode: with binds on both sides, and an overlay with and without the layer that hides."""
     bwrap = _bwrap()
     figures = []
     for mode in ("caps", "userns"):
@@ -33,9 +35,24 @@ def enter(world: World) -> list[Figure]:
         except HostError as error:
             figures.append(Figure(name, note=f"not run: {error}"))
             continue
-        sandbox = _sandbox(world.folder("enter"), overlay=False)
+        whole = host_base(arch(), View(whole="bwrap shows all of it"))
+        sandbox = _sandbox(world.folder("enter"), whole, overlay=False)
         figures.append(_compare(world, name, helpers, sandbox, bwrap))
+        figures.append(_hidden(world, f"{name}, undeclared tools hidden", helpers, whole))
     return figures
+
+
+def _hidden(world: World, name: str, helpers: Helpers, whole: Base) -> Figure:
+    """A build root as it is, against one that shows all of this machine."""
+    shown = view(world.folder("bases"), make=True)
+    if shown.whole:
+        return Figure(name, note=f"not run: {shown.whole}")
+    bases = (host_base(arch(), shown), whole)
+    roots = [_sandbox(world.folder(f"enter-{base.whole[:5]}"), base, overlay=True) for base in bases]
+    mine, its = interleaved(
+        [_batch(world, command(helpers, root, DO_NOTHING).argv) for root in roots], world.rounds(25)
+    )
+    return compared(name, column(mine), column(its), 1.1, against="all shown")
 
 
 def _bwrap() -> str:
@@ -48,11 +65,10 @@ def _bwrap() -> str:
     return bwrap
 
 
-def _sandbox(folder: Path, *, overlay: bool) -> Sandbox:
-    """The root of a configure phase: the skeleton with this machine's base, the sources writable."""
+def _sandbox(folder: Path, base: Base, *, overlay: bool) -> Sandbox:
+    """The root of a configure phase: the skeleton over a base, the sources writable."""
     root, sources = folder / "root", folder / "wrksrc"
     sources.mkdir()
-    base = host_base(arch())
     for inside in ("usr", "etc", "tmp", "dev", "proc", "sys", "pkg-builddir/dash-0.5.12", *base.layers, *base.binds):
         (root / inside).mkdir(parents=True, exist_ok=True)
     for link in ("bin", "sbin", "lib", "lib64"):

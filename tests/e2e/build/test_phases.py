@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.kit import look, pack
+from tests.e2e.kit import look, pack, unpack
 from tests.e2e.kit.site import Site
 from xsrc.core.settings import FLAGS
 
@@ -192,12 +192,13 @@ with socket.socket() as own:
     print("own", reach(socket.AF_INET, own.getsockname()))
 """
     site = site_in_mode
+    unpack.tools(site, "tools", "python3")
     site.template(
         "net",
         pack.template(
             "net",
             style="gnu-makefile",
-            top='make_check = "none"',
+            top='make_check = "none"\nhostmakedepends = ["tools"]',
             tables=pack.phases(
                 {
                     "do_build": '/usr/bin/python3 -I "$FILESDIR/net.py"\n',

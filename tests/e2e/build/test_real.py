@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
 from tests.e2e.conftest import Dash
-from tests.e2e.kit import pack
+from tests.e2e.kit import pack, unpack
 from tests.e2e.kit.pack import Member
 from tests.e2e.kit.site import Site
 
@@ -47,11 +46,9 @@ def test_file_builds_zlib_first_and_uses_it(dash: Dash) -> None:
     ids=["cmake", "meson"],
 )
 def test_build_style_with_programs_of_its_own(site: Site, style: str, file: str, text: bytes) -> None:
-    for program in (style, "ninja"):
-        if shutil.which(program, path="/usr/bin") is None:
-            pytest.skip(f"no /usr/bin/{program}: helpers/setup --test installs it")
+    unpack.tools(site, "tools", style, "ninja")
     dist = site.dist("tiny", [Member(f"tiny-1/{file}", text), Member("tiny-1/main.c", MAIN)])
-    site.template("tiny", pack.template("tiny", style=style, tables=dist))
+    site.template("tiny", pack.template("tiny", style=style, top='hostmakedepends = ["tools"]', tables=dist))
     site.build("tiny")
     assert site.land.run(site.masterdir / "bin/tiny").ok().out == "built\n"
     assert "100% tests passed" in site.log("check", "tiny-1.0_1") or "Ok:" in site.log("check", "tiny-1.0_1")

@@ -102,8 +102,8 @@ class Double:
     def xsrc(self, *words: str | Path, how: tuple[str, ...] = ("--init-groups",)) -> Result:
         return self.person(self.site.land.python, "-I", "-X", "utf8", "-m", "xsrc", *words, how=how)
 
-    def doctor(self, how: tuple[str, ...] = ("--init-groups",)) -> Seen:
-        return Seen.of(self.xsrc("doctor", how=how))
+    def doctor(self, how: tuple[str, ...] = ("--init-groups",), words: tuple[str, ...] = ()) -> Seen:
+        return Seen.of(self.xsrc(*words, "doctor", how=how))
 
     def mend(self, line: Line) -> Result:
         """Run the command that doctor printed, as whom it says."""

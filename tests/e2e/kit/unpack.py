@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.kit import pack
 from tests.e2e.kit.site import Site
+from xsrc.base import dpkg
 
 NEVER = tuple(f"/usr/share/{part}/*" for part in ("bug", "doc", "doc-base", "info", "lintian", "locale", "man"))
-COPY = """tar -cf - -C / -T "$FILESDIR/list" | tar -xof - -C "$DESTDIR"
-chmod -R u+w "$DESTDIR"; printf 'MARK' >>"$DESTDIR/PROGRAM"
-"""
-"""Takes the files from the base of the build root. An ELF file that is longer than its tables say works as before."""
+COPY = 'cp -a "$WRKSRC/usr" "$DESTDIR"; chmod -R u+w "$DESTDIR"\n'
+MARK = "printf '{}' >>\"$DESTDIR/{}\"\n"
+"""An ELF file that is longer than its tables say works as before."""
 
 
 def _said(*argv: str) -> str:
@@ -59,12 +60,22 @@ def _links_to(name: str) -> Iterator[Path]:
         path = path.parent / path.readlink()
 
 
+def _siblings(name: str) -> list[str]:
+    """The installed binary packages of the source package that the program NAME is of."""
+    source = _packages()[_owner(program(name))]
+    return sorted(other for other, one in _packages().items() if one == source)
+
+
 def files(name: str, keep: Iterable[str] = ("*",), leave: Iterable[str] = ()) -> list[str]:
     """All paths of the source package that the program NAME is of, as installed, of `keep` but for those of `leave`."""
-    source = _packages()[_owner(program(name))]
-    listed = _said("dpkg", "-L", *sorted(other for other, one in _packages().items() if one == source)).splitlines()
+    return _files(_siblings(name), _links_to(name), keep, leave)
+
+
+def _files(names: Iterable[str], more: Iterable[Path], keep: Iterable[str], leave: Iterable[str]) -> list[str]:
+    """The paths of Debian packages as installed, and `more`, of `keep` but for those of `leave`."""
+    listed = _said("dpkg", "-L", *names).splitlines()
     keep, leave, found = tuple(keep), (*NEVER, *leave), set[str]()
-    for path in (*_links_to(name), *map(Path, listed)):
+    for path in (*more, *map(Path, listed)):
         real = path.parent.resolve() / path.name
         wanted = any(fnmatchcase(str(real), glob) for glob in keep)
         if not wanted or not real.is_relative_to("/usr") or any(fnmatchcase(str(real), glob) for glob in leave):
@@ -75,6 +86,34 @@ def files(name: str, keep: Iterable[str] = ("*",), leave: Iterable[str] = ()) ->
         elif real.is_file() and real.stat().st_mode & 0o004:
             found.add(str(real))
     return sorted(path.lstrip("/") for path in found)
+
+
+def _needs(names: Iterable[str]) -> list[str]:
+    """What Debian packages need beside themselves and what the base `host` shows."""
+    known = dpkg.installed(Path("/var/lib/dpkg/status").read_text(encoding="utf-8"))
+    shown, todo = {*dpkg.essential(known)}, [name.partition(":")[0] for name in names]
+    own, found = {*todo}, set[str]()
+    while todo:
+        name = todo.pop()
+        if name in known and name not in found and name not in shown:
+            found.add(name)
+            todo += [need for clause in known[name].needs for need in clause]
+    return sorted(found - own)
+
+
+def _source(site: Site, name: str, paths: Iterable[str]) -> str:
+    """The [[distfiles]] table of an archive of files of this machine."""
+    words = ("tar", "-C", "/", "--hard-dereference", "--transform=flags=rh;s,^,top/,", "-cf", "-", "-T", "-")
+    done = subprocess.run(words, input="\n".join(paths).encode(), capture_output=True, check=True)
+    return pack.distfile(site.serve(f"{name}.tar", done.stdout), done.stdout)
+
+
+def tools(site: Site, name: str, *programs: str) -> None:
+    """Write the template NAME of programs of this machine, with all that they need beside the base `host`."""
+    names = sorted({_owner(program(one)) for one in programs})
+    links = [link for one in programs for link in _links_to(one)]
+    paths = _files([*names, *_needs(names)], links, ("*",), ("*.a", "/usr/include/*"))
+    site.script(name, COPY, top="nostrip = true", tables=_source(site, name, paths))
 
 
 def mark(package: str) -> str:
@@ -99,14 +138,16 @@ def package(
     """
     real, listed = str(program(of)).lstrip("/"), files(of, keep, leave)
     assert real in listed
+    libraries = _files(_needs(_siblings(of)), (), ("/usr/lib/*/lib*.so.*", "/usr/lib/lib*.so.*"), ("/usr/lib/*/*/*",))
+    if libraries:
+        site.script(f"{name}-libs", COPY, top="nostrip = true", tables=_source(site, f"{name}-libs", libraries))
     site.script(
         name,
-        COPY.replace("MARK", mark(name)).replace("PROGRAM", real) + more,
+        COPY + MARK.format(mark(name), real) + more,
         revision=revision,
-        top="nostrip = true",  # a mark would be stripped
-        tables=f"[stow]\nhardlink = {list(hardlink)}\n" if hardlink else "",
+        top=f"nostrip = true\ndepends = {[f'{name}-libs'] if libraries else []}",  # a mark would be stripped
+        tables=_source(site, name, listed) + (f"[stow]\nhardlink = {list(hardlink)}\n" if hardlink else ""),
     )
-    site.write(f"templates/{name}/files/list", "".join(f"{path}\n" for path in listed))
     return f"{name}-1.0_{revision}"
 
 

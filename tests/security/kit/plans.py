@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.security.kit.box import Box, folder, give
+from xsrc.base.disk.essential import View
 from xsrc.base.disk.host import host_base
 from xsrc.build import root
 from xsrc.core.arch import Machine
@@ -19,7 +20,7 @@ from xsrc.unix import machine
 
 def sandboxes(box: Box) -> dict[str, Sandbox]:
     """What xsrc shows the phases of a build, and `xsrc chroot`; its masterdir is in the caller's home."""
-    person, base = box.person, host_base(machine.arch())
+    person, base = box.person, host_base(machine.arch(), View(whole="the layer that hides is a test of its own"))
     home = box.folder("home")
     masterdir = Masterdir(folder(home / "masterdir", person))
     pkgver = PkgVer("hostile", "1.0", 1)

@@ -6,6 +6,7 @@ import contextlib
 from functools import cache
 from pathlib import Path
 
+from xsrc.base.disk.essential import view
 from xsrc.base.disk.host import base_at, host_base
 from xsrc.core.arch import Arch, Machine
 from xsrc.core.base import HOST, Base
@@ -22,15 +23,32 @@ def chosen_base(session: Session) -> Base:
     """
     if session.stage is not None:
         return session.stage.base
-    wish = session.flags.base or session.host.env.get("XSRC_BASE") or session.settings.base
-    return _base(wish, session.bases, session.mark)
+    wish = _wish(session)
+    return this_machine(session) if wish == HOST else _base(wish, session.bases, session.mark)
+
+
+def _wish(session: Session) -> str:
+    return session.flags.base or session.host.env.get("XSRC_BASE") or session.settings.base
+
+
+def base_name(session: Session) -> str:
+    """The name of the base that was chosen. Raises as `chosen_base` does."""
+    return HOST if session.stage is None and _wish(session) == HOST else chosen_base(session).name
+
+
+def this_machine(session: Session) -> Base:
+    """The base `host`. Where there is no masterdir yet, it can be looked at, not used. Raises HostError."""
+    return _host(session.masterdir.bases, session.masterdir.farm.exists(), session.mark)
+
+
+@cache
+def _host(folder: Path, made: bool, mark: object) -> Base:
+    return host_base(machine.arch(), view(folder, make=made))
 
 
 @cache
 def _base(wish: str, bases: Path, mark: object) -> Base:
     here = machine.arch()
-    if wish == HOST:
-        return host_base(here)
     # what only some commands ask for is imported where it is asked for: each such module costs every other one's start
     # 1 to 3 ms
     from xsrc.base.disk import shelf
@@ -60,6 +78,8 @@ def chosen_arch(session: Session) -> Arch:
     """
     if session.stage is not None:
         return session.stage.arch
+    if _wish(session) == HOST:
+        return machine.arch()
     with contextlib.suppress(HostError, UsageError):  # a command that needs the base reports it
         return chosen_base(session).arch
     return machine.arch()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from xsrc.base.disk.essential import View
 from xsrc.core.arch import Arch
 from xsrc.core.base import HOST, Base
 from xsrc.core.layout import MERGED
@@ -19,9 +21,20 @@ _MULTIARCH = {
 """Debian's names of folders for machine types that it calls otherwise than we do."""
 
 
-def host_base(arch: Arch) -> Base:
-    """The base `host`: this machine's own /usr, and /bin, /sbin, /lib where they are not merged into it; never /."""
-    return base_at(Path("/"), HOST, arch, dict(_identity(arch)))
+def host_base(arch: Arch, view: View) -> Base:
+    """The base `host`: this machine's own /usr, and /bin, /sbin, /lib where they are not merged into it; never /.
+
+    Of these it shows what `view` says.
+    """
+    release = os_release()
+    identity = {"os": " ".join(release.get(key, "") for key in ("ID", "VERSION_ID")).strip()}
+    if view.whole:
+        return replace(base_at(Path("/"), HOST, arch, identity | dict(_tools(arch))), whole=view.whole)
+    base = base_at(Path("/"), HOST, arch, identity | {"packages": view.digest})
+    if view.layer is None:
+        return base
+    layers = {inside: (view.layer / inside, *paths) for inside, paths in base.layers.items()}
+    return replace(base, layers=layers, binds={"etc/alternatives": view.layer / "alternatives"})
 
 
 def base_at(root: Path, name: str, arch: Arch, identity: Mapping[str, str]) -> Base:
@@ -49,10 +62,8 @@ def base_at(root: Path, name: str, arch: Arch, identity: Mapping[str, str]) -> B
     return Base(name, arch, layers, binds, env, {"LDFLAGS": "-L/usr/lib"}, identity, shadowed, tuple(libdirs), root)
 
 
-def _identity(arch: Arch) -> Iterator[tuple[str, str]]:
+def _tools(arch: Arch) -> Iterator[tuple[str, str]]:
     """What tells one machine's compiler, linker, libc and shell from another's, by a look at the files only."""
-    release = os_release()
-    yield "os", " ".join(release.get(key, "") for key in ("ID", "VERSION_ID")).strip()
     for program in ("cc", "c++", "ld", "as", "make", "sh"):
         for folder in ("/usr/bin", "/bin"):
             path = Path(folder, program)

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from xsrc.base.acts.choose import chosen_arch
+from xsrc.base.acts.choose import chosen_arch, this_machine
 from xsrc.base.disk import shelf
-from xsrc.base.disk.host import base_at, host_base
+from xsrc.base.disk.host import base_at
 from xsrc.bootstrap.compose import compose
 from xsrc.build.acts.build import build
 from xsrc.build.acts.layers import closure
@@ -87,7 +87,7 @@ def make_source(session: Session, also: tuple[str, ...]) -> Record:
     Raises Interrupted.
     """
     chosen = base_set(session)
-    base = host_base(machine.arch())
+    base = this_machine(session)
     stages: list[Session] = []
     for number in STAGES:
         began = time.monotonic()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xsrc.base.acts.choose import chosen_base
+from xsrc.base.acts.choose import base_name
 from xsrc.build.disk.work import WorkState
 from xsrc.build.job import Job
 from xsrc.build.root import Layers
@@ -234,7 +234,7 @@ def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _P
         rules=rules,
         source=str(package.pkgver) if sub else "",
         options=dict(package.options),
-        build={"base": chosen_base(session).name, "source-date-epoch": state.epoch, **_mark(job, state)},
+        build={"base": base_name(session), "source-date-epoch": state.epoch, **_mark(job, state)},
         preimage=job.preimage,
     )
 

@@ -12,9 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from xsrc.base import dpkg
 from xsrc.base.acts.choose import chosen_base
+from xsrc.base.disk import essential
+from xsrc.core.base import Base
 from xsrc.core.errors import XsrcError
-from xsrc.core.layout import Masterdir
+from xsrc.core.layout import Masterdir, Tree
 from xsrc.core.proxy import Proxies
 from xsrc.core.session import Host, Session
 from xsrc.sandbox.acts.helpers import helpers_of
@@ -22,7 +25,7 @@ from xsrc.sandbox.checks import Trouble, apparmor, kernel, overlays
 from xsrc.sandbox.disk import cgroup, checks, enter, helpers
 from xsrc.sandbox.disk.skeleton import copy_skeleton
 from xsrc.sandbox.roots import layers
-from xsrc.sandbox.sandbox import Sandbox
+from xsrc.sandbox.sandbox import Bind, Sandbox
 from xsrc.unix import mounts
 from xsrc.unix.machine import free_bytes, known_sites
 from xsrc.unix.privilege import USER
@@ -31,6 +34,12 @@ from xsrc.unix.users import user_name
 
 PROBE = "test -d /proc/1; read -r flags </sys/class/net/lo/flags; echo $flags"
 """The command that tests a sandbox; it prints the flags of `lo`, whose lowest bit is IFF_UP."""
+COMPILE = """cd /tmp
+printf '#include <stdio.h>\\nint main(void) { return puts("") < 0; }\\n' >a.c
+printf '#include <new>\\nint main() { delete new int; }\\n' >a.cc
+cc -o a a.c; ./a >/dev/null; c++ -o b a.cc; ./b
+"""
+"""The command that tests whether there are compilers with all that they need: headers, libraries, linker."""
 ROOM, NO_ROOM = 1 << 30, 16 << 20
 """Free bytes below which builds may run out of room, and below which they will."""
 FILES, NO_FILES = 10_000, 100
@@ -155,6 +164,9 @@ def _kernel(session: Session) -> Iterator[Diagnosis]:
     found = f"{', '.join(over)} is mounted below a layer of every build root"
     trouble = Trouble(found, f"umount {' '.join(map(shlex.quote, over))}  # as root") if over else None
     yield finding("base", trouble, f"{base.name}: {', '.join(sorted(map(str, tops)))}")
+    mend = "xsrc bootstrap --from debian, then xsrc build --base debian"
+    shows_all = Trouble(f"all tools of this machine are shown, declared or not: {base.whole}", mend)
+    yield finding("undeclared", shows_all if base.whole else None, "tools of this machine are hidden", grave=False)
 
 
 def _limits() -> Diagnosis:
@@ -166,9 +178,11 @@ def _limits() -> Diagnosis:
 
 
 def _programs() -> Iterator[Diagnosis]:
-    for program in ("cc", "make", "patch", "tar"):
+    known = essential.packages()
+    for program, package in dpkg.PROGRAMS.items():
         path = shutil.which(program, path="/usr/bin:/bin")
-        trouble = None if path else Trouble("missing from /usr/bin", f"{_setup()}  # as root")
+        whole = path and (not known or package in known)  # a part of perl is essential
+        trouble = None if whole else Trouble(f"missing from /usr/bin: package {package}", f"{_setup()}  # as root")
         yield finding(program, trouble, str(path))
     git = shutil.which("git", path="/usr/bin:/bin")
     none = Trouble("missing from /usr/bin: distfiles that are git repositories cannot be fetched", "install git")
@@ -207,6 +221,8 @@ def _sandboxes(session: Session, modes: _Modes) -> Iterator[Diagnosis]:
     with _root(session) as root:
         for what, these in tried.items():
             yield from _sandbox(session, root, what, these, grave=these is ours)
+    with _skeleton(session.tree) as root, contextlib.suppress(XsrcError):  # the row of the sandbox tells of these
+        yield from _compilers(root, chosen_base(session), ours)
 
 
 @contextlib.contextmanager
@@ -215,10 +231,29 @@ def _root(session: Session) -> Iterator[Path]:
     if session.masterdir.farm.exists():
         yield session.masterdir.root
         return
+    with _skeleton(session.tree) as top:
+        yield top
+
+
+@contextlib.contextmanager
+def _skeleton(tree: Tree) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="xsrc-doctor-") as folder:
         top = Path(folder, "root")
-        copy_skeleton(session.tree, top)
+        copy_skeleton(tree, top)
         yield top
+
+
+def _compilers(root: Path, base: Base, entered: helpers.Helpers) -> Iterator[Diagnosis]:
+    """Prove that there are a C and a C++ compiler with all that they need. Raises HostError."""
+    for inside in base.binds:
+        (root / inside).mkdir(parents=True, exist_ok=True)
+    binds = [Bind(source, inside) for inside, source in base.binds.items()]
+    sandbox = Sandbox(root, (*layers(root, (), base), *binds), {"PATH": "/usr/bin:/bin"})
+    said: list[bytes] = []
+    code = enter.run(entered, sandbox, ("/bin/sh", "-euc", COMPILE), said.append)
+    lines = b"".join(said).decode(errors="replace").strip().splitlines() or [f"exit code {code}"]
+    trouble = Trouble(f"in a build: {lines[0]}", f"{_setup()}  # as root") if code else None
+    yield finding("compilers", trouble, "C and C++ programs work in a build")
 
 
 def _sandbox(session: Session, root: Path, what: str, entered: helpers.Helpers, *, grave: bool) -> Iterator[Diagnosis]:
