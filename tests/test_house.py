@@ -92,9 +92,10 @@ BELOW: dict[str, str] = {
     "tree": "core unix base sources store",
     "sandbox": "core unix base store",
     "farm": "core unix base sandbox store",
-    "build": "core unix base farm runs sandbox sources store tree",
-    "bootstrap": "core unix base build farm runs sandbox sources store tree",
-    "commands": "core unix base bootstrap build farm runs sandbox sources store tree",
+    "export": "core unix farm store",
+    "build": "core unix base export farm runs sandbox sources store tree",
+    "bootstrap": "core unix base build export farm runs sandbox sources store tree",
+    "commands": "core unix base bootstrap build export farm runs sandbox sources store tree",
     "__main__": "core unix commands",
     "__init__": "",
 }

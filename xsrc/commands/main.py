@@ -54,6 +54,8 @@ VERBS = {
     "report": "report.Report",
     "clean": "clean.Clean",
     "doctor": "doctor.Doctor",
+    "pkg": "pkg.Pkg",
+    "whence": "pkg.Whence",
     "bootstrap": "bootstrap.Bootstrap",
 }
 _COMMAND_FOLLOWS = ("chroot", "shell")

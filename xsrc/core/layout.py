@@ -12,6 +12,18 @@ from xsrc.core.pkgver import PkgVer
 
 MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32")
 """The folders at the top of a root that are links into usr where /usr is merged."""
+
+
+def merged_path(path: str) -> str:
+    """An absolute path as a root with merged /usr has it.
+
+    >>> merged_path("/bin/sh"), merged_path("/usr/bin/sh")
+    ('/usr/bin/sh', '/usr/bin/sh')
+    """
+    top = path.split("/")[1]
+    return f"/usr{path}" if top in MERGED else path
+
+
 INSIDE_TEMPLATE = "pkg-template"
 """Where a build root shows scripts, patches and files of its template."""
 
@@ -165,6 +177,10 @@ class Masterdir:
 
     def destdir(self, pkgver: PkgVer) -> Path:
         return self.destdirs / str(pkgver)
+
+    def package_lock(self, pkgver: PkgVer) -> Path:
+        """Held by whoever writes the binary package of a pkgver."""
+        return self.builddir / f".{pkgver}.pkg.lock"
 
     def logs(self, pkgver: PkgVer) -> Path:
         return self.db / "logs" / str(pkgver)

@@ -12,7 +12,7 @@ from xsrc.core.errors import SettingsError
 from xsrc.core.outcome import Rung
 from xsrc.core.paths import fault
 from xsrc.core.pkgver import NAME
-from xsrc.core.schema import Checked, Choice, List, Map, Number, Problem, Shape, Table, Text, read
+from xsrc.core.schema import Checked, Choice, Flag, List, Map, Number, Problem, Shape, Table, Text, read
 
 
 def nostow_fault(glob: str) -> str:
@@ -26,6 +26,7 @@ CHECKOUT: Mapping[str, Shape] = MappingProxyType(
         "jobs": Number(1),
         "cutoff": Choice(tuple(Rung)),
         "tmp_mib": Number(16),
+        "pkg": Flag(),
         "limits": Table(
             {
                 name: Number()
@@ -131,6 +132,8 @@ class Settings:
     cutoff: Rung = Rung.EXACT
     """How much of a dependency may differ before what needs it is built again."""
     tmp_mib: int = 4096
+    pkg: bool = False
+    """Whether every build is packed too."""
     limits: Limits = Limits()
     flags: Mapping[str, str] = field(default_factory=lambda: FLAGS)
     sites: Mapping[str, str] = field(default_factory=lambda: SITES)

@@ -6,14 +6,11 @@ the same files on every machine.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
+from xsrc.core.numbers import COUNT, FIRST, number_of
 from xsrc.farm.place import Member
 from xsrc.store.rules import Account
-
-_FIRST, _COUNT = 10_000, 50_000
-"""Numbers of accounts: above those of people and of the system, below those of services that come and go."""
 
 
 def numbers(names: Iterable[str]) -> dict[str, int]:
@@ -21,11 +18,11 @@ def numbers(names: Iterable[str]) -> dict[str, int]:
     result: dict[str, int] = {}
     taken: set[int] = set()
     for name in sorted(set(names)):
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) % _COUNT
+        number = number_of(name)
         while number in taken:
-            number = (number + 1) % _COUNT
+            number = FIRST + (number + 1 - FIRST) % COUNT
         taken.add(number)
-        result[name] = _FIRST + number
+        result[name] = number
     return result
 
 

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
 from xsrc.core.globs import covers
-from xsrc.core.layout import MERGED
+from xsrc.core.layout import merged_path
 from xsrc.farm.place import Class, Member, Placed
 from xsrc.store.manifest import Entry, Kind
 
@@ -38,7 +38,7 @@ def links_of(members: Iterable[Member], choices: Mapping[str, str]) -> dict[str,
     for member in sorted(ruled, key=lambda member: member.name):
         for one in member.rules.alternatives:
             if chosen[one.group] == member.name:
-                link = _merged(one.link)
+                link = merged_path(one.link)
                 text = _text(link, one.target)
                 target = posixpath.normpath(posixpath.join(posixpath.dirname(link), text))
                 if member.nostow and any(covers(member.nostow, path[1:]) for path in (link, target)):
@@ -61,16 +61,6 @@ def default_entries(members: Iterable[Member]) -> dict[str, list[Entry]]:
     return found
 
 
-def _merged(path: str) -> str:
-    """An absolute path as a root with merged /usr has it.
-
-    >>> _merged("/bin/sh"), _merged("/usr/bin/sh")
-    ('/usr/bin/sh', '/usr/bin/sh')
-    """
-    top = path.split("/")[1]
-    return f"/usr{path}" if top in MERGED else path
-
-
 def _above(path: str) -> Iterator[str]:
     while path := posixpath.dirname(path):
         yield path
@@ -84,4 +74,4 @@ def _text(link: str, target: str) -> str:
     """
     if not target.startswith("/"):
         return target
-    return posixpath.relpath(_merged(target), posixpath.dirname(link))
+    return posixpath.relpath(merged_path(target), posixpath.dirname(link))

@@ -17,7 +17,9 @@ from xsrc.core.globs import matches
 from xsrc.core.outcome import UNKNOWN, Outcome
 from xsrc.core.paths import CONTROLS, Unsound, build_id, inside
 from xsrc.core.pkgver import RESERVED, PkgVer
+from xsrc.store import listing
 from xsrc.store.link import Link
+from xsrc.store.listing import Listed
 from xsrc.store.rules import NO_RULES, Rules
 
 FILES, PROPS = "files.plist", "props.plist"
@@ -39,7 +41,7 @@ _UNREADABLE = (
 )
 
 
-def _loads(data: bytes) -> Any:
+def read_plist(data: bytes) -> Any:
     """Read a property list, only as XML: in the binary form, a few bytes can expand beyond all memory.
 
     Raises the errors of _UNREADABLE, also for numbers that no property list can hold.
@@ -54,6 +56,11 @@ def _loads(data: bytes) -> Any:
         elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
             raise ValueError("a number of more than 64 bits")
     return found
+
+
+def render_plist(value: Mapping[str, Any]) -> bytes:
+    """The text of a property list."""
+    return plistlib.dumps(dict(value))
 
 
 class Kind(enum.StrEnum):
@@ -103,6 +110,19 @@ def entry_of(path: str, kind: Kind, mode: int, size: int, sha256: str, target: s
     return Entry(inside(path), kind, mode, size, sha256, target, inode)
 
 
+_LISTED = {"files": Kind.FILE, "conf_files": Kind.FILE, "links": Kind.LINK, "dirs": Kind.DIR}
+"""What the paths of each list are."""
+
+
+def _rows(lists: Any) -> list[tuple[str, Listed]]:
+    """The rows of a property list, whoever wrote it. Raises the errors of _UNREADABLE."""
+    return [
+        (name, Listed(item["file"], *(item.get(key) for key in Listed._fields[1:])))
+        for name in _LISTED
+        for item in lists.get(name, [])
+    ]
+
+
 def _rooted(path: str) -> str:
     if path[:1] != "/":
         raise Unsound(f"{path!a} does not begin with /")
@@ -133,43 +153,36 @@ class Manifest:
     def render(self, conf_files: Iterable[str] = ()) -> bytes:
         """The text of files.plist."""
         conf = {path.lstrip("/") for path in conf_files}
-        lists: dict[str, list[dict[str, Any]]] = {"files": [], "conf_files": [], "links": [], "dirs": []}
-        for entry in self.entries:
-            item: dict[str, Any] = {"file": "/" + entry.path}
-            match entry.kind:
+        lists: dict[str, list[Listed]] = {"files": [], "conf_files": [], "links": [], "dirs": []}
+        for path, kind, mode, size, sha256, target, inode in self.entries:
+            match kind:
                 case Kind.FILE:
-                    item |= {"sha256": entry.sha256, "size": entry.size, "mode": f"{entry.mode:04o}"}
-                    if entry.inode:
-                        item["inode"] = entry.inode
-                    lists["conf_files" if entry.path in conf else "files"].append(item)
+                    row = Listed(f"/{path}", inode or None, f"{mode:04o}", sha256, size)
+                    lists["conf_files" if path in conf else "files"].append(row)
                 case Kind.LINK:
-                    lists["links"].append(item | {"target": entry.target})
+                    lists["links"].append(Listed(f"/{path}", target=target))
                 case Kind.DIR:
-                    lists["dirs"].append(item | {"mode": f"{entry.mode:04o}"})
-        return plistlib.dumps({key: value for key, value in lists.items() if value})
+                    lists["dirs"].append(Listed(f"/{path}", mode=f"{mode:04o}"))
+        return listing.written(lists)
 
     @classmethod
     def parse(cls, data: bytes) -> Manifest:
         """Read files.plist. Raises ValueError for a bad one, and Unsound for a path that leaves the root."""
         try:
-            lists = _loads(data)
+            rows = listing.rows(data)
+            rows = _rows(read_plist(data)) if rows is None else rows
             entries = [
                 entry_of(
-                    _rooted(item["file"]),
+                    _rooted(row.file),
                     kind,
-                    int(item.get("mode", "0777"), 8),
-                    item.get("size", 0) if kind is Kind.FILE else 0,
-                    item.get("sha256", "") if kind is Kind.FILE else "",
-                    item.get("target", "") if kind is Kind.LINK else "",
-                    item.get("inode", 0) if kind is Kind.FILE else 0,
+                    int("0777" if row.mode is None else row.mode, 8),
+                    (row.size or 0) if kind is Kind.FILE else 0,
+                    (row.sha256 or "") if kind is Kind.FILE else "",
+                    (row.target or "") if kind is Kind.LINK else "",
+                    (row.inode or 0) if kind is Kind.FILE else 0,
                 )
-                for key, kind in (
-                    ("files", Kind.FILE),
-                    ("conf_files", Kind.FILE),
-                    ("links", Kind.LINK),
-                    ("dirs", Kind.DIR),
-                )
-                for item in lists.get(key, [])
+                for name, row in rows
+                for kind in (_LISTED[name],)
             ]
         except _UNREADABLE as error:
             raise ValueError(f"not a files.plist: {error}") from error
@@ -207,6 +220,8 @@ class Props:
     rules: Rules = NO_RULES
     source: str = ""
     """For a subpackage, the pkgver that it belongs to."""
+    commit: str = ""
+    """The commit of the tree that it was built from, with a `+` if its template differed; no part of its identity."""
     options: Mapping[str, bool] = field(default_factory=dict)
     build: Mapping[str, Any] = field(default_factory=dict)
     """How it was built: base, SOURCE_DATE_EPOCH, and whether its tests were left out."""
@@ -218,7 +233,7 @@ class Props:
         return bool(self.build.get(UNTESTED))
 
     _LISTS = ("run_depends", "shlib_requires", "shlib_provides")
-    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "inputs", "preimage")
+    _TEXTS = ("short_desc", "license", "homepage", "maintainer", "source", "commit", "inputs", "preimage")
 
     def render(self) -> bytes:
         """The text of props.plist."""
@@ -242,13 +257,13 @@ class Props:
         for name in (*self._LISTS, *self._TEXTS):
             if value := getattr(self, name):
                 props[_PLIST.get(name, name)] = list(value) if isinstance(value, tuple) else value
-        return plistlib.dumps(props)
+        return render_plist(props)
 
     @classmethod
     def parse(cls, data: bytes) -> Props:
         """Read props.plist. Raises ValueError for a bad one, and for a rule that leaves the root."""
         try:
-            props = _loads(data)
+            props = read_plist(data)
             rest: dict[str, Any] = {name: tuple(props.get(_PLIST.get(name, name), ())) for name in cls._LISTS}
             rest |= {name: props.get(_PLIST.get(name, name), "") for name in cls._TEXTS}
             pkgver = PkgVer.parse(props["pkgver"])
@@ -279,7 +294,12 @@ def _link(row: Mapping[str, Any]) -> Link:
 
 _XBPS = ("conf_files", "provides", "conflicts", "replaces")
 """Rules that xbps knows by the same names."""
-_PLIST = {"shlib_requires": "shlib-requires", "shlib_provides": "shlib-provides", "inputs": "build-inputs"}
+_PLIST = {
+    "shlib_requires": "shlib-requires",
+    "shlib_provides": "shlib-provides",
+    "inputs": "build-inputs",
+    "commit": "source-commit",
+}
 
 
 def identity(props: Props, files: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -56,6 +57,27 @@ class Directory:
         return cls(path, rest[0], ":".join(rest[1:])) if rest else cls(path)
 
 
+OWNER = r"[a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*"
+CAPABILITIES = r"cap_[a-z_]+(?:,cap_[a-z_]+)*[=+][eip]+"
+"""Capabilities of a file, as setcap(8) takes them."""
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A path whose owner or capabilities no ordinary user can give; a package gives them when it is installed."""
+
+    path: str
+    """Absolute."""
+    owner: str = "root:root"
+    """USER:GROUP."""
+    capabilities: str = ""
+
+    def __post_init__(self) -> None:
+        rooted(self.path)
+        if re.fullmatch(OWNER, self.owner) is None or re.fullmatch(f"(?:{CAPABILITIES})?", self.capabilities) is None:
+            raise Unsound(f"{self.path}: want USER:GROUP, got {self.owner!a} {self.capabilities!a}")
+
+
 @dataclass(frozen=True)
 class Alternative:
     """A link that several packages offer and one of them provides."""
@@ -90,6 +112,7 @@ class Rules:
     protect: bool = False
     accounts: tuple[Account, ...] = ()
     make_dirs: tuple[Directory, ...] = ()
+    owned: tuple[Owned, ...] = ()
     shells: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     triggers: tuple[str, ...] = ()
@@ -128,6 +151,7 @@ class Rules:
             protect=bool(table.get("protect", False)),
             accounts=tuple(Account(**{**a, "groups": tuple(a.get("groups", ()))}) for a in table.get("accounts", ())),
             make_dirs=tuple(Directory(**d) for d in table.get("make_dirs", ())),
+            owned=tuple(Owned(**one) for one in table.get("owned", ())),
             alternatives=tuple(Alternative(**a) for a in table.get("alternatives", ())),
         )
 
@@ -158,6 +182,6 @@ def _plain(value: Any) -> Any:
     match value:
         case tuple():
             return [_plain(item) for item in value]
-        case Account() | Alternative() | Directory():
+        case Account() | Alternative() | Directory() | Owned():
             return {key: list(item) if isinstance(item, tuple) else item for key, item in asdict(value).items()}
     return value

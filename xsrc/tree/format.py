@@ -27,6 +27,7 @@ from xsrc.core.schema import (
     shown,
 )
 from xsrc.core.spans import KeyPath
+from xsrc.store.rules import CAPABILITIES, OWNER
 
 PHASES = tuple(phase.value for phase in Phase if phase is not Phase.FETCH)
 """The phases that have scripts."""
@@ -112,7 +113,9 @@ _GIT = Line("an https, http or git address or one that begins with {SITE}", r"(?
 _TEXTS = List()
 _GLOBS = List(_GLOB)
 _BELOWS = List(_BELOW)
-_OWNER = Text("MODE or MODE USER:GROUP", r"[0-7]{3,4}(?: [a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*)?")
+_OWNER = Text(
+    "MODE, MODE USER:GROUP or MODE USER:GROUP CAPABILITIES", rf"[0-7]{{3,4}}(?: {OWNER}(?: {CAPABILITIES})?)?"
+)
 
 _SUMMARY = Line("text with a capital first, no article and no final dot", r"(?!(?:A|An|The) )[^a-z\s].*[^.\s]", 72)
 _LICENSE = Balanced(

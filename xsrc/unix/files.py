@@ -135,11 +135,12 @@ def replace(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, own: str = "new") -> Iterator[IO[bytes]]:
+def replacing(path: Path, own: str = "new", *, durable: bool = False) -> Iterator[IO[bytes]]:
     """Yield a new file that takes the place of `path` at the end of the block, or is gone after a failure.
 
     Links in its place, or in that of its temporary name, are replaced and not followed. Writers that may write the same
-    file at the same time have each a word of their `own`. Raises OSError.
+    file at the same time have each a word of their `own`. With `durable`, the whole file is on the disk before it
+    has its name. Raises OSError.
     """
     parent = os.open(path.parent, _DIRECTORY)
     temporary = f".{path.name}.{own}"
@@ -148,7 +149,12 @@ def replacing(path: Path, own: str = "new") -> Iterator[IO[bytes]]:
             os.unlink(temporary, dir_fd=parent)
         with os.fdopen(os.open(temporary, _CREATE, 0o644, dir_fd=parent), "wb") as file:
             yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+        if durable:
+            _sync(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=parent)
@@ -157,6 +163,15 @@ def replacing(path: Path, own: str = "new") -> Iterator[IO[bytes]]:
         raise
     finally:
         os.close(parent)
+
+
+def _sync(folder: Path) -> None:
+    """Write the names of a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def begun(path: Path) -> IO[bytes]:

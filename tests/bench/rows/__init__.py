@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.bench.measure import Figure
-from tests.bench.rows import build, enter, farm, parallel, scale, schedule, start, stow
+from tests.bench.rows import build, enter, farm, pack, parallel, scale, schedule, start, stow
 from tests.bench.world import World
 
 ROWS: Mapping[str, tuple[str, Callable[[World], list[Figure]]]] = {
@@ -17,6 +17,7 @@ ROWS: Mapping[str, tuple[str, Callable[[World], list[Figure]]]] = {
     "whole": ("order and keys of that tree, the plan of its deepest package, and their memory", scale.whole),
     "stow": ("stowing and unstowing 20,000 files against GNU stow and a bare loop of symlink(2)", stow.stow),
     "farm": ("the farm at size: names of real packages, 100,000 files to plan, one package beside 200,000", farm.farm),
+    "pack": ("xsrc pkg of 10,000 files, and of 200 MB, against tar | zstd at the same level", pack.pack),
     "schedule": (
         "simulated runs of all packages of a distribution against the shortest that can be",
         schedule.schedule,

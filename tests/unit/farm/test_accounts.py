@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.builders import Disk, a_member
+from xsrc.core import numbers as core_numbers
 from xsrc.farm import accounts
 from xsrc.farm.accounts import merged, numbers
 from xsrc.farm.place import Act, Class, FileType, Found, Op, Placed
@@ -24,7 +25,8 @@ def test_numbers_are_in_their_range_and_each_once() -> None:
 
 
 def test_of_two_that_want_one_number_the_second_by_name_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "_COUNT", 3)
+    monkeypatch.setattr(accounts, "COUNT", 3)
+    monkeypatch.setattr(core_numbers, "COUNT", 3)
     want = numbers(["a", "b", "c"])
     assert sorted(want.values()) == [10_000, 10_001, 10_002]
     assert numbers(["c", "a", "b", "a"]) == want

@@ -80,6 +80,7 @@ def whole_props() -> Props:
         exports={"libdash.so.1": packed(["dash", "dash@V1"])},
         rules=Rules(conf_files=("/etc/dash.conf",), conflicts=("bash",), hardlink=("usr/lib/*",)),
         source="shells-1_1",
+        commit="c" * 40,
         options={"libedit": True, "x": False},
         build={"base": {"name": "host"}, "seconds": 3},
         preimage='{"format": 1}',
@@ -176,6 +177,7 @@ def test_one_build_is_told_from_another() -> None:
     history = {
         "key",
         "inputs",
+        "commit",
         "preimage",
         "options",
         "saw",

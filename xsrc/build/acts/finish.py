@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from xsrc.build.shlibs import Provider, exports, links, run_depends
 from xsrc.build.split import linking, split
 from xsrc.core.dep import Dep
 from xsrc.core.errors import BuildFailed, Diagnostic, TemplateError
-from xsrc.core.globs import escaped
+from xsrc.core.globs import escaped, matches
 from xsrc.core.layout import Masterdir
 from xsrc.core.outcome import Outcome
 from xsrc.core.phase import Phase
@@ -24,6 +24,7 @@ from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.core.ui import Ui
 from xsrc.farm.acts.commit import farm_locked
+from xsrc.farm.acts.masterdir import open_farm
 from xsrc.farm.disk import generations
 from xsrc.farm.disk.database import Farm
 from xsrc.farm.verify import compare_destdir
@@ -31,8 +32,9 @@ from xsrc.store.digest import linked_statically, outcome
 from xsrc.store.disk import scan as scanning
 from xsrc.store.disk import seal, shelf
 from xsrc.store.disk.split import split_tree
-from xsrc.store.manifest import FILES, PROPS, UNTESTED, Manifest, Props
-from xsrc.store.rules import Rules
+from xsrc.store.manifest import FILES, PROPS, UNTESTED, Entry, Kind, Manifest, Props
+from xsrc.store.rules import Owned, Rules
+from xsrc.tree.disk.revisions import commit_of
 from xsrc.tree.package import Package, Subpackage
 from xsrc.unix import files
 from xsrc.unix.trees import close, remove_tree, replace_tree
@@ -68,9 +70,10 @@ def record(session: Session, job: Job, state: WorkState, needs: Layers) -> None:
             hint="does it honour DESTDIR? see make_install_args",
         )
     outputs = []
+    commit = commit_of(session.tree, package.name, session.host.env, session.believed)
     for part in _divided(session.masterdir, package, found):
         folder = part.folder
-        props = _props(session, job, state, needs, part)
+        props = replace(_props(session, job, state, needs, part), commit=commit)
         files.create(folder / FILES, part.scan.manifest.render(props.rules.conf_files))
         # props.plist is written last and by rename: a destdir that has it is whole
         draft = folder / f".{PROPS}"
@@ -79,6 +82,11 @@ def record(session: Session, job: Job, state: WorkState, needs: Layers) -> None:
         draft.rename(folder / PROPS)
         outputs.append(_Output(props, part.scan.manifest, folder))
     _place(session, outputs, state)
+    if session.settings.pkg and session.stage is None:
+        from xsrc.export.acts.pack import pack  # most builds make no package
+
+        with open_farm(session) as farm:
+            pack(session, farm, [output.pkgver for output in outputs])
 
 
 def _warn_of_modes(ui: Ui, package: Package, found: scanning.Scan) -> None:
@@ -259,11 +267,21 @@ def weighed(saw: Mapping[str, Outcome], needs: Layers, found: scanning.Scan) -> 
     return result
 
 
+def owned(package: Package, entries: Iterable[Entry]) -> Iterator[Owned]:
+    """The paths to which a template gives an owner or capabilities; of several globs, the last one counts."""
+    globs = [(glob.removeprefix("?").strip("/"), words.split(" ")) for glob, words in package.install.modes.items()]
+    for entry in entries if any(rest for _, (_, *rest) in globs) else ():
+        said = [rest for glob, (_, *rest) in globs if entry.kind is not Kind.LINK and matches(entry.path, (glob,))]
+        if said and said[-1]:
+            yield Owned(f"/{entry.path}", *said[-1])
+
+
 def rules_of(package: Package, found: scanning.Scan, sub: Subpackage | None) -> Rules:
     """The rules of a package, or of a part of it, for the farm. Raises ValueError for bad ones."""
     raw, paths = package.raw, {entry.path for entry in found.manifest.entries}
     table: dict[str, Any] = {
         "make_dirs": [asdict(one) for one in package.make_dirs if one.path.strip("/") in paths],
+        "owned": [asdict(one) for one in owned(package, found.manifest.entries)],
         "hardlink": [*package.stow.hardlink, *(escaped(path) for path in found.placed)],
         "copy": package.stow.copy,
         "ignore": package.stow.ignore,

@@ -149,6 +149,12 @@ class Builds:
         with sound(f"package {pkgver}"):
             return build_id(row[0]) if row else ""
 
+    def parts(self, pkgver: PkgVer) -> list[PkgVer]:
+        """The subpackages of a built package, in order of their names."""
+        rows = self.db.execute("SELECT pkgver FROM package WHERE source = ? AND latest ORDER BY pkgver", (str(pkgver),))
+        with sound("package"):
+            return [PkgVer.parse(text) for (text,) in rows]
+
     def versions(self, name: str) -> list[PkgVer]:
         """The built versions of a package, newest last."""
         rows = self.db.execute("SELECT pkgver FROM package WHERE name = ? AND latest", (name,))
@@ -271,9 +277,11 @@ class Builds:
         with self._transaction():
             self.db.execute("DELETE FROM going WHERE folder = ?", (folder,))
 
-    def props(self, pkgver: PkgVer) -> Props | None:
-        """The record of the latest build of a package."""
-        row = self.db.execute("SELECT props FROM package WHERE pkgver = ? AND latest", (str(pkgver),)).fetchone()
+    def props(self, pkgver: PkgVer, build: str | None = None) -> Props | None:
+        """The record of the latest build of a package, or of the named one."""
+        which = self.latest(pkgver) if build is None else build
+        query = "SELECT props FROM package WHERE pkgver = ? AND build = ?"
+        row = self.db.execute(query, (str(pkgver), which)).fetchone()
         with sound(f"package {pkgver}"):
             return Props.parse(row[0]) if row else None
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from xsrc.core.command import Command
-from xsrc.core.errors import UsageError
+from xsrc.core.errors import UsageError, XsrcError
 from xsrc.core.layout import Tree
 from xsrc.core.trust import Trust
 from xsrc.unix import trust
@@ -41,6 +41,17 @@ def differing(tree: Tree, word: str, env: Mapping[str, str], believed: Trust) ->
     if not new:  # what git does not know yet is new as well
         found += repository.out(word, "ls-files", "-z", "--others", "--exclude-standard", "--", ".")
     return frozenset(path.partition("/")[0] for path in found.split("\0") if path)
+
+
+def commit_of(tree: Tree, name: str, env: Mapping[str, str], believed: Trust) -> str:
+    """The commit of the tree, with a `+` if the folder of a template differs from it; "" if git cannot tell."""
+    try:
+        repository = _Asked(tree, env, believed)
+        word = f"{name} of HEAD"
+        changed = repository.out(word, "status", "--porcelain", "-z", "--untracked-files=all", "--", name)
+        return repository.commit(word, "HEAD") + ("+" if changed else "")
+    except XsrcError:
+        return ""
 
 
 class _Asked:

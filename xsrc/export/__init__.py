@@ -1,0 +1,1 @@
+"""Binary packages: what leaves the masterdir, in the format that xbps reads."""

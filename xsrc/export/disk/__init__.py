@@ -1,0 +1,1 @@
+"""The part of export that touches the disk."""
