@@ -13,6 +13,7 @@ from xsrc.build.phases import ACCESS
 from xsrc.build.styles.expand import Script, Style, scripts, style_of
 from xsrc.core.arch import Arch, Machine
 from xsrc.core.base import Base
+from xsrc.core.layout import inside_wrksrc
 from xsrc.core.settings import Settings
 from xsrc.sandbox.environment import SCRIPTS, SHELL
 from xsrc.tree.format import NEUTRAL
@@ -128,6 +129,7 @@ def jobs(
 def environment(package: Package, style: Style, settings: Settings, base: Base) -> dict[str, str]:
     """The environment of every phase, made from nothing, without the variables that differ between phases."""
     machine = package.machine
+    wrksrc = f"{inside_wrksrc(package.pkgver)}/{package.build_wrksrc}".rstrip("/")
     flags: dict[str, str] = {}
     # what a base says is for its own compiler
     for source in ({} if machine.cross else base.flags, settings.flags, package.flags):
@@ -153,7 +155,7 @@ def environment(package: Package, style: Style, settings: Settings, base: Base) 
         **(_crossing(machine) if machine.cross else base.env),
         **({} if package.strip else {"STRIP": ""}),
         **flags,
-        **style.env,
+        **{name: value.replace("{wrksrc}", wrksrc) for name, value in style.env.items()},
         **package.vars,
         **package.env,
     }

@@ -60,15 +60,24 @@ PYTHON = {
     '        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\n")\n'
     '        wheel.writestr("tiny-1.0.dist-info/entry_points.txt", "[console_scripts]\\ntiny = tiny:main\\n")\n'
     '        wheel.write("src/tiny.py", "tiny.py")\n'
+    '        wheel.writestr("tiny.pth", "import sys; sys.from_pth = 1\\n")\n'
     '    return "tiny-1.0-py3-none-any.whl"\n',
     "src/tiny.py": "def main():\n    print('tiny', __file__)\n",
+    "tiny.py": "raise ImportError('the sources')\n",
     "tests/__init__.py": "",
-    "tests/test_tiny.py": "import unittest, tiny\nclass T(unittest.TestCase):\n    def test(self):\n"
-    "        self.assertIn('.xsrc-wheel', tiny.__file__)\n",
+    "tests/test_tiny.py": "import subprocess, sys, tiny, unittest\nclass T(unittest.TestCase):\n    def test(self):\n"
+    "        self.assertIn('.xsrc-wheel', tiny.__file__)\n"
+    "        said = subprocess.run(['tiny'], capture_output=True, text=True, check=True).stdout\n"
+    "        self.assertIn('.xsrc-wheel', said)\n"
+    "        self.assertEqual(sys.from_pth, 1)\n",
 }
 
 
 def test_python3_pep517(site: Site) -> None:
+    """The tests have what is installed, with programs and .pth files, and never the sources.
+
+    https://github.com/NixOS/nixpkgs/issues/123561, https://github.com/tox-dev/pipdeptree/issues/268
+    """
     unpack.tools(site, "tools", "python3")
     tested = 'hostmakedepends = ["tools"]\n'
     tested += 'make_check_target = "unittest"\nmake_check_args = ["discover", "-t", ".", "-s", "tests", "-v"]'
@@ -128,3 +137,69 @@ def test_go(site: Site) -> None:
 def test_a_program_that_is_not_there_is_named(site: Site, style: str, program: str) -> None:
     project(site, style, CARGO)
     site.xsrc("build", "tiny").ended(1, f"the build style {style} needs {program}: name the package that has it")
+
+
+CMAKE = {
+    "CMakeLists.txt": """cmake_minimum_required(VERSION 3.10)
+project(tiny C)
+add_library(priv SHARED priv.c)
+add_executable(cmr cmr.c)
+target_link_libraries(cmr priv)
+set_target_properties(cmr PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/cmr")
+install(TARGETS priv DESTINATION lib/cmr)
+install(TARGETS cmr DESTINATION bin)
+enable_testing()
+add_test(t cmr)
+""",
+    "priv.c": "int four(void) { return 4; }\n",
+    "cmr.c": '#include <stdio.h>\nint four(void);\nint main(void) { return printf("%d\\n", four()) < 0; }\n',
+    "build": "a file of the project's own\n",
+}
+
+
+def test_cmake_keeps_the_search_path_of_a_project(site: Site) -> None:
+    """Its program did not start: https://github.com/xR3b0rn/dbcppp/issues/31
+
+    A file called build was in the way too: https://github.com/cnjinhao/nana/issues/433
+    """
+    unpack.tools(site, "tools", "cmake", "ninja")
+    project(site, "cmake", CMAKE, 'hostmakedepends = ["tools"]')
+    site.build("tiny", "tools")
+    assert site.xsrc("chroot", "cmr").ok().out == "4\n"
+
+
+REMEMBERS = """PREFIX ?= /usr/local
+CC = gcc
+CFLAGS = -O1
+prog: main.c config.h
+	$(CC) $(CFLAGS) -o $@ main.c
+config.h: FORCE
+	echo '#define P "$(PREFIX)"' >new.h
+	cmp -s new.h $@ || cp new.h $@
+check: prog
+	./prog
+install:
+	install -D prog $(DESTDIR)$(PREFIX)/bin/prog
+FORCE:
+"""
+
+
+def test_a_makefile_that_remembers_its_prefix_is_built_once(site: Site) -> None:
+    """The tests built it again for /usr/local: https://github.com/libxsmm/libxsmm/issues/288
+
+    Its flags are its own, which is said.
+    """
+    main = '#include <stdio.h>\n#include "config.h"\nint main(void) { return puts(P) < 0; }\n'
+    project(site, "gnu-makefile", {"Makefile": REMEMBERS, "main.c": main})
+    built = site.build("tiny")
+    assert site.xsrc("chroot", "prog").ok().out == "/usr\n"
+    assert "no call of a compiler in the log of its build has CFLAGS (" in built.err
+    assert "xsrc: no call of a compiler" in site.log("build", "tiny-1.0_1")
+
+
+def test_a_suite_without_a_test_is_an_error(site: Site) -> None:
+    makefile = "all:\n\techo made >made\ncheck:\ninstall:\n\tinstall -D made $(DESTDIR)/usr/share/made\n"
+    project(site, "gnu-makefile", {"Makefile": makefile})
+    site.xsrc("build", "tiny").ended(1, "tiny-1.0_1: check failed: no test ran: name the tests by make_check_target")
+    project(site, "gnu-makefile", {"Makefile": makefile}, 'make_check = "it has none"')
+    site.build("tiny")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def build_wheel(folder, config_settings=None):
     name = "a_b-1.0-py3-none-any.whl"
     with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
         wheel.writestr("a_b-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: PURE\\n")
-        wheel.writestr("a_b-1.0.dist-info/METADATA", "Name: a-b\\n")
+        wheel.writestr("a_b-1.0.dist-info/METADATA", "Name: a-b\\nVersion: 1.0\\n")
         wheel.writestr("a_b-1.0.dist-info/RECORD", "")
         wheel.writestr("a_b-1.0.dist-info/entry_points.txt", ENTRIES)
         wheel.writestr("a_b/__init__.py", f"SETTINGS = {config_settings!r}\\ndef main():\\n    print('main')\\n")
@@ -51,17 +52,18 @@ PATHS = sysconfig.get_paths(
 
 
 def made(
-    folder: Path, *words: str, system: str = 'backend-path = ["in"]\nbuild-backend = "back"', **changed: str
+    folder: Path, *words: str, system: str = 'backend-path = ["in"]\nbuild-backend = "back"', **changed: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run the program in a folder with a project in it whose backend is its own."""
     (folder / "in").mkdir(exist_ok=True)
     text = BACKEND.replace("ENTRIES", repr(changed.get("entries", ENTRIES))).replace(
         "PURE", changed.get("pure", "true")
     )
+    text += changed.get("more", "")
     (folder / "in/back.py").write_text(text)
-    (folder / "pyproject.toml").write_text(f"[build-system]\nrequires = []\n{system}\n")
-    argv = (sys.executable, "-P", "-c", style_programs()["wheel.py"], *words)
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    (folder / "pyproject.toml").write_text(f"[build-system]\nrequires = {changed.get('requires', '[]')}\n{system}\n")
+    argv = (sys.executable, "-P", "-c", *(style_programs()[name] for name in ("wheel.py", "sitecustomize.py")), *words)
+    return subprocess.run(argv, cwd=folder, env=changed.get("env"), capture_output=True, text=True, check=False)
 
 
 def spread(folder: Path) -> dict[str, int]:
@@ -154,3 +156,44 @@ def test_byte_code_says_nothing_of_the_build(tmp_path: Path) -> None:
     assert data[4:8] == b"\x01\0\0\0", "a checksum of the source that is not compared (PEP 552)"
     assert str(tmp_path).encode() not in data
     assert f"{PATHS['purelib']}/a_b/__init__.py".encode() in data
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"requires": '["no-such-tool[toml]>=7"]'}, "pyproject.toml requires no-such-tool[toml]>=7: name the package"),
+        ({"requires": '["pytest>=9999"]'}, "pyproject.toml requires pytest>=9999 (here is "),
+        (
+            {"more": "get_requires_for_build_wheel = lambda config=None: ['cython-x>=3']"},
+            "the backend requires cython-x",
+        ),
+        ({"env": {"VERSION": "3.2"}}, "the wheel has version 1.0, and the template 3.2: "),
+        ({"data": "etc/datax/x.conf"}, "etc would be in site-packages"),
+        ({"data": "usr/share/x"}, "usr would be in site-packages"),
+    ],
+)
+def test_a_wheel_that_is_not_what_was_meant_is_refused(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    """https://github.com/wolfi-dev/os/pull/26770, https://github.com/pypa/installer/issues/128"""
+    if data := changed.pop("data", ""):
+        changed["more"] = f"""
+def build_wheel(folder, config_settings=None, made=build_wheel):
+    name = made(folder, config_settings)
+    with zipfile.ZipFile(f"{{folder}}/{{name}}", "a") as wheel:
+        wheel.writestr("{data}", "x")
+    return name
+"""
+    done = made(tmp_path, **changed)
+    assert done.returncode == 1
+    assert f"xsrc: {said}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"requires": '["pytest>=7", "no-such-tool; python_version < \'3\'"]'},
+        {"env": {"VERSION": "1"}},
+        {"env": {"VERSION": "1.0+git20260101"}},
+    ],
+)
+def test_a_wheel_whose_requirements_are_met_is_made(tmp_path: Path, changed: dict[str, Any]) -> None:
+    assert made(tmp_path, **changed).returncode == 0

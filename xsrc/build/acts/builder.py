@@ -13,6 +13,7 @@ from xsrc.base.acts.choose import chosen_base
 from xsrc.build.acts.failure import host_error, phase_failed
 from xsrc.build.acts.finish import record
 from xsrc.build.acts.layers import layers_of
+from xsrc.build.acts.verdict import NO_TEST, no_test_ran, unused_flags
 from xsrc.build.disk import work
 from xsrc.build.job import Job
 from xsrc.build.phases import ACCESS, Access, remaining
@@ -346,9 +347,20 @@ class Builder:
                     log.flush()
                     hit = group.reached(limits) if group else ""
                     raise self.failed(phase, "; ".join(filter(None, (str(error), hit)))) from error
+                log.flush()
                 if code:
-                    log.flush()
                     raise self.failed(phase, (group.reached(limits) if group else "") or ended(code))
+
+        self.judge(phase, log)
+
+    def judge(self, phase: Phase, log: IO[bytes]) -> None:
+        """Warn of flags that no compiler got. Raises BuildFailed for a suite that ran no test, and OSError."""
+        path = self.session.masterdir.log(self.pkgver, phase)
+        if phase is Phase.CHECK and no_test_ran(self.job, path):
+            raise self.failed(phase, NO_TEST)
+        if phase is Phase.BUILD and (words := unused_flags(self.job, path)):
+            log.write(f"xsrc: {words}\n".encode())
+            self.session.ui.warn(f"{self.pkgver}: {words}")
 
     def become_caller(self, group: Group | None) -> None:
         """Join the cgroup of a phase; the process of a script does this before it becomes the helper."""

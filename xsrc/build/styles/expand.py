@@ -30,12 +30,26 @@ _SHELL = {
 }
 _VALUES = (*STYLE_TEXTS, *STYLE_LISTS)
 
+
+class _Regex(Text):
+    """A regular expression."""
+
+    def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
+        bad = list(super().problems(value, path))
+        try:
+            re.compile(str(value))
+        except re.error as error:
+            bad.append((path, f"{shown(path)}: want a regular expression, got {found(value)}: {error}", None))
+        yield from bad
+
+
 _STYLE = Table(
     {
         "inherit": Text("the name of a build style", r"[a-z][a-z0-9-]*"),
         "tools": List(Text("the name of a program", r"[A-Za-z0-9_.+-]+")),
         "defaults": Table({**dict.fromkeys(STYLE_TEXTS, Text()), **dict.fromkeys(STYLE_LISTS, List())}),
         "env": Map(),
+        "tests": Table({"ran": _Regex("a regular expression"), "none": _Regex("a regular expression")}),
         "phases": Table({phase: List(List()) for phase in PHASES}),
     }
 )
@@ -50,6 +64,8 @@ class Style:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     phases: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    tests: Mapping[str, str] = field(default_factory=dict)
+    """How the log of a suite shows that tests `ran`, or that there were `none`: regular expressions."""
     programs: Mapping[str, str] = field(default_factory=dict)
     """The texts of files beside the style that its phases name, such as `{wheel.py}`."""
 
@@ -85,6 +101,9 @@ def _problems(raw: Mapping[str, Any], styles: Mapping[str, str], programs: Mappi
     parent = raw.get("inherit")
     if parent is not None and parent not in styles:
         yield ("inherit",), f"inherit: no build style {parent!r}", nearest(parent, styles)
+    for name, value in raw.get("env", {}).items():
+        if bad := next((word for word in _WORD.findall(value) if word != "wrksrc"), None):
+            yield ("env", name), f"env.{name}: want no word in braces but wrksrc, got {bad}", None
     for phase, commands in raw.get("phases", {}).items():
         for index, argv in enumerate(commands):
             for place, word in enumerate(argv):
@@ -134,6 +153,7 @@ def _style(name: str, raws: Mapping[str, dict[str, Any]], programs: Mapping[str,
         defaults=MappingProxyType({**parent.defaults, **raw.get("defaults", {})}),
         env=MappingProxyType({**parent.env, **raw.get("env", {})}),
         phases=MappingProxyType(phases),
+        tests=MappingProxyType(raw.get("tests", parent.tests)),
         programs=MappingProxyType({name: text for name, text in programs.items() if name in named}),
     )
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.builders import a_package, style_programs, style_texts, tidy_text
+from tests.unit.builders import a_job, a_package, style_programs, style_texts, tidy_text
 from xsrc.build.styles.expand import parse_styles, scripts, style_of
 from xsrc.core.errors import TemplateError
 from xsrc.tree.format import STYLE_LISTS
@@ -53,30 +53,31 @@ SNAPSHOTS = {
     },
     "gnu-makefile": {
         "build": needs("make", "gnu-makefile") + '\nmake -j"$MAKEJOBS" PREFIX=/usr prefix=/usr V=1',
-        "check": 'make -j"$MAKEJOBS" T=1 check',
+        "check": 'make -j"$MAKEJOBS" PREFIX=/usr prefix=/usr T=1 check',
         "install": 'make PREFIX=/usr prefix=/usr DESTDIR="$DESTDIR" I=1 install',
     },
     "cmake": {
         "configure": needs("cmake", "cmake")
         + "\n"
         + needs("ninja", "cmake")
-        + "\ncmake -S . -B build -G Ninja -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib "
+        + '\ncmake -S . -B "$WRKSRC"/xsrc-build -G Ninja -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib '
         "-DCMAKE_INSTALL_SBINDIR=bin -DCMAKE_INSTALL_SYSCONFDIR=/etc -DCMAKE_INSTALL_LOCALSTATEDIR=/var "
-        "-DCMAKE_BUILD_TYPE=None -DCMAKE_SKIP_INSTALL_RPATH=ON -DBUILD_SHARED_LIBS=ON --with-x",
-        "build": 'cmake --build build --parallel "$MAKEJOBS" V=1',
-        "check": 'ctest --test-dir build --output-on-failure --parallel "$MAKEJOBS" T=1',
-        "install": 'env DESTDIR="$DESTDIR" cmake --install build I=1',
+        "-DCMAKE_BUILD_TYPE=None -DBUILD_SHARED_LIBS=ON --with-x",
+        "build": 'cmake --build "$WRKSRC"/xsrc-build --parallel "$MAKEJOBS" V=1',
+        "check": 'ctest --test-dir "$WRKSRC"/xsrc-build --no-tests=error --output-on-failure '
+        '--parallel "$MAKEJOBS" T=1',
+        "install": 'env DESTDIR="$DESTDIR" cmake --install "$WRKSRC"/xsrc-build I=1',
     },
     "meson": {
         "configure": needs("meson", "meson")
         + "\n"
         + needs("ninja", "meson")
-        + "\nmeson setup build --prefix=/usr --libdir=lib --libexecdir=libexec --bindir=bin --sbindir=bin "
-        "--sysconfdir=/etc --localstatedir=/var --mandir=share/man --infodir=share/info --buildtype=plain "
-        "--wrap-mode=nodownload -Dauto_features=disabled --with-x",
-        "build": 'meson compile -C build -j "$MAKEJOBS" V=1',
-        "check": "meson test -C build --print-errorlogs T=1",
-        "install": 'meson install -C build --no-rebuild --destdir "$DESTDIR" I=1',
+        + '\nmeson setup "$WRKSRC"/xsrc-build --prefix=/usr --libdir=lib --libexecdir=libexec --bindir=bin '
+        "--sbindir=bin --sysconfdir=/etc --localstatedir=/var --mandir=share/man --infodir=share/info "
+        "--buildtype=plain --wrap-mode=nodownload -Dauto_features=disabled --with-x",
+        "build": 'meson compile -C "$WRKSRC"/xsrc-build -j "$MAKEJOBS" V=1',
+        "check": 'meson test -C "$WRKSRC"/xsrc-build --print-errorlogs --num-processes "$MAKEJOBS" T=1',
+        "install": 'meson install -C "$WRKSRC"/xsrc-build --no-rebuild --destdir "$DESTDIR" I=1',
     },
     "configure": {
         "configure": needs("make", "configure") + "\n./configure --prefix=/usr --with-x",
@@ -95,23 +96,19 @@ SNAPSHOTS = {
         "install": 'make DESTDIR="$DESTDIR" I=1 pure_install',
     },
     "python3-pep517": {
-        "build": needs("python3", "python3-pep517") + "\npython3 -P -c <wheel.py> --with-x",
-        "check": "sh -euc 'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(cat .xsrc-wheel/path) exec python3 -P -m \"$@\"' "
-        "check pytest T=1",
+        "build": needs("python3", "python3-pep517") + "\npython3 -P -c <wheel.py> <sitecustomize.py> --with-x",
+        "check": "sh -euc <wheeltest.sh> check pytest T=1",
         "install": 'cp -RP .xsrc-wheel/root/. "$DESTDIR"',
     },
     "cargo": {
         "configure": needs("cargo", "cargo") + "\n" + needs("rustc", "cargo") + "\nsh -euc <cargo.sh>",
         "build": 'cargo build --release --frozen -j"$MAKEJOBS" --with-x V=1',
-        "check": 'cargo test --release --frozen -j"$MAKEJOBS" --with-x T=1',
+        "check": 'env RUST_TEST_THREADS="$MAKEJOBS" cargo test --release --frozen -j"$MAKEJOBS" --with-x T=1',
         "install": 'cargo install --frozen --no-track -j"$MAKEJOBS" --root "$DESTDIR"/usr --path . --with-x I=1',
     },
     "go": {
-        "build": needs("go", "go")
-        + '\nenv GOCACHE="$WRKSRC"/.xsrc-go/cache CGO_CFLAGS="$CFLAGS" CGO_LDFLAGS="$LDFLAGS" '
-        'go build -p "$MAKEJOBS" -o .xsrc-go/bin/ V=1 .',
-        "check": 'env GOCACHE="$WRKSRC"/.xsrc-go/cache CGO_CFLAGS="$CFLAGS" CGO_LDFLAGS="$LDFLAGS" '
-        'go test -p "$MAKEJOBS" T=1 ./...',
+        "build": needs("go", "go") + '\nsh -euc <go.sh> go build -p "$MAKEJOBS" -o .xsrc-go/bin/ V=1 .',
+        "check": 'sh -euc <go.sh> go test -p "$MAKEJOBS" -parallel "$MAKEJOBS" T=1 ./...',
         "install": 'mkdir -p "$DESTDIR"/usr\ncp -R .xsrc-go/bin "$DESTDIR"/usr/',
     },
     "meta": {},
@@ -262,13 +259,20 @@ def test_arguments_come_through_the_shell_as_they_are(args: list[str], cmd: str)
     ],
 )
 def test_awkward_words_stand_in_quotes(word: str) -> None:
-    line = script("gnu-makefile", make_check_args=[word])["check"]
+    line = script("gnu-configure", make_check_args=[word])["check"]
     assert shlex.split(line) == ["make", "-j$MAKEJOBS", word, "check"]
     bare = line.removeprefix('make -j"$MAKEJOBS" ').removesuffix(" check")
     assert bare == shlex.quote(word)
 
 
 # ---- wrong styles
+
+
+def test_words_of_the_environment_and_of_tests_that_cannot_be_right() -> None:
+    (line,) = told(one='env = { A = "{wrksrc}/x", B = "{destdir}" }\n')
+    assert line.endswith("env.B: want no word in braces but wrksrc, got destdir")
+    (line,) = told(one='[tests]\nran = "("\n')
+    assert line.startswith('styles/one.toml:2:1: tests.ran: want a regular expression, got "("')
 
 
 def told(**texts: str) -> list[str]:
@@ -396,6 +400,18 @@ def test_an_unknown_style() -> None:
     with pytest.raises(TemplateError) as caught:
         style_of(a_package(build_style="zzz"), STYLES)
     assert caught.value.diagnostics[0].hint == f"there are {', '.join(sorted(STYLES))}"
+
+
+@pytest.mark.parametrize("style", ["cargo", "go"])
+def test_places_in_the_environment_are_absolute(style: str) -> None:
+    """cargo runs the scripts of a member in its folder: https://github.com/mozilla/cbindgen/issues/630"""
+    env = a_job(build_style=style, build_wrksrc="sub").env
+    place = {"cargo": "CARGO_HOME", "go": "GOCACHE"}[style]
+    assert env[place].startswith("/pkg-builddir/dash-0.5.12/sub/.xsrc-")
+
+
+def test_perl_finds_the_modules_beside_a_makefile_pl() -> None:
+    assert a_job(build_style="perl-module").env["PERL_USE_UNSAFE_INC"] == "1"
 
 
 def test_every_list_of_a_template_is_used_by_some_style() -> None:
