@@ -46,3 +46,5 @@ class BuildOptions:
     options: tuple[str, ...] = ()
     makejobs: int = 1
     """How many processes its own make may run at once."""
+    run: int = 0
+    """The number of the run that it belongs to, 0 if none is recorded."""

@@ -17,7 +17,7 @@ class Report(Verb):
     """Write what was built as plain pages: the newest run, those before it, each package"""
 
     number = cli.SwitchAttr(["--run"], cli.Range(1, 1 << 31), argname="N", help="show run N first, not the newest")
-    folder = cli.SwitchAttr(["-o", "--output"], str, argname="DIR", help="write into DIR, not into the masterdir")
+    folder = cli.SwitchAttr(["-o", "--output"], str, argname="DIR", help="write into DIR, with copies of the logs")
 
     def go(self, session: Session) -> int:
         # imported here: xsrc --help imports each command

@@ -125,6 +125,10 @@ class ArchiveError(XsrcError):
 
 
 class Interrupted(XsrcError):
-    """The user stopped the command."""
+    """The user or a signal stopped the command; `code` is 128 plus the number of the signal."""
 
     code = 130
+
+    def __init__(self, message: str, *, hint: str | None = None, code: int = 130) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code

@@ -182,8 +182,13 @@ class Masterdir:
         """Held by whoever writes the binary package of a pkgver."""
         return self.builddir / f".{pkgver}.pkg.lock"
 
+    @property
+    def all_logs(self) -> Path:
+        return self.db / "logs"
+
     def logs(self, pkgver: PkgVer) -> Path:
-        return self.db / "logs" / str(pkgver)
+        """The newest log of each phase, and a folder for each run."""
+        return self.all_logs / str(pkgver)
 
     def log(self, pkgver: PkgVer, phase: str) -> Path:
         return self.logs(pkgver) / f"{phase}.log"

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from xsrc.runs.run import Expected, JobRecord, State
 from xsrc.runs.svg import plot
-from xsrc.runs.text import Neighbours, reference
+from xsrc.runs.text import Neighbours, ways
 
 _DRAWN = 60
 """Builds that a plot shows, the newest."""
@@ -25,6 +25,8 @@ class BuildRow(NamedTuple):
     version: str
     paged: bool
     """Whether the run has a page."""
+    logs: Sequence[tuple[str, str]]
+    """The phases that left logs, each with the address of its log."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,6 @@ class PackagePage:
     name: str
     usual: Expected | None
     """What its builds take, None where none came to its end."""
-    logs: Sequence[tuple[str, str]]
-    """The phases of the newest build that left logs, each with the address of its log."""
     times: Markup
     """A picture, empty where no build has a time."""
     phases: Sequence[str]
@@ -45,15 +45,15 @@ class PackagePage:
 
 def package_page(name: str, builds: Sequence[tuple[int, JobRecord]], beside: Neighbours) -> PackagePage:
     """The content of the page of a package; `builds` are its records with their runs, newest first, at least one."""
-    newest = builds[0][1]
     done = [(job.took, job.peak) for _, job in builds if job.state is State.BUILT]
     shown = [(number, job) for number, job in builds if job.seconds or job.took][:_DRAWN]
-    folder = reference(f"../{beside.to_logs}/{newest.pkgver}")
     return PackagePage(
         name=name,
         usual=Expected.of(done) if done else None,
-        logs=[(phase, f"{folder}/{reference(phase)}.log") for phase in beside.logs.get(newest.pkgver, ())],
         times=plot(shown[::-1]) if shown else Markup(""),
         phases=list(dict.fromkeys(phase for _, job in builds for phase in job.seconds)),
-        builds=[BuildRow(run, job, job.pkgver.removeprefix(f"{name}-"), run in beside.pages) for run, job in builds],
+        builds=[
+            BuildRow(run, job, job.pkgver.removeprefix(f"{name}-"), run in beside.pages, ways(run, job, beside, "../"))
+            for run, job in builds
+        ],
     )

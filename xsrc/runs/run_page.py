@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -12,7 +11,7 @@ from markupsafe import Markup
 from xsrc.runs.forecast import remaining
 from xsrc.runs.run import Expected, JobRecord, Run, State, Tally
 from xsrc.runs.svg import gantt, progress
-from xsrc.runs.text import ORDER, Neighbours, reference
+from xsrc.runs.text import ORDER, Neighbours, ways
 
 _MANY = 1000
 """Jobs from which on a page that shows a run under way is read anew less often."""
@@ -100,7 +99,6 @@ def _rows(run: Run, links: Neighbours, last: float) -> list[JobRow]:
     known = frozenset(links.known)
     rank = {state: number for number, state in enumerate(ORDER)}
     names = {job.name for job in run.jobs}
-    ending = cache(lambda phase: f"/{reference(phase)}.log")  # thousands of jobs have the same few phases
     return [
         JobRow(
             job=job,
@@ -108,15 +106,7 @@ def _rows(run: Run, links: Neighbours, last: float) -> list[JobRow]:
             took=max(last - job.began, 0) if job.state is State.RUNNING and job.began is not None else job.took,
             paged=job.name in known,
             beside=job.because in names,
-            logs=_logs(job, links.logs.get(job.pkgver, ()), links.to_logs, ending),
+            logs=ways(run.number, job, links),
         )
         for job in sorted(run.jobs, key=lambda job: (rank[job.state], job.name))
     ]
-
-
-def _logs(job: JobRecord, logs: Sequence[str], to_logs: str, ending: Callable[[str], str]) -> list[tuple[str, str]]:
-    """The logs of the phases that ran, in their order."""
-    if not logs or job.began is None:
-        return []
-    folder = reference(f"{to_logs}/{job.pkgver}")
-    return [(phase, folder + ending(phase)) for phase in logs if phase in job.seconds or phase == job.phase]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
-from xsrc.runs.run import State
+from xsrc.runs.run import JobRecord, State
 
 ORDER = (
     State.FAILED,
@@ -26,7 +27,7 @@ class Neighbours:
     """The files beside a page that it can link to."""
 
     logs: Mapping[str, Sequence[str]]
-    """The phases that left a log, by pkgver."""
+    """The phases that left a log, by the folder of the logs of a job."""
     to_logs: str
     """The relative path from the report to the folder of the logs."""
     known: Collection[str] = frozenset()
@@ -84,6 +85,27 @@ def reference(path: str) -> str:
 def anchor(name: str) -> str:
     """The address of a package's row within the page of its run."""
     return f"#p-{reference(name)}"
+
+
+def log_folder(run: int, job: JobRecord) -> str:
+    """The folder of the logs of a job, below that of all logs."""
+    return f"{job.pkgver}/{run}"
+
+
+def ways(run: int, job: JobRecord, beside: Neighbours, up: str = "") -> list[tuple[str, str]]:
+    """The phases that ran and left logs, in their order, each with the address of its log; `up` leads to the report."""
+    folder = log_folder(run, job)
+    phases = beside.logs.get(folder, ())
+    if not phases or job.began is None:
+        return []
+    to = reference(f"{up}{beside.to_logs}/{folder}")
+    return [(phase, f"{to}/{_name(phase)}") for phase in phases if phase in job.seconds or phase == job.phase]
+
+
+@lru_cache(64)
+def _name(phase: str) -> str:
+    """The name of a log as an address: thousands of jobs have the same few phases."""
+    return f"{reference(phase)}.log"
 
 
 def run_file(number: int) -> str:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -106,20 +110,39 @@ def read(name: str | Path, limit: int, parent: int | None = None) -> bytes:
 
 
 ENDING = 1 << 16
-"""Bytes at the end of a log in which its last lines are looked for."""
+"""Bytes at the end of an output that are mostly enough for its last lines."""
+_FARTHEST = 16 << 20
+"""Bytes at the end of a log in which its last lines are looked for: progress may be long."""
 _LAST = 30
+_WIDEST = 500
+"""Characters of a line that are shown."""
 
 
 def ending(path: Path) -> bytes:
-    """Return the last bytes of a log. Raises OSError as `opened` does."""
+    """Return the end of a log, with all of its last lines if they are not too long. Raises OSError as `opened` does."""
     with opened(path) as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - ENDING))
-        return file.read(ENDING)
+        size, window = os.fstat(file.fileno()).st_size, ENDING
+        while True:
+            file.seek(max(0, size - window))
+            data = file.read(window)
+            if window >= min(size, _FARTHEST) or data.count(b"\n") > _LAST:
+                return data
+            window *= 4
 
 
 def last_lines(output: bytes) -> list[str]:
-    """The last lines of an output, which are shown if it tells of a failure."""
-    return output[-ENDING:].decode(errors="replace").splitlines()[-_LAST:]
+    r"""The last lines of an output, which are shown if it tells of a failure.
+
+    Of a line that was drawn again and again, only its last state is shown, as on a terminal.
+
+    >>> last_lines(b"error: x\r\n\r1 %\r2 %\r")
+    ['error: x', '2 %']
+    """
+    lines = output.decode(errors="replace").split("\n")
+    shown = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
+    if not shown[-1]:
+        shown.pop()
+    return [line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…" for line in shown[-_LAST:]]
 
 
 def create(name: str | Path, data: bytes, parent: int | None = None, mode: int = 0o644) -> None:
@@ -174,7 +197,22 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+class _Direct(io.BufferedWriter):
+    """A file that has everything as soon as it is written: whatever ends this process, nothing is lost."""
+
+    def write(self, buffer: ReadableBuffer, /) -> int:
+        count = super().write(buffer)
+        self.flush()
+        return count
+
+
 def begun(path: Path) -> IO[bytes]:
-    """Open a file to be written from its beginning, made where it is missing. Raises OSError where it is a link."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, 0o644), "wb")
+    """Open a new file in the place of an old one, which keeps its content under its other names.
+
+    What is written is in the file at once. Raises OSError, ELOOP where a link is in the way.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link", str(path))
+        path.unlink()
+    return _Direct(io.FileIO(os.open(path, _CREATE, 0o644), "w"))

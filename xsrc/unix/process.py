@@ -21,6 +21,7 @@ from plumbum.machines.local import LocalCommand
 from xsrc.core.command import Command
 from xsrc.core.errors import HostError
 from xsrc.core.settings import Limits
+from xsrc.unix.signals import pausing
 
 Process = subprocess.Popen[bytes]
 Sink = Callable[[bytes], object]
@@ -59,7 +60,8 @@ def spawn(command: Command, **streams: Any) -> Process:
 def _started(command: Command, interrupt: Interrupt | None = None, **streams: Any) -> Iterator[Process]:
     process = spawn(command, start_new_session=True, **streams)
     try:
-        yield process
+        with pausing(process.pid):
+            yield process
     except KeyboardInterrupt as error:
         quiet = interrupt(process) if interrupt else False
         end(process)
@@ -218,12 +220,21 @@ def stream(
         return code
 
 
+_LOOK = 1.0
+"""Seconds between two looks at the clock, where it counts."""
+
+
 def _drain(out: IO[bytes], sink: Sink, watch: Watch) -> None:
     begun = heard = time.monotonic()
     size = 0
     while True:
-        patience = watch.patience(begun, heard, time.monotonic())
-        if not select.select([out], [], [], patience)[0]:
+        looked = time.monotonic()
+        patience = watch.patience(begun, heard, looked)
+        wait = patience if patience is None else min(patience, _LOOK)
+        ready = select.select([out], [], [], wait)[0]
+        if wait is not None and (stopped := time.monotonic() - looked - wait) > _LOOK:
+            begun, heard = begun + stopped, heard + stopped  # this process was stopped, and so was the command
+        if not ready:
             continue
         if not (data := os.read(out.fileno(), 1 << 16)):
             return

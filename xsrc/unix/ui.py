@@ -7,7 +7,6 @@ all text visible (xsrc/core/visible.py), and no caller has to remember that.
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -69,7 +68,9 @@ class PlainUi:
                 self.output(line.rstrip("\n"))
         else:
             self.out.flush()
-            shutil.copyfileobj(file, self.out.buffer)
+            while data := file.read(1 << 16):  # a log that is followed comes in parts
+                self.out.buffer.write(data)
+                self.out.buffer.flush()
 
     def stream(self, data: bytes) -> None:
         """The output of a build, as it comes."""

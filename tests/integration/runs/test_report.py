@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from dataclasses import replace
 from html import unescape
@@ -14,7 +15,8 @@ import pytest
 
 from tests.unit.records import small
 from xsrc.core.layout import Masterdir
-from xsrc.runs.acts.report import write_report
+from xsrc.core.pkgver import PkgVer
+from xsrc.runs.acts.report import ReportPages, write_report
 from xsrc.runs.disk.journal import Journal
 from xsrc.runs.disk.pages import write_page
 from xsrc.runs.run import Run, State
@@ -37,7 +39,7 @@ def noted(masterdir: Masterdir, journal: Journal, run: Run, *, logs: bool = True
     number = journal.begin(run.command, run.workers, run.began, run.jobs)
     for job in run.jobs if logs else ():
         for phase in job.seconds:
-            log = masterdir.db / "logs" / job.pkgver / f"{phase}.log"
+            log = masterdir.logs(PkgVer.parse(job.pkgver)) / str(number) / f"{phase}.log"
             log.parent.mkdir(parents=True, exist_ok=True)
             log.write_text(f"{phase} of {job.name}\n")
     if run.ended is not None:
@@ -71,7 +73,29 @@ def test_every_link_leads_somewhere(masterdir: Masterdir, journal: Journal) -> N
     assert dead_links(index.parent) == []
     assert (index.parent / "package/gtk+3.html").is_file()
     assert index.read_text() == (index.parent / "run-3.html").read_text()
-    assert 'href="../logs/zlib-1.4_1/build.log"' in index.read_text()
+    assert 'href="../logs/zlib-1.4_1/3/build.log"' in index.read_text()
+
+
+def test_an_old_run_keeps_the_links_to_its_own_logs(masterdir: Masterdir, journal: Journal) -> None:
+    for number in (1, 2):
+        run = noted(masterdir, journal, small(number))
+        index = write_report(masterdir, journal, run, run.began + 100)
+    old, package = (index.parent / "run-1.html").read_text(), (index.parent / "package/zlib.html").read_text()
+    assert 'href="../logs/zlib-1.4_1/1/build.log"' in old and "/zlib-1.4_1/2/" not in old
+    assert all(f'href="../../logs/zlib-1.4_1/{number}/build.log"' in package for number in (1, 2))
+
+
+def test_a_report_elsewhere_has_the_logs_with_it(masterdir: Masterdir, journal: Journal, tmp_path: Path) -> None:
+    run = noted(masterdir, journal, small(1))
+    report = ReportPages(masterdir, journal, tmp_path / "out")
+    report.prepare()
+    report.write_packages(None, {1})
+    report.write_run(run, run.began + 100, {}, {1})
+    report.make_first(1)
+    shutil.rmtree(masterdir.db)
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert dead_links(tmp_path / "moved") == []
+    assert (tmp_path / "moved/logs/zlib-1.4_1/1/build.log").read_text() == "build of zlib\n"
 
 
 def test_only_what_has_changed_is_written_again(masterdir: Masterdir, journal: Journal) -> None:

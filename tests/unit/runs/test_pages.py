@@ -22,7 +22,7 @@ from xsrc.runs.run_page import run_page
 from xsrc.runs.svg import gantt, lanes, plot, ticks
 from xsrc.runs.text import Neighbours
 
-LOGS = {"gtk+3-1.5_1": ("fetch", "build"), "zlib-1.4_1": ("fetch", "configure", "build", "install")}
+LOGS = {"gtk+3-1.5_1/7": ("fetch", "build"), "zlib-1.4_1/7": ("fetch", "configure", "build", "install")}
 
 
 class Parsed(HTMLParser):
@@ -61,7 +61,7 @@ def evil_run() -> Run:
 
 def pages() -> Iterator[str]:
     run = evil_run()
-    logs = {run.jobs[0].pkgver: (EVIL,)}
+    logs = {f"{run.jobs[0].pkgver}/1": (EVIL,)}
     yield render(
         run_page(run, [Tally.of(run)], {}, 4.0, Neighbours(logs=logs, to_logs="../logs", known=[EVIL], pages=[1]))
     )
@@ -89,7 +89,7 @@ def with_one_odd(field: str, text: str) -> Iterator[str]:
     if field == "phase of a log":
         job = replace(job, seconds={text: 1.0})
     run = Run(1, 1.0, 3.0, text if field == "command" else "build a", 1, State.FAILED, (job,))
-    logs = {job.pkgver: tuple(job.seconds)}
+    logs = {f"{job.pkgver}/1": tuple(job.seconds)}
     yield render(
         run_page(run, [Tally.of(run)], {}, 4.0, Neighbours(logs=logs, to_logs="../logs", known=["a"], pages=[1]))
     )
@@ -113,7 +113,7 @@ def test_each_text_is_escaped(field: str, text: str) -> None:
 def test_a_way_to_the_logs_is_an_address() -> None:
     """Their folder is named by whoever made the masterdir."""
     run = evil_run()
-    logs = {run.jobs[0].pkgver: (EVIL,)}
+    logs = {f"{run.jobs[0].pkgver}/1": (EVIL,)}
     for page in (
         run_page(run, [], {}, 4.0, Neighbours(logs=logs, to_logs='../a"b#c', known=[EVIL])),
         package_page(EVIL, [(1, run.jobs[0])], Neighbours(logs=logs, to_logs='../a"b#c')),
@@ -140,8 +140,8 @@ def test_links_of_a_run_have_targets() -> None:
     assert away == {
         "package/zlib.html",
         "run-6.html",
-        *(f"../logs/gtk%2B3-1.5_1/{phase}.log" for phase in ("fetch", "build")),
-        *(f"../logs/zlib-1.4_1/{phase}.log" for phase in LOGS["zlib-1.4_1"]),
+        *(f"../logs/gtk%2B3-1.5_1/7/{phase}.log" for phase in ("fetch", "build")),
+        *(f"../logs/zlib-1.4_1/7/{phase}.log" for phase in LOGS["zlib-1.4_1/7"]),
     }
 
 
@@ -228,8 +228,8 @@ def test_history_of_a_package() -> None:
     parsed = Parsed(render(package_page("zlib", builds, Neighbours(logs=LOGS, to_logs="../logs", pages=[7, 5]))))
     assert parsed.links() == [
         "../index.html",
-        *(f"../../logs/zlib-1.4_1/{phase}.log" for phase in LOGS["zlib-1.4_1"]),
         "../run-7.html#p-zlib",
+        *(f"../../logs/zlib-1.4_1/7/{phase}.log" for phase in LOGS["zlib-1.4_1/7"]),
         "../run-5.html#p-zlib",
     ]
     assert parsed.text.count("built") == 3 + 3, "a row and a bar each"
@@ -237,7 +237,7 @@ def test_history_of_a_package() -> None:
 
 def test_a_whole_tree_is_rendered_quickly() -> None:
     run = large()
-    logs = {job.pkgver: tuple(job.seconds) for job in run.jobs}
+    logs = {f"{job.pkgver}/1": tuple(job.seconds) for job in run.jobs}
     names = [job.name for job in run.jobs]
     best = 9.0
     for _ in range(4):

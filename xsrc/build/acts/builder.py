@@ -14,7 +14,7 @@ from xsrc.build.acts.failure import host_error, phase_failed
 from xsrc.build.acts.finish import record
 from xsrc.build.acts.layers import layers_of
 from xsrc.build.acts.verdict import NO_TEST, no_test_ran, unused_flags
-from xsrc.build.disk import work
+from xsrc.build.disk import logs, work
 from xsrc.build.job import Job
 from xsrc.build.phases import ACCESS, Access, remaining
 from xsrc.build.request import BuildOptions
@@ -38,7 +38,6 @@ from xsrc.sources.disk import archives
 from xsrc.sources.disk.distdir import OpenFile, present, verified
 from xsrc.sources.disk.fetch import Supply, fetch, sites_of
 from xsrc.sources.distfile import Distfile
-from xsrc.unix.files import begun
 from xsrc.unix.lock import locked
 from xsrc.unix.machine import check_room
 from xsrc.unix.process import LimitReached, Quiet, Sink, Watch, adopt_orphans
@@ -96,6 +95,8 @@ class Builder:
     def go(self) -> bool:
         """Build; return whether its destdir was sealed. Raises what `build_job` does."""
         self.resume()
+        if self.wish.to is Phase.INSTALL:  # else the logs of an earlier, whole build stay
+            logs.forget(self.session.masterdir.logs(self.pkgver), self.state.done)
         if self.wish.to is Phase.FETCH:  # asked for by name: the template may have come to name other addresses
             done = tuple(phase for phase in self.state.done if phase != Phase.FETCH)
             self.state = replace(self.state, done=done)
@@ -131,7 +132,6 @@ class Builder:
             work.renew(self.work)
         except OSError as error:
             raise host_error(error, self.work.path) from error
-        remove_tree(self.session.masterdir.logs(self.pkgver))
 
     def unchanged(self, saw: Mapping[str, Outcome]) -> bool:
         """Whether the packages seen in the build roots are unchanged, as far as this build will see them again."""
@@ -169,8 +169,7 @@ class Builder:
         try:
             self.state = replace(self.state, running=phase, saw={**seen, **self.state.saw})
             work.write_state(self.work, self.state)
-            self.session.masterdir.logs(self.pkgver).mkdir(parents=True, exist_ok=True)
-            with begun(self.session.masterdir.log(self.pkgver, phase)) as log:
+            with logs.begin_log(self.session.masterdir.log(self.pkgver, phase), self.wish.run) as log:
                 {Phase.FETCH: self.fetch, Phase.EXTRACT: self.extract}.get(phase, self.scripts)(phase, log)
         except BuildFailed:
             self.stopped(phase)
@@ -264,7 +263,6 @@ class Builder:
         sandbox = self.sandbox(Phase.EXTRACT)
         code = run(self.helpers, sandbox, ("/bin/sh", "-c", "exec tar -xf -"), log.write, feed)
         if code:
-            log.flush()
             raise self.failed(Phase.EXTRACT, ended(code))
         return newest
 
@@ -344,7 +342,6 @@ class Builder:
                 try:
                     code = run(self.helpers, sandbox, argv, self.sink(log), watch=Watch.of(limits), before=before)
                 except LimitReached as error:
-                    log.flush()
                     hit = group.reached(limits) if group else ""
                     raise self.failed(phase, "; ".join(filter(None, (str(error), hit)))) from error
                 log.flush()

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from xsrc.build.acts.builder import build_job
 from xsrc.build.acts.decide import again
@@ -26,6 +26,7 @@ from xsrc.runs.disk.journal import Journal
 from xsrc.runs.forecast import remaining
 from xsrc.runs.run import JobRecord, Run, State
 from xsrc.sandbox.acts.helpers import prepare
+from xsrc.unix.signals import Signals, caught
 from xsrc.unix.ui import WorkerUi
 
 _PATIENCE = 0.25
@@ -56,8 +57,8 @@ class RunOptions:
         """Whether the run only fetches, so that no package waits for another."""
         return self.request.to is Phase.FETCH
 
-    def of(self, step: Step, makejobs: int) -> BuildOptions:
-        """How far to build one package."""
+    def of(self, step: Step, makejobs: int, run: int) -> BuildOptions:
+        """How far to build one package, in the run of this number."""
         name, asked = step.name, step.name in self.request.names
         to = self.request.to if asked else Phase.INSTALL
         return BuildOptions(
@@ -69,6 +70,7 @@ class RunOptions:
             check=self.request.check,
             options=self.request.options.get(name, ()),
             makejobs=makejobs,
+            run=run,
         )
 
 
@@ -107,6 +109,8 @@ class Runner:
         self.ended: dict[str, tuple[str, Any]] = {}
         self.code = 0
         self.stopping = False
+        self.signal = 0
+        """The signal that ends the run."""
         self.number = 0
         self.begun = 0.0
         self.reported: Run | None = None
@@ -120,27 +124,30 @@ class Runner:
         self.number = self.journal.begin(self.orders.command, self.orders.workers, self.begun, self.records.values())
         self.reported = self.run(State.RUNNING)
         state = State.INTERRUPTED
-        try:
-            self.loop()
-            if self.cut:  # a worker alone was interrupted
-                raise self.interrupted()
-            state = State.FAILED if self.code else State.BUILT
-        except KeyboardInterrupt:
-            self.interrupt()
-        finally:
-            self.ui.run(None)
-            self.journal.end(self.number, time.time(), state)
-            if not self.alone:
-                counts = Counter(record.state for record in self.records.values())
-                words = ", ".join(f"{counts[s]} {s}" for s in State if counts[s])
-                self.ui.note(f"{words} in {seconds(time.time() - self.begun)}")
-            self.report(state)
+        with caught() as signals:
+            try:
+                self.loop(signals)
+                if self.cut:  # a worker alone was interrupted
+                    raise self.interrupted()
+                state = State.FAILED if self.code else State.BUILT
+            finally:
+                self.ui.run(None)
+                self.journal.end(self.number, time.time(), state)
+                if not self.alone:
+                    counts = Counter(record.state for record in self.records.values())
+                    words = ", ".join(f"{counts[s]} {s}" for s in State if counts[s])
+                    self.ui.note(f"{words} in {seconds(time.time() - self.begun)}")
+                self.report(state)
         failed = (State.FAILED, State.SKIPPED, State.WAITING)
         return RunResult(self.code, frozenset(name for name, r in self.records.items() if r.state in failed))
 
-    def loop(self) -> None:
-        """Begin packages and handle reports of workers, until nothing runs any more."""
+    def loop(self, signals: Signals) -> None:
+        """Begin packages and handle reports of workers, until nothing runs any more. Raises Interrupted."""
         while True:
+            if number := signals.end():
+                self.interrupt(number, signals)
+            if signals.pause():
+                self.pause()
             if not self.stopping:
                 self.admit()
             self.show()
@@ -210,7 +217,7 @@ class Runner:
         """Start a worker for a package."""
         share = self.schedule.share()
         step = replace(self.steps[name], reason=reason)
-        wish = self.orders.of(step, share)
+        wish = self.orders.of(step, share, self.number)
         self.note(name, state=State.RUNNING, began=time.time(), reason=reason, makejobs=share)
 
         def work(say: Send) -> None:
@@ -271,7 +278,7 @@ class Runner:
                 lines = [*text.rstrip().splitlines(), "this is a bug of xsrc; please report it with the lines above"]
                 self.failed(name, lines, lines[-2], 70)
             case _:
-                if end.code == 130:  # interrupted where there was nothing to tell
+                if end.code == 130 or self.signal:  # interrupted where there was nothing to tell
                     self.stopping = True
                     self.note(name, state=State.INTERRUPTED)
                     self.schedule.failed(name)
@@ -309,7 +316,7 @@ class Runner:
         record = self.records[name]
         if (began := self.phases.pop(name, None)) is None:
             return
-        took = at - began
+        took = max(at - began, 0.0)
         self.records[name] = replace(record, seconds={**record.seconds, record.phase: round(took, 3)})
         ended_badly = name in self.ended and self.ended[name][0] != "done"
         if took >= 1 and (self.alone or self.session.flags.verbose) and not ended_badly:
@@ -331,19 +338,25 @@ class Runner:
         left = remaining(self.run(State.RUNNING), self.expected, now)
         self.ui.run(Progress(tuple(rows), {s: counts[s] for s in State if counts[s]}, len(self.records), left))
 
-    def interrupt(self) -> None:
-        """End every worker, by force on a second interrupt. Raises Interrupted."""
-        self.stopping = True
+    def pause(self) -> None:
+        """Stop with all that runs, until a shell lets it go on; the time does not count."""
+        self.ui.run(None)
+        began = time.time()
+        self.workers.pause()
+        lost = time.time() - began
+        self.phases = {name: at + lost for name, at in self.phases.items()}
+
+    def interrupt(self, number: int, signals: Signals) -> NoReturn:
+        """End every worker, by force on a second signal. Raises Interrupted."""
+        self.stopping, self.signal = True, number
         self.workers.interrupt()
-        try:
-            while len(self.workers):
-                for event in self.workers.events(_PATIENCE):
-                    self.heed(event)
-        except KeyboardInterrupt:
-            self.workers.interrupt(signal.SIGKILL)
-            while len(self.workers):
-                for event in self.workers.events(_PATIENCE):
-                    self.heed(event)
+        while len(self.workers):
+            for event in self.workers.events(_PATIENCE):
+                self.heed(event)
+            if signals.end():
+                self.workers.interrupt(signal.SIGKILL)
+            if signals.pause():
+                self.pause()
         raise self.interrupted()
 
     @property
@@ -352,13 +365,16 @@ class Runner:
         return [record for record in self.records.values() if record.state is State.INTERRUPTED]
 
     def interrupted(self) -> Interrupted:
-        """The error for an interrupted run."""
-        cut = self.cut
+        """The error for an interrupted run; it says what was ended, and by which signal if not by Ctrl-C."""
+        number = self.signal or signal.SIGINT
+        cut, code = self.cut, 128 + number
+        how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
         if len(cut) == 1:
             hint = f"xsrc build {cut[0].name}"
-            return Interrupted(f"{cut[0].pkgver}: interrupted in {cut[0].phase or 'its start'}", hint=hint)
-        words = ", ".join(f"{record.pkgver} in {record.phase}" for record in cut)
-        return Interrupted(f"interrupted: {words or 'nothing was begun'}", hint="the same command goes on where it was")
+            return Interrupted(f"{cut[0].pkgver}: {how} in {cut[0].phase or 'its start'}", hint=hint, code=code)
+        words = ", ".join(f"{record.pkgver} in {record.phase or 'its start'}" for record in cut)
+        hint = "the same command goes on where it was"
+        return Interrupted(f"{how}: {words or 'nothing was begun'}", hint=hint, code=code)
 
 
 def _prefixed(name: str, text: str) -> bytes:

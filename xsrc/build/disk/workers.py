@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 import prctl
 
 from xsrc.unix.descendants import families
+from xsrc.unix.signals import CAUGHT, pause, usual
 
 Send = Callable[[str, Any], None]
 """Sends a word and a value of JSON to the process that began the worker."""
@@ -70,8 +71,8 @@ class Workers:
         sys.stderr.flush()
         read, write = os.pipe2(os.O_CLOEXEC)
         parent = os.getpid()
-        # no interrupt between the fork and the notes of it, on either side
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # no signal between the fork and the notes of it, on either side
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
             pid = os.fork()
             if pid == 0:
@@ -97,7 +98,7 @@ class Workers:
                 os._exit(code)
             for read in self._workers:
                 os.close(read)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            usual()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             work(say)
             code = 0
@@ -146,6 +147,10 @@ class Workers:
         for worker in self._workers.values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker.pid, number)
+
+    def pause(self) -> None:
+        """Stop every worker with its own processes, and this process, until it is told to go on."""
+        pause(worker.pid for worker in self._workers.values())
 
 
 def memory_free() -> int | None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from pathlib import Path
 
 from xsrc.core.layout import Masterdir
 from xsrc.core.phase import ORDER
 from xsrc.runs.disk.journal import Journal
-from xsrc.runs.disk.pages import copy_assets, files, render, write_page
+from xsrc.runs.disk.pages import copy_assets, copy_logs, files, render, write_page
 from xsrc.runs.package_page import package_page
-from xsrc.runs.run import Expected, Run
+from xsrc.runs.run import Expected, JobRecord, Run
 from xsrc.runs.run_page import run_page
-from xsrc.runs.text import Neighbours, run_file
+from xsrc.runs.text import Neighbours, log_folder, run_file
 
 RUNS = 20
 """Runs that have a page and a line in the list."""
+_LOGS = "logs"
+"""The folder of copies of logs, in a report outside the masterdir."""
 
 
 def write_report(
@@ -48,21 +49,27 @@ class ReportPages:
 
     def __init__(self, masterdir: Masterdir, journal: Journal, folder: Path | None = None) -> None:
         self.journal = journal
+        self.elsewhere = folder is not None
         self.folder = folder or masterdir.db / "report"
-        self.log_folder = masterdir.db / "logs"
+        self._logs: dict[str, tuple[str, ...]] = {}
+        self.log_folder = masterdir.all_logs
         self.tallies = journal.tallies(RUNS)
         self.runs = [tally.number for tally in self.tallies]
 
-    @cached_property
-    def logs(self) -> dict[str, tuple[str, ...]]:
-        """The phases that left a log, by pkgver."""
-        found = {pkgver: files(self.log_folder / pkgver, ".log") for pkgver in files(self.log_folder, "")}
-        return {pkgver: tuple(phase for phase in ORDER if phase in phases) for pkgver, phases in found.items()}
+    def logs(self, jobs: Iterable[tuple[int, JobRecord]]) -> dict[str, tuple[str, ...]]:
+        """The phases that left a log, by the folder of the logs of a job; elsewhere, the report has copies of them."""
+        known = self._logs
+        for folder in {log_folder(run, job) for run, job in jobs if job.began is not None} - known.keys():
+            phases = files(self.log_folder / folder, ".log")
+            known[folder] = tuple(phase for phase in ORDER if phase in phases)
+            if self.elsewhere and phases:
+                copy_logs(self.log_folder / folder, self.folder / _LOGS / folder)
+        return known
 
     @property
     def to_logs(self) -> str:
         """The relative path from the report to the logs."""
-        return os.path.relpath(self.log_folder.resolve(), self.folder.resolve())
+        return _LOGS if self.elsewhere else os.path.relpath(self.log_folder.resolve(), self.folder.resolve())
 
     @property
     def pages(self) -> set[int]:
@@ -77,14 +84,15 @@ class ReportPages:
     def write_packages(self, names: Iterable[str] | None, pages: set[int]) -> None:
         """Write the pages of packages, or of all if none are named. Raises OSError."""
         for name, builds in self.journal.history(names).items():
-            page = package_page(name, builds, Neighbours(self.logs, self.to_logs, pages=pages))
+            page = package_page(name, builds, Neighbours(self.logs(builds), self.to_logs, pages=pages))
             write_page(self.folder / "package" / f"{name}.html", render(page))
 
     def write_run(self, run: Run, now: float, expected: Mapping[str, Expected], pages: set[int]) -> None:
         """Write the page of a run. Raises OSError."""
         others = [tally for tally in self.tallies if tally.number != run.number]
         known = files(self.folder / "package", ".html")
-        page = run_page(run, others, expected, now, Neighbours(self.logs, self.to_logs, known, pages))
+        logs = self.logs((run.number, job) for job in run.jobs)
+        page = run_page(run, others, expected, now, Neighbours(logs, self.to_logs, known, pages))
         write_page(self.folder / run_file(run.number), render(page))
 
     def make_first(self, number: int) -> Path:

@@ -7,6 +7,7 @@ it. A page is written under another name and renamed, so that a reader finds it 
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from xsrc.core.visible import visible
 from xsrc.runs.package_page import PackagePage
 from xsrc.runs.run_page import RunPage
 from xsrc.runs.text import anchor, duration, moment, reference, run_file, size, style
-from xsrc.unix.files import replacing
+from xsrc.unix.files import opened, replacing
 from xsrc.unix.program import asset
 
 
@@ -61,6 +62,14 @@ def copy_assets(folder: Path) -> None:
     for name in ("report.css", "report.js"):
         with _replacing(folder / name) as file:
             file.write(asset(name))
+
+
+def copy_logs(source: Path, target: Path) -> None:
+    """Copy the logs of one job. Raises OSError."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in files(source, ".log"):
+        with opened(source / f"{name}.log") as log, _replacing(target / f"{name}.log") as copy:
+            shutil.copyfileobj(log, copy)
 
 
 def _replacing(path: Path) -> AbstractContextManager[IO[bytes]]:
