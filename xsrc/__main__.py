@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import errno
 import gc
 import io
@@ -65,10 +67,6 @@ def main() -> int:
     except KeyboardInterrupt:
         report(["interrupted"])
         return 130
-    except BrokenPipeError:
-        # the reader of our output has gone; nothing more can be said to it
-        sys.stderr.close()
-        return 0
     except Exception as error:
         if isinstance(error, OSError) and error.errno in MACHINE:
             where = f"{error.filename}: " if error.filename else ""
@@ -93,8 +91,20 @@ def open_streams() -> None:
     sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a file is a reason to stop, whatever the locale knows
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no name of a file is a reason to stop, whatever the locale knows
+            stream.reconfigure(encoding=encoding_of(stream), errors="backslashreplace")
+
+
+def encoding_of(stream: io.TextIOWrapper) -> str:
+    """The encoding of a stream: on a terminal that of the locale, unless that is mere ASCII; elsewhere UTF-8."""
+    if stream.isatty():
+        import locale
+
+        with contextlib.suppress(LookupError):
+            encoding = codecs.lookup(locale.getencoding()).name
+            return "utf-8" if encoding == "ascii" else encoding
+    return "utf-8"
 
 
 def report(lines: list[str]) -> None:

@@ -67,7 +67,7 @@ def expectations(seed: int, truth: Mapping[str, float]) -> dict[str, dict[str, f
 
 def bound(truth: Mapping[str, float], workers: int) -> float:
     """The longest path or all work over all workers, whichever is more: no run can be shorter."""
-    longest, _ = Schedule(_tasks(truth), workers).critical_path()
+    longest = Schedule(_tasks(truth), workers).critical_path()[0].seconds
     return max(longest, sum(truth.values()) / workers)
 
 

@@ -13,8 +13,11 @@ from graphlib import TopologicalSorter
 from statistics import median
 
 from xsrc.build.steps import Step
-from xsrc.runs.forecast import simulated
+from xsrc.runs.forecast import Left, simulated
 from xsrc.runs.run import Expected
+
+_USUAL = 1.0
+"""What a build weighs beside others if no time is known; nobody is told this figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,8 @@ class Task:
 
     name: str
     needs: frozenset[str] = frozenset()
-    seconds: float = 1.0
-    """Expected seconds; if unknown, the caller uses a usual value."""
+    seconds: float | None = None
+    """Expected seconds, None if unknown."""
     memory: int = 0
     """Expected peak in bytes; 0 if unknown, which always fits."""
 
@@ -43,6 +46,8 @@ class Schedule:
         """`room`: bytes for all workers together, None for no limit. A cycle raises graphlib.CycleError."""
         self._tasks = {task.name: task for task in tasks}
         self._workers, self._room = workers, room
+        known = [task.seconds for task in self._tasks.values() if task.seconds is not None]
+        self._usual = median(known or [_USUAL])
         self._dependents: dict[str, list[str]] = {name: [] for name in self._tasks}
         for task in self._tasks.values():
             for need in task.needs:
@@ -122,12 +127,20 @@ class Schedule:
                     queue.append(dependent)
         return tuple(sorted(skipped, key=self._rank.__getitem__))
 
-    def remaining(self) -> float:
-        """Return the seconds to the expected end of what waits, as the report of a run would tell it."""
-        waiting = {name: (self._tasks[name].seconds, self._tasks[name].needs) for name in self.waiting}
-        return simulated((), waiting, self._workers)
+    def remaining(self) -> Left:
+        """Return the expected end of what waits, as the report of a run would tell it."""
+        waiting = {name: (self._tasks[name].seconds or 0, self._tasks[name].needs) for name in self.waiting}
+        return Left(simulated((), waiting, self._workers), self._unknown(waiting))
 
-    def critical_path(self) -> tuple[float, tuple[str, ...]]:
+    def _unknown(self, names: Iterable[str]) -> int:
+        return sum(self._tasks[name].seconds is None for name in names)
+
+    def _weight(self, name: str) -> float:
+        """Seconds by which tasks are ordered; those of unknown time come between the others."""
+        known = self._tasks[name].seconds
+        return self._usual if known is None else known
+
+    def critical_path(self) -> tuple[Left, tuple[str, ...]]:
         """The longest way through the remaining tasks, in expected seconds and by names."""
         lengths = self._lengths()
         path: list[str] = []
@@ -135,7 +148,7 @@ class Schedule:
         while ways:
             path.append(min(ways, key=lambda name: (-lengths[name], name)))
             ways = [name for name in self._dependents[path[-1]] if name in lengths]
-        return (lengths[path[0]] if path else 0.0), tuple(path)
+        return Left(sum(self._tasks[name].seconds or 0 for name in path), self._unknown(path)), tuple(path)
 
     def _lengths(self) -> dict[str, float]:
         """For each remaining task, its seconds and those of the longest chain of dependents behind it."""
@@ -143,7 +156,7 @@ class Schedule:
         for name in self._backward:
             if name not in self._over:
                 behind = (lengths.get(dependent, 0.0) for dependent in self._dependents[name])
-                lengths[name] = self._tasks[name].seconds + max(behind, default=0.0)
+                lengths[name] = self._weight(name) + max(behind, default=0.0)
         return lengths
 
     def _next(self) -> str | None:
@@ -224,22 +237,15 @@ class _Ready:
             self._least[at] = min(self._least[2 * at], self._least[2 * at + 1])
 
 
-_USUAL = 1.0
-"""Expected seconds of a build if none is known."""
-
-
 def tasks(todo: tuple[Step, ...], expected: Mapping[str, Expected], *, fetch: bool) -> tuple[Task, ...]:
-    """The steps of `todo` as tasks; each waits for the packages in its build root, unless the run only fetches.
-
-    A package without a history is expected to take as long as usual for the others.
-    """
+    """The steps of `todo` as tasks; each waits for the packages in its build root, unless the run only fetches."""
     names = {step.name for step in todo}
-    usual = median([known.seconds for name, known in expected.items() if name in names] or [_USUAL])
     result = []
     for step in todo:
         needs = () if fetch else (*step.within, *step.because)
-        known = expected.get(step.name, Expected(usual, 0))
-        result.append(Task(step.name, frozenset(names.intersection(needs)), known.seconds, known.peak))
+        known = expected.get(step.name)
+        seconds, peak = (known.seconds, known.peak) if known else (None, 0)
+        result.append(Task(step.name, frozenset(names.intersection(needs)), seconds, peak))
     return tuple(result)
 
 

@@ -14,6 +14,8 @@ from xsrc.tree.graph import build_closure, run_closure
 from xsrc.tree.package import pkgvers
 
 _SHOWN = 3
+FIRST = "not built yet"
+"""The reason of a first build."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _own(job: Job, built: Built, *, forced: bool) -> str | None:
     text = str(job.package.pkgver)
     key = built.keys.get(text)
     if key is None:
-        return "output missing" if text in built.lost else "not built yet"
+        return "output missing" if text in built.lost else FIRST
     for part in job.package.outputs:
         if built.keys.get(str(part)) != key:
             return f"{part} is {'of another build' if str(part) in built.keys else 'not there'}"

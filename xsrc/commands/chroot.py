@@ -69,7 +69,11 @@ class Shell(WithOptions):
         (name,), command = homes_of(session.tree, session.names(self.given[:1], "shell")), self.given[1:]
         words = self.words
         builder = self.builder(session, name, words)
-        if work.read_state(builder.work) is None:
+        state = work.read_state(builder.work)
+        if state is None or not {*state.done, state.running, state.failed} - {
+            Phase.FETCH,
+            None,
+        }:  # no sources are there
             build(
                 session,
                 BuildRequest((name,), to=Phase.PATCH, stow=False, keep=True, options=options_by_name((name,), words)),

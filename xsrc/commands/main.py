@@ -125,8 +125,8 @@ def _takes_the_next(word: str) -> bool:
 
 
 def can_be_live() -> bool:
-    """Whether standard error can show colours and a line that changes."""
-    return sys.stderr.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM", "dumb") != "dumb"
+    """Whether standard error can show a table that changes; NO_COLOR only takes the colours of it."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def read_host(argv: Sequence[str]) -> Host:

@@ -65,7 +65,7 @@ class ListPackages(_Query):
         for row in rows:
             session.ui.output(f"{'*' if row['stowed'] else ' '} {row['pkgver']:{width}}  {row['short_desc']}")
         if rows and self.untested:
-            session.ui.note("hint: xsrc build -f NAME runs the tests of one")
+            session.ui.note("hint: xsrc check NAME runs the tests of one")
         return 0
 
 

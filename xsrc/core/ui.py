@@ -28,7 +28,9 @@ class Progress:
     """How many packages are in each state."""
     total: int = 0
     left: float | None = None
-    """Seconds to its expected end, if known."""
+    """Seconds to its expected end, as far as they are known."""
+    unknown: int = 0
+    """How many packages have no known time."""
 
 
 class Ui(Protocol):
@@ -57,6 +59,35 @@ def seconds(duration: float) -> str:
         return f"{duration:.1f} s"
     minutes, rest = divmod(int(duration), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def left_words(left: float, unknown: int) -> str:
+    """How long it still takes, in words.
+
+    >>> left_words(62, 0), left_words(62, 1), left_words(0, 2)
+    ('about 1 min 02 s left', 'at least 1 min 02 s left', 'time left unknown')
+    """
+    return "time left unknown" if unknown and not left else f"{spent_words(left, unknown)} left"
+
+
+def spent_words(left: float, unknown: int) -> str:
+    """How long something takes of which some parts may be unknown.
+
+    >>> spent_words(4, 0), spent_words(4, 2), spent_words(0, 2)
+    ('about 4.0 s', 'at least 4.0 s', 'in a time not known yet')
+    """
+    if unknown:
+        return f"at least {seconds(left)}" if left else "in a time not known yet"
+    return f"about {seconds(left)}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number of things in words.
+
+    >>> counted(1, "build"), counted(2, "build"), counted(0, "entry", "entries")
+    ('1 build', '2 builds', '0 entries')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def dumps(value: Any) -> str:

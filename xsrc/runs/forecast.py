@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
-from statistics import median
+from typing import NamedTuple
 
 from xsrc.runs.run import Expected, JobRecord, Run, State
 
 
-def remaining(run: Run, expected: Mapping[str, Expected], now: float) -> float | None:
-    """Seconds until the expected end of a running run; None while no time is known.
+class Left(NamedTuple):
+    """How long something still takes."""
 
-    For a package that was never built, expect the median of the builds in this run, or of earlier ones.
-    """
-    done = [job.took for job in run.jobs if job.state is State.BUILT] or [one.seconds for one in expected.values()]
-    if not done:
-        return None
-    usual = median(done)
+    seconds: float
+    """As if packages of unknown time took none."""
+    unknown: int
+    """How many packages were never built, or take longer than they did."""
 
-    def left(job: JobRecord) -> float:
-        """How long a job still takes."""
-        known = expected[job.name].seconds if job.name in expected else usual
-        return max(known - (now - job.began if job.state is State.RUNNING and job.began is not None else 0), 0)
+    @property
+    def known(self) -> float | None:
+        """The seconds if all of them are known."""
+        return None if self.unknown else self.seconds
 
-    going = [(left(job), job.name) for job in run.jobs if job.state is State.RUNNING]
-    waiting = {job.name: (left(job), job.needs) for job in run.jobs if job.state is State.WAITING}
-    return simulated(going, waiting, run.workers)
+
+def remaining(run: Run, expected: Mapping[str, Expected], now: float) -> Left:
+    """How long a running run still takes; nothing is guessed of packages that were never built."""
+
+    def left(job: JobRecord) -> float | None:
+        """How long a job still takes, None if that is unknown."""
+        if job.name not in expected:
+            return None
+        known = expected[job.name].seconds
+        if job.state is State.WAITING or job.began is None:
+            return known
+        return known - (now - job.began) if known >= now - job.began else None
+
+    times = {job.name: left(job) for job in run.jobs if not job.state.over}
+    going = [(times[job.name] or 0, job.name) for job in run.jobs if job.state is State.RUNNING]
+    waiting = {job.name: (times[job.name] or 0, job.needs) for job in run.jobs if job.state is State.WAITING}
+    return Left(simulated(going, waiting, run.workers), sum(time is None for time in times.values()))
 
 
 def simulated(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from xsrc.core.phase import ORDER, Phase
 from xsrc.runs.run import Expected, JobRecord, State
 from xsrc.runs.svg import plot
 from xsrc.runs.text import Neighbours, ways
@@ -43,15 +44,20 @@ class PackagePage:
     """Newest first, at least one."""
 
 
+def _place(phase: str) -> tuple[int, str]:
+    """The place of a phase among all, whichever was seen first."""
+    return (ORDER.index(Phase(phase)) if phase in ORDER else len(ORDER), phase)
+
+
 def package_page(name: str, builds: Sequence[tuple[int, JobRecord]], beside: Neighbours) -> PackagePage:
     """The content of the page of a package; `builds` are its records with their runs, newest first, at least one."""
-    done = [(job.took, job.peak) for _, job in builds if job.state is State.BUILT]
+    done = [(job.took, job.peak) for _, job in builds if job.state is State.BUILT and job.whole]
     shown = [(number, job) for number, job in builds if job.seconds or job.took][:_DRAWN]
     return PackagePage(
         name=name,
         usual=Expected.of(done) if done else None,
         times=plot(shown[::-1]) if shown else Markup(""),
-        phases=list(dict.fromkeys(phase for _, job in builds for phase in job.seconds)),
+        phases=sorted({phase for _, job in builds for phase in job.seconds}, key=_place),
         builds=[
             BuildRow(run, job, job.pkgver.removeprefix(f"{name}-"), run in beside.pages, ways(run, job, beside, "../"))
             for run, job in builds

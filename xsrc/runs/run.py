@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from statistics import median
+from types import MappingProxyType
+
+from xsrc.core.phase import Phase
 
 
 class State(StrEnum):
@@ -15,6 +18,12 @@ class State(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
     BUILT = "built"
+    FETCHED = "fetched"
+    EXTRACTED = "extracted"
+    PATCHED = "patched"
+    CONFIGURED = "configured"
+    COMPILED = "compiled"
+    CHECKED = "checked"
     KEPT = "up to date"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -24,6 +33,22 @@ class State(StrEnum):
     def over(self) -> bool:
         """Whether this state is final."""
         return self not in (State.WAITING, State.RUNNING)
+
+
+REACHED: Mapping[Phase, State] = MappingProxyType(
+    {
+        Phase.FETCH: State.FETCHED,
+        Phase.EXTRACT: State.EXTRACTED,
+        Phase.PATCH: State.PATCHED,
+        Phase.CONFIGURE: State.CONFIGURED,
+        Phase.BUILD: State.COMPILED,
+        Phase.CHECK: State.CHECKED,
+        Phase.INSTALL: State.BUILT,
+    }
+)
+"""The state of a job by the last phase that was asked for: only what was installed is built."""
+PARTIAL = frozenset(REACHED.values()) - {State.BUILT}
+"""The states of jobs that went as far as they were asked to, and are no builds."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +76,13 @@ class JobRecord:
     needs: tuple[str, ...] = ()
     """The packages of the run that it waits for, without those that one of them also waits for."""
     makejobs: int = 0
+    untested: bool = False
+    """Whether its tests were left out of this build."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it began with the first phases, and did not go on from an earlier run."""
+        return not self.seconds or Phase.FETCH in self.seconds or Phase.EXTRACT in self.seconds
 
     @property
     def took(self) -> float:

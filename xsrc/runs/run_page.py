@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from xsrc.runs.forecast import remaining
+from xsrc.runs.forecast import Left, remaining
 from xsrc.runs.run import Expected, JobRecord, Run, State, Tally
 from xsrc.runs.svg import gantt, progress
 from xsrc.runs.text import ORDER, Neighbours, ways
@@ -48,8 +48,8 @@ class RunPage:
     done: int
     wait: int
     """Seconds after which the page of a run under way is read anew."""
-    left: float | None
-    """Seconds until a run under way may end, None where nothing says it."""
+    left: Left
+    """How long a run under way may still take."""
     elapsed: float
     busy: float
     """How many workers had work on average, 0 where that is not known."""
@@ -79,7 +79,7 @@ def run_page(
         now=now,
         done=sum(count for state, count in counts.items() if state.over),
         wait=10 if len(run.jobs) < _MANY else 60,
-        left=None if run.state.over else remaining(run, expected, now),
+        left=Left(0, 0) if run.state.over else remaining(run, expected, now),
         elapsed=elapsed,
         busy=worked / elapsed if elapsed > 0 and worked > 0 else 0,
         peak=max((job.peak for job in run.jobs), default=0),

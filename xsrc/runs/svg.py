@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from markupsafe import Markup, escape
 
 from xsrc.core.visible import visible
-from xsrc.runs.run import JobRecord, State
+from xsrc.runs.run import PARTIAL, JobRecord, State
 from xsrc.runs.text import ORDER, anchor, duration, style
 
 WIDTH = 1200.0
@@ -39,6 +39,7 @@ def progress(counts: Mapping[State, int]) -> Markup:
     parts, x = [], 0.0
     for state in (
         State.BUILT,
+        *sorted(PARTIAL),
         State.KEPT,
         State.RUNNING,
         State.FAILED,

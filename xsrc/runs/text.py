@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote
 
-from xsrc.runs.run import JobRecord, State
+from xsrc.runs.run import PARTIAL, JobRecord, State
 
 ORDER = (
     State.FAILED,
@@ -16,6 +16,7 @@ ORDER = (
     State.INTERRUPTED,
     State.SKIPPED,
     State.BUILT,
+    *sorted(PARTIAL),
     State.WAITING,
     State.KEPT,
 )
@@ -67,10 +68,10 @@ def moment(at: float) -> datetime:
 def style(state: State) -> str:
     """The class of a state.
 
-    >>> style(State.KEPT)
-    's-up-to-date'
+    >>> style(State.KEPT), style(State.FETCHED)
+    ('s-up-to-date', 's-partial')
     """
-    return f"s-{state.value.replace(' ', '-')}"
+    return "s-partial" if state in PARTIAL else f"s-{state.value.replace(' ', '-')}"
 
 
 def reference(path: str) -> str:

@@ -6,18 +6,47 @@ all text visible (xsrc/core/visible.py), and no caller has to remember that.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from xsrc.core.ui import Progress, Ui, dumps, seconds
+from xsrc.core.errors import HostError
+from xsrc.core.ui import Progress, Ui, dumps, left_words, seconds
 from xsrc.core.visible import visible, visible_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
+
+
+_DRAWN = str.maketrans(
+    {"├": "|", "└": "`", "─": "-", "│": "|", "…": "...", "→": "->", "✓": "+", "✗": "x", "–": "-", "“": '"', "”": '"'}
+)
+"""How signs that we use are shown where the encoding of a terminal does not have them."""
+
+
+def fitting(text: str, stream: TextIO) -> str:
+    """A text with signs that a stream can show; the stream itself escapes the rest."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    if text.isascii() or encoding.lower() in ("utf-8", "utf8"):
+        return text
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_DRAWN)
+    return text
+
+
+def mute(stream: TextIO) -> None:
+    """Let a stream that cannot be written lead nowhere, so that what it still holds disturbs nobody at the end."""
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, stream.fileno())
+    os.close(null)
+    stream.flush()
 
 
 class PlainUi:
@@ -27,8 +56,28 @@ class PlainUi:
         self.out, self.err = out, err
 
     def _line(self, text: str) -> None:
-        self.out.flush()  # in one log, earlier output comes first
-        print(visible(text), file=self.err, flush=True)
+        with self._answering():
+            self.out.flush()  # in one log, earlier output comes first
+        with self._unheard():
+            print(fitting(visible(text), self.err), file=self.err, flush=True)
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Write to standard output. If its reader has gone, nothing more is written. Raises HostError if it is full."""
+        try:
+            yield
+        except OSError as error:
+            mute(self.out)
+            if not isinstance(error, BrokenPipeError):
+                raise HostError(f"standard output: {error.strerror}", hint="make room where the output goes") from error
+
+    @contextlib.contextmanager
+    def _unheard(self) -> Iterator[None]:
+        """Write to standard error. If its terminal has gone, the work goes on without messages."""
+        try:
+            yield
+        except OSError:
+            mute(self.err)
 
     def step(self, package: str, phase: str) -> None:
         """A phase of a package begins; print it unless a table shows it."""
@@ -54,32 +103,41 @@ class PlainUi:
             self._line(line)
 
     def output(self, text: str) -> None:
-        """A line of the answer."""
-        print(visible(text), file=self.out)
+        """A line of the answer. Raises HostError."""
+        with self._answering():
+            print(fitting(visible(text), self.out), file=self.out)
 
     def json(self, value: Any) -> None:
-        """The answer, for a program."""
-        print(dumps(value), file=self.out)
+        """The answer, for a program. Raises HostError."""
+        with self._answering():
+            print(dumps(value), file=self.out)
 
     def contents(self, file: IO[bytes]) -> None:
-        """A file as the answer: safe on a terminal, byte for byte in a pipe or a file. Raises OSError."""
+        """A file as the answer: safe on a terminal, byte for byte elsewhere. Raises OSError and HostError."""
         if self.out.isatty():
             for line in io.TextIOWrapper(file, encoding="utf-8", errors="replace"):
                 self.output(line.rstrip("\n"))
         else:
-            self.out.flush()
             while data := file.read(1 << 16):  # a log that is followed comes in parts
-                self.out.buffer.write(data)
-                self.out.buffer.flush()
+                going = False
+                with self._answering():
+                    self.out.flush()
+                    self.out.buffer.write(data)
+                    self.out.buffer.flush()
+                    going = True
+                if not going:  # nobody reads on
+                    break
 
     def stream(self, data: bytes) -> None:
         """The output of a build, as it comes."""
-        self.err.write(visible_text(data.decode(errors="replace")))
-        self.err.flush()
+        with self._unheard():
+            self.err.write(visible_text(data.decode(errors="replace")))
+            self.err.flush()
 
     def close(self) -> None:
-        """Nothing more will be said."""
-        self.out.flush()
+        """Nothing more will be said. Raises HostError if standard output cannot be written."""
+        with self._answering():
+            self.out.flush()
 
 
 _STYLES = {"error:": "bold red", "warning:": "bold yellow", "  hint:": "bold"}
@@ -99,19 +157,24 @@ class LiveUi(PlainUi):
     def _line(self, text: str) -> None:
         from rich.text import Text
 
-        line = visible(text)
+        line = fitting(visible(text), self.err)
         styled = Text(line)  # not markup: whatever the text says, only the word below is styled
         for word, style in _STYLES.items():
             if line.startswith(word) or (word == "error:" and ": error:" in line):
                 start = line.index(word)
                 styled.stylize(style, start + len(word) - len(word.lstrip()), start + len(word))
                 break
-        self.console.print(styled)
+        with self._unheard():
+            self.console.print(styled)
 
     def step(self, package: str, phase: str) -> None:
         """Nothing: it is in the table."""
 
     def run(self, progress: Progress | None) -> None:
+        with self._unheard():
+            self._draw(progress)
+
+    def _draw(self, progress: Progress | None) -> None:
         if progress is None:
             if self.live is not None:
                 self.live.update("")
@@ -139,11 +202,12 @@ class LiveUi(PlainUi):
         super().contents(file)
 
     def stream(self, data: bytes) -> None:
-        self.console.out(visible_text(data.decode(errors="replace")), end="")
+        with self._unheard():
+            self.console.out(visible_text(data.decode(errors="replace")), end="")
 
     def close(self) -> None:
         self.run(None)
-        self.out.flush()
+        super().close()
 
 
 def table(progress: Progress, console: Console) -> RenderableType:
@@ -162,7 +226,7 @@ def table(progress: Progress, console: Console) -> RenderableType:
     words = [f"and {more} more"] if more else []
     if progress.total > 1:
         words += [f"{count} {state}" for state, count in progress.counts.items() if count]
-        words += [f"about {seconds(progress.left)} left"] if progress.left is not None else []
+        words += [left_words(progress.left, progress.unknown)] if progress.left is not None else []
     return Group(rows, Text(", ".join(words), style="dim")) if words else rows
 
 

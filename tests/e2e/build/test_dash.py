@@ -19,7 +19,7 @@ LINK = f"../../pkg-destdir/{DASH}/usr/bin/dash"
 
 
 def test_build_says_each_phase_in_order_and_where_it_was_stowed(dash: Dash) -> None:
-    dash.built.ok(f"{DASH}: built (not built yet)", f"{DASH}: stowed into {dash.masterdir}")
+    dash.built.ok(f"{DASH}: built (first build)", f"{DASH}: stowed into {dash.masterdir}")
     assert dash.built.out == ""
     said = [line for line in dash.built.lines if line in {f"{DASH}: {p}" for p in _PHASES}]
     assert said == [f"{DASH}: {phase}" for phase in _PHASES]

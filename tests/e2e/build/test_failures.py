@@ -56,8 +56,8 @@ def test_failed_build_goes_on_where_it_failed_when_the_machine_was_mended(site: 
     """Same template, same key: what was done is not done again."""
     site.hello(tables="[phases]\npre_build = '[ \"$MAKEJOBS\" = 1 ]'\n")
     site.xsrc("build", "-j2", "hello").ended(1, "build failed")
-    result = site.build("-j1", "hello")
-    assert [line for line in result.lines if line.startswith("hello-1.0_1: ")][:3] == [
+    result = site.build("-v", "-j1", "hello")
+    assert [line for line in result.lines if line.startswith("hello-1.0_1: ")][1:4] == [
         "hello-1.0_1: build",
         "hello-1.0_1: check",
         "hello-1.0_1: install",
@@ -68,7 +68,7 @@ def test_changed_template_begins_anew(site: Site) -> None:
     site.hello(Makefile="all:\n\tfalse\n")
     site.xsrc("build", "hello").ended(1)
     site.hello()
-    assert "hello-1.0_1: extract" in site.build("hello").lines
+    assert "hello-1.0_1: extract" in site.build("-v", "hello").lines
 
 
 def test_failing_test_in_check(site: Site) -> None:

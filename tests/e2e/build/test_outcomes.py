@@ -162,7 +162,7 @@ def test_a_resumed_build_begins_anew_where_it_saw_something_else(site: Site, kin
     site.xsrc("build", "p").ended(1, "p-1.0_1: check failed")
     site.build("d", "-f", "--no-stow")
     (site.work("p-1.0") / "wrksrc/mended").touch()
-    again = site.xsrc("build", "p")
+    again = site.xsrc("build", "-v", "p")
     assert ("p-1.0_1: configure" in again.lines) == anew, str(again)
     assert again.code == int(anew), "what was mended by hand is gone with the old work directory"
     if not anew:

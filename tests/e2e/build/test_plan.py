@@ -70,7 +70,7 @@ def test_force_builds_again_although_nothing_has_changed(site: Site) -> None:
     site.hello()
     site.build("hello")
     before = site.farm()
-    site.xsrc("build", "-f", "hello").ok("hello-1.0_1: build", "hello-1.0_1: built (forced)")
+    site.xsrc("build", "-f", "hello").ok("hello-1.0_1: build begins (forced)", "hello-1.0_1: built (forced)")
     assert site.farm() == before
 
 
@@ -134,8 +134,8 @@ def test_no_stow_then_build_stows(site: Site) -> None:
 def test_no_check_leaves_the_tests_out(site: Site) -> None:
     site.hello(Makefile=pack.MAKEFILE.replace("./hello | grep '^hello'", "false"))
     site.xsrc("build", "hello").ended(1, "check failed")
-    result = site.build("--no-check", "hello")
-    assert "hello-1.0_1: check" not in result.lines
+    result = site.build("-v", "--no-check", "hello")
+    assert "hello-1.0_1: install" in result.lines and "hello-1.0_1: check" not in result.lines
 
 
 def test_what_only_tests_need_is_not_built_for_what_runs_none(site: Site) -> None:
@@ -148,7 +148,7 @@ def test_what_only_tests_need_is_not_built_for_what_runs_none(site: Site) -> Non
     assert site.xsrc("list").out.startswith("* hello-1.0_1 ")
     assert "prover" not in site.xsrc("list").out
     site.xsrc("build", "hello").ok("up to date and stowed")
-    assert "prover-1.0_1: built (not built yet)" in site.build("-f", "hello").err
+    assert "prover-1.0_1: built (first build)" in site.build("-f", "hello").err
     site.script(
         "prover",
         "mkdir -p $DESTDIR/usr/bin\nprintf '#!/bin/sh\\n:\\n' >$DESTDIR/usr/bin/prover\nchmod +x $DESTDIR/usr/bin/*\n",
@@ -164,13 +164,13 @@ def test_what_failed_its_tests_goes_on_without_them_and_what_they_needed(site: S
     site.xsrc("build", "hello").ended(1, "check failed")
     site.xsrc("gc", "--all").ok()
     assert not site.destdir("prover-1.0_1").exists()
-    said = site.build("--no-check", "hello").err
+    said = site.build("-v", "--no-check", "hello").err
     assert "hello-1.0_1: install" in said and "hello-1.0_1: build\n" not in said
 
 
 def test_make_check_false_has_no_check_phase(site: Site) -> None:
     site.hello(top="make_check = false", Makefile=pack.MAKEFILE.replace("./hello | grep '^hello'", "false"))
-    assert "hello-1.0_1: check" not in site.build("hello").lines
+    assert "hello-1.0_1: check" not in site.build("-v", "hello").lines
 
 
 def test_jobs_are_given_to_make(site: Site) -> None:

@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import time
+from collections.abc import Mapping
 
 from tests.e2e.kit import people
 from tests.e2e.kit.site import Site
@@ -43,7 +44,7 @@ def test_shell_after_a_failure_stands_at_the_failed_phase(site: Site) -> None:
         "-c",
         "printf 'all:\\ninstall:\\n\\tmkdir -p $(DESTDIR)/usr/x; :>$(DESTDIR)/usr/x/y\\ncheck:\\n' >Makefile",
     ).ok()
-    again = site.build("hello")
+    again = site.build("-v", "hello")
     assert "hello-1.0_1: configure" not in again.lines and "hello-1.0_1: build" in again.lines
 
 
@@ -120,14 +121,16 @@ def test_switches_of_the_command_are_its_own(site: Site) -> None:
     assert site.xsrc("chroot", "echo", "build", "-v").ok().out == "build -v\n"
 
 
-def on_a_terminal(site: Site, words: tuple[str, ...], typed: bytes = b"", after: bytes = b"") -> tuple[int, str]:
+def on_a_terminal(
+    site: Site, words: tuple[str, ...], typed: bytes = b"", after: bytes = b"", env: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """Run xsrc on a pseudo-terminal, type into it once it shows `after`, and give exit code and screen."""
     master, slave = pty.openpty()
     if site.land.is_root:
         os.fchown(slave, site.land.user.uid, site.land.user.gid)
     screen, end = b"", time.monotonic() + 60
     streams = {"stdin": slave, "stdout": slave, "stderr": slave}
-    with people.ended(site.start(*words, env={"TERM": "xterm"}, **streams)) as running:
+    with people.ended(site.start(*words, env={"TERM": "xterm", **(env or {})}, **streams)) as running:
         os.close(slave)
         try:
             while time.monotonic() < end:
@@ -168,7 +171,11 @@ def test_build_on_a_terminal_shows_a_live_line(site: Site) -> None:
     assert "slow-1.0_1: stowed" in screen
 
 
-def test_no_color_on_a_terminal(site: Site) -> None:
-    site.script("quick")
-    result = site.build("quick", env={"NO_COLOR": "1", "TERM": "xterm"})
-    assert "\x1b" not in result.err
+def test_no_color_takes_the_colours_and_not_the_table(site: Site) -> None:
+    """https://no-color.org: colour only, and an empty value means nothing."""
+    site.script("quick", do_build="sleep 1\n")
+    for value, coloured in (("1", False), ("", True)):
+        code, screen = on_a_terminal(site, ("build", "-f", "quick"), env={"NO_COLOR": value})
+        assert code == 0, screen
+        assert ("\x1b[1;36m" in screen) is coloured
+        assert "\x1b[?25l" in screen and "quick-1.0_1" in screen

@@ -19,7 +19,7 @@ def test_damaged_state_of_a_work_directory(site: Site, data: bytes) -> None:
     site.build("--to", "configure", "hello")
     state = site.work() / "state.toml"
     state.write_bytes(data)
-    result = site.build("hello").ok("stowed")
+    result = site.build("-v", "hello").ok("stowed")
     assert "hello-1.0_1: extract" in result.lines
 
 
@@ -56,7 +56,7 @@ def test_lost_database_is_found_again(site: Site) -> None:
     site.hello()
     site.build("hello")
     (site.masterdir / "var/db/xsrc/farm.sqlite").unlink()
-    result = site.build("hello")
+    result = site.build("-v", "hello")
     assert "hello-1.0_1: configure" not in result.lines
     assert "* hello-1.0_1" in site.xsrc("list").ok().out
     site.xsrc("unstow", "hello").ok()

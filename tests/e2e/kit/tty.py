@@ -20,7 +20,7 @@ class Terminal:
 
     def __init__(self, site: Site, *words: str | Path, env: dict[str, str] | None = None) -> None:
         argv = (site.land.python, "-I", "-c", _SPAWN, *words)
-        more: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": people.subprocess.STDOUT}
+        more: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self.running: Running = people.start(
             site.land.user, argv, cwd=site.root, env={"TERM": "xterm", **(env or {})}, **more
         )

@@ -16,7 +16,7 @@ import pytest
 
 from xsrc.core.layout import Masterdir
 from xsrc.runs.disk.journal import Journal
-from xsrc.runs.run import Expected, JobRecord, Run, State, Tally
+from xsrc.runs.run import PARTIAL, Expected, JobRecord, Run, State, Tally
 
 ZLIB = JobRecord("zlib", "zlib-1.3.1_1", State.WAITING, reason="asked for")
 PNG = JobRecord("libpng", "libpng-1.6.43_1", State.WAITING, reason="zlib: key changed", needs=("zlib", "cmake"))
@@ -105,12 +105,31 @@ def test_nothing_is_made_for_a_look(journal: Journal, masterdir: Masterdir) -> N
 
 def test_history(journal: Journal) -> None:
     for round_, seconds in enumerate((900.0, 1.0, 2.0, 3.0, 4.0, 50.0)):  # the first is too old to count
-        done = replace(BUILT, seconds={"build": seconds}, peak=round_ << 20)
+        done = replace(BUILT, seconds={"fetch": 0.0, "build": seconds}, peak=round_ << 20)
         journal.begin("build", 1, float(round_), (done, replace(FAILED, error=str(round_))))
     journal.begin("build", 1, 9.0, (replace(BUILT, state=State.KEPT), replace(PNG, state=State.SKIPPED, because="x")))
     assert journal.expected() == {"zlib": Expected(3.0, 3 << 20)}
-    assert journal.last()["zlib"].seconds == {"build": 50.0}
+    assert journal.last()["zlib"].seconds == {"fetch": 0.0, "build": 50.0}
     assert journal.last()["libpng"] == replace(FAILED, error="5")
+
+
+def test_a_part_of_a_build_says_nothing_of_a_whole_one(journal: Journal) -> None:
+    """gcc was taken to need 28 MiB and 0.2 s after all was fetched."""
+    whole = replace(BUILT, seconds={"fetch": 1.0, "build": 7.0}, peak=9 << 20)
+    journal.begin("build", 1, 1.0, (whole,))
+    for state in PARTIAL:
+        journal.begin("fetch", 1, 2.0, (replace(whole, state=state, seconds={"fetch": 0.1}, peak=1 << 20),))
+    journal.begin("build", 1, 3.0, (replace(BUILT, seconds={"install": 0.2}, peak=1 << 20),))  # after `xsrc check`
+    assert journal.expected() == {"zlib": Expected(8.0, 9 << 20)}
+    assert journal.last()["zlib"].state is State.BUILT
+    assert len(journal.history()["zlib"]) == 2
+
+
+def test_tests_that_pass_later_clear_the_mark(journal: Journal) -> None:
+    journal.begin("build --no-check", 1, 1.0, (replace(BUILT, untested=True),))
+    assert journal.last()["zlib"].untested
+    journal.tested("zlib", BUILT.pkgver)
+    assert not journal.last()["zlib"].untested
 
 
 def child(masterdir: Masterdir, code: str) -> subprocess.Popen[str]:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsrc.build.schedule import Schedule, Task
+from xsrc.runs.forecast import Left
 
 
 def a_task(name: str, needs: str = "", seconds: float = 1.0, memory: int = 0) -> Task:
@@ -63,8 +64,8 @@ def test_a_make_may_begin_twice_its_share_of_processes(workers: int, running: in
 def test_no_tasks_are_done_at_once() -> None:
     schedule = Schedule([], 4, 100)
     assert (schedule.begin(), schedule.waiting, schedule.running, schedule.done) == ((), (), (), ())
-    assert schedule.remaining() == 0.0
-    assert schedule.critical_path() == (0.0, ())
+    assert schedule.remaining() == Left(0.0, 0)
+    assert schedule.critical_path() == (Left(0.0, 0), ())
 
 
 def test_a_cycle_and_a_need_outside_the_run_are_mistakes_of_the_caller() -> None:
@@ -121,23 +122,31 @@ def test_ending_twice_is_a_mistake() -> None:
 def test_the_critical_path_is_the_longest_of_what_is_left() -> None:
     tasks = [a_task("a", seconds=2.0), a_task("b", "a", 3.0), a_task("c", "a", 3.0), a_task("d", "c", 0.0)]
     schedule = Schedule([*tasks, a_task("e", seconds=4.0)], 2)
-    assert schedule.critical_path() == (5.0, ("a", "b"))
+    assert schedule.critical_path() == (Left(5.0, 0), ("a", "b"))
     schedule.begin()
     schedule.finished("a")
-    assert schedule.critical_path() == (4.0, ("e",))
+    assert schedule.critical_path() == (Left(4.0, 0), ("e",))
     assert schedule.failed("c") == ("d",)
     assert schedule.failed("e") == ()
-    assert schedule.critical_path() == (3.0, ("b",))
+    assert schedule.critical_path() == (Left(3.0, 0), ("b",))
 
 
 def test_what_remains_is_the_longest_way_or_the_work_over_the_workers() -> None:
     tasks = [a_task("a", seconds=10.0), a_task("b", "a", 2.0), a_task("c", seconds=6.0), a_task("d", "b", 20.0)]
     schedule = Schedule(tasks, 2)
-    assert schedule.remaining() == 32.0
-    assert Schedule(tasks, 1).remaining() == 38.0
+    assert schedule.remaining() == Left(32.0, 0)
+    assert Schedule(tasks, 1).remaining() == Left(38.0, 0)
     assert schedule.begin() == ("a", "c")
     schedule.failed("a")
-    assert schedule.remaining() == 0.0
+    assert schedule.remaining() == Left(0.0, 0)
+
+
+def test_nothing_is_told_of_times_that_nobody_knows() -> None:
+    """68 packages that were never built were said to take a second each."""
+    schedule = Schedule([Task("a"), Task("b", frozenset("a")), Task("c", seconds=9.0)], 1)
+    assert schedule.remaining() == Left(9.0, 2)
+    assert schedule.critical_path() == (Left(0.0, 2), ("a", "b")), "the order takes them as usual ones"
+    assert Schedule([Task("a")], 1).remaining().known is None
 
 
 def test_expected_peaks_add_up_to_the_room_at_most() -> None:
@@ -272,7 +281,7 @@ class Play:
                 assert other not in self.skipped
                 self.skipped[other] = name
         assert not schedule.waiting, "stuck"
-        assert schedule.remaining() == 0.0
+        assert schedule.remaining() == Left(0.0, 0)
         assert sorted([*self.begun, *self.skipped]) == sorted(self.known) == sorted(schedule.done)
 
     def look(self, schedule: Schedule, begun: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from xsrc.core.errors import HostError
 from xsrc.core.ui import Progress, Row, Ui, seconds
 from xsrc.unix import ui as module
 from xsrc.unix.ui import LiveUi, PlainUi, WorkerUi, table
@@ -275,3 +276,22 @@ def test_a_file_that_is_asked_for_goes_to_a_pipe_byte_for_byte_and_to_a_terminal
     terminal = Terminal()
     LiveUi(terminal, io.StringIO()).contents(io.BytesIO(data))
     assert terminal.text() == "a\\x1b[2J\n\ufffd 10%\n20%\nend\n"
+
+
+def test_signs_fit_the_encoding_of_a_terminal() -> None:
+    latin = io.TextIOWrapper(io.BytesIO(), encoding="iso-8859-1", errors="backslashreplace")
+    ui = PlainUi(latin, latin)
+    ui.output("├─ ü 東")
+    ui.note("└─ …")
+    ui.close()
+    assert latin.buffer.getvalue() == b"|- \xfc \\u6771\n`- ...\n"
+
+
+def test_a_full_output_is_told_once_and_then_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        ui = PlainUi(full, io.StringIO())
+        ui.output("answer")
+        with pytest.raises(HostError, match="standard output: No space left on device"):
+            ui.note("note")
+        ui.output("more")
+        ui.close()

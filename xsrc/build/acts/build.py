@@ -116,7 +116,8 @@ def run_plan(
     Raises TemplateError, before it builds, for `refused` packages. Raises HostError and Interrupted.
     """
     # imported here: with nothing to do, as most often, what fetches and builds is not even read
-    from xsrc.build.acts.runner import Runner, RunOptions
+    from xsrc.build.acts.runner import Runner
+    from xsrc.build.orders import RunOptions
 
     if refused and not request.keep_going:
         raise TemplateError(diagnostic for error in refused.values() for diagnostic in error.diagnostics)

@@ -11,13 +11,14 @@ from typing import IO
 
 from xsrc.base.acts.choose import chosen_base
 from xsrc.build.acts.failure import host_error, phase_failed
-from xsrc.build.acts.finish import record
+from xsrc.build.acts.finish import is_untested, note_tested, record
 from xsrc.build.acts.layers import layers_of
 from xsrc.build.acts.verdict import NO_TEST, no_test_ran, unused_flags
 from xsrc.build.disk import logs, work
 from xsrc.build.job import Job
 from xsrc.build.phases import ACCESS, Access, remaining
 from xsrc.build.request import BuildOptions
+from xsrc.build.result import Result
 from xsrc.build.root import Layers, build_root
 from xsrc.core.dep import Dep
 from xsrc.core.errors import BuildFailed, ConflictError, HostError, Interrupted
@@ -50,8 +51,8 @@ _NOT_TWICE = (Phase.EXTRACT, Phase.PATCH)
 """Phases that cannot be repeated on their own remains."""
 
 
-def build_job(session: Session, job: Job, wish: BuildOptions) -> bool:
-    """Build one package up to `wish.to`; return whether this call sealed its destdir.
+def build_job(session: Session, job: Job, wish: BuildOptions) -> Result:
+    """Build one package up to `wish.to`; return what came of it.
 
     Raises BuildFailed, FetchFailed, ChecksumError, ArchiveError, TemplateError, UsageError, HostError, ConflictError,
     Interrupted and OSError.
@@ -62,7 +63,7 @@ def build_job(session: Session, job: Job, wish: BuildOptions) -> bool:
     with locked(session.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", session.ui.note):
         if not wish.again and _sealed(session, job):
             session.ui.note(f"{pkgver}: built meanwhile")
-            return False
+            return Result.PRESENT
         return Builder(session, job, wish).go()
 
 
@@ -92,8 +93,8 @@ class Builder:
         """The helpers that enter its sandboxes. Raises HostError."""
         return helpers_of(self.session)
 
-    def go(self) -> bool:
-        """Build; return whether its destdir was sealed. Raises what `build_job` does."""
+    def go(self) -> Result:
+        """Build; return what came of it. Raises what `build_job` does."""
         self.resume()
         if self.wish.to is Phase.INSTALL:  # else the logs of an earlier, whole build stay
             logs.forget(self.session.masterdir.logs(self.pkgver), self.state.done)
@@ -108,13 +109,15 @@ class Builder:
         for phase in todo:
             self.phase(phase)
         if self.wish.to is not Phase.INSTALL:
-            return False
+            if self.tested:
+                note_tested(self.session, self.job)
+            return Result.PART
         self.record()
         if self.wish.keep:
             work.write_state(self.work, replace(self.state, running=None))
         else:
             remove_tree(self.work.path)
-        return True
+        return Result.UNTESTED if is_untested(self.job, self.state) else Result.SEALED
 
     def resume(self) -> None:
         """Continue a failed build of the same key and the same needs; else start over. Raises HostError and OSError."""

@@ -242,15 +242,33 @@ def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _P
         rules=rules,
         source=str(package.pkgver) if sub else "",
         options=dict(package.options),
-        build={"base": base_name(session), "source-date-epoch": state.epoch, **_mark(job, state)},
+        build={
+            "base": base_name(session),
+            "source-date-epoch": state.epoch,
+            **({UNTESTED: True} if is_untested(job, state) else {}),
+        },
         preimage=job.preimage,
     )
 
 
-def _mark(job: Job, state: WorkState) -> dict[str, bool]:
-    """The mark of a build whose template has tests that did not run."""
-    left_out = job.package.make_check and Phase.CHECK in job.scripts and Phase.CHECK not in state.done
-    return {UNTESTED: True} if left_out else {}
+def is_untested(job: Job, state: WorkState) -> bool:
+    """Whether the template has tests that did not run."""
+    return bool(job.package.make_check) and Phase.CHECK in job.scripts and Phase.CHECK not in state.done
+
+
+def note_tested(session: Session, job: Job) -> None:
+    """Take the mark from the builds of this key whose tests were left out: they have passed now. Raises HostError."""
+    name, work = job.package.pkgver.name, session.masterdir.work(job.package.pkgver)
+    with farm_locked(session, f"check {name}") as farm:
+        for pkgver in job.package.outputs:
+            props = farm.props(pkgver)
+            if props is None or props.key != job.key or not props.untested:
+                continue
+            tested = replace(props, build={word: one for word, one in props.build.items() if word != UNTESTED})
+            files.replace(work.path / PROPS, tested.render())
+            shelf.follow(session.masterdir.destdirs / farm.folder(pkgver), work.path)
+            farm.renew(tested, farm.latest(pkgver))
+            session.ui.note(f"{pkgver}: its build is tested now")
 
 
 def weighed(saw: Mapping[str, Outcome], needs: Layers, found: scanning.Scan) -> dict[str, Outcome]:

@@ -5,26 +5,24 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from xsrc.build.acts.builder import build_job
 from xsrc.build.acts.decide import again
 from xsrc.build.disk.workers import END, End, Event, Send, Workers, memory_free
-from xsrc.build.request import BuildOptions, BuildRequest
+from xsrc.build.orders import RunOptions, RunResult
+from xsrc.build.result import Result
 from xsrc.build.schedule import Schedule, direct_needs, tasks
-from xsrc.build.steps import Step
+from xsrc.build.steps import FIRST, Step
 from xsrc.core.errors import Interrupted, XsrcError
-from xsrc.core.outcome import Rung
 from xsrc.core.phase import Phase
-from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.core.ui import Progress, Row, seconds
 from xsrc.farm.acts.masterdir import open_farm
 from xsrc.runs.disk.journal import Journal
 from xsrc.runs.forecast import remaining
-from xsrc.runs.run import JobRecord, Run, State
+from xsrc.runs.run import REACHED, JobRecord, Run, State
 from xsrc.sandbox.acts.helpers import prepare
 from xsrc.unix.signals import Signals, caught
 from xsrc.unix.ui import WorkerUi
@@ -37,51 +35,6 @@ _SHARE = 0.02
 """The part of its time that a run spends on its report."""
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """How to carry a plan out."""
-
-    workers: int
-    """How many processes may work at once: packages side by side, and the rest for the make of each."""
-    request: BuildRequest
-    versions: Mapping[str, PkgVer]
-    """The packages of this plan, by name."""
-    rung: Rung
-    refused: Mapping[str, XsrcError]
-    """Packages that must not be built."""
-    keep_going: bool = False
-    command: str = "build"
-
-    @property
-    def fetch(self) -> bool:
-        """Whether the run only fetches, so that no package waits for another."""
-        return self.request.to is Phase.FETCH
-
-    def of(self, step: Step, makejobs: int, run: int) -> BuildOptions:
-        """How far to build one package, in the run of this number."""
-        name, asked = step.name, step.name in self.request.names
-        to = self.request.to if asked else Phase.INSTALL
-        return BuildOptions(
-            planned=self.versions,
-            to=to,
-            force=self.request.force and asked,
-            again=step.same_key or to is not Phase.INSTALL,
-            keep=self.request.keep,
-            check=self.request.check,
-            options=self.request.options.get(name, ()),
-            makejobs=makejobs,
-            run=run,
-        )
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """The result of a run: its exit code, and the packages that are missing because of a failure."""
-
-    code: int = 0
-    failed: frozenset[str] = frozenset()
-
-
 class Runner:
     """The state of a run; begin reading at `go`."""
 
@@ -89,7 +42,9 @@ class Runner:
         self.session, self.orders, self.ui = session, orders, session.ui
         self.journal = Journal(session.masterdir, session.ui.warn)
         self.steps = {step.name: step for step in todo}
-        self.expected = self.journal.expected()
+        known = self.journal.expected()
+        # what a whole build took says nothing of a part of it
+        self.expected = {name: one for name, one in known.items() if orders.goal(name) is Phase.INSTALL}
         waiting = tasks(todo, self.expected, fetch=orders.fetch)
         self.schedule = Schedule(waiting, orders.workers, memory_free())
         self.workers = Workers()
@@ -129,7 +84,7 @@ class Runner:
                 self.loop(signals)
                 if self.cut:  # a worker alone was interrupted
                     raise self.interrupted()
-                state = State.FAILED if self.code else State.BUILT
+                state = State.FAILED if self.code else REACHED[self.orders.request.to]
             finally:
                 self.ui.run(None)
                 self.journal.end(self.number, time.time(), state)
@@ -219,6 +174,9 @@ class Runner:
         step = replace(self.steps[name], reason=reason)
         wish = self.orders.of(step, share, self.number)
         self.note(name, state=State.RUNNING, began=time.time(), reason=reason, makejobs=share)
+        self.ui.step(
+            self.records[name].pkgver, f"{wish.to if wish.to is not Phase.INSTALL else 'build'} begins ({reason})"
+        )
 
         def work(say: Send) -> None:
             try:
@@ -238,7 +196,7 @@ class Runner:
                 self.phases[name] = event.at
                 self.details.pop(name, None)
                 self.note(name, phase=phase)
-                if self.alone or self.session.flags.verbose:
+                if self.session.flags.verbose:
                     ui.step(pkgver, phase)
             case "detail", text:
                 self.details[name] = text
@@ -263,11 +221,14 @@ class Runner:
         """Handle the end of a worker: report it, and begin or skip others."""
         record = self.records[name]
         match self.ended.pop(name, ("", None)):
-            case "done", sealed:
-                self.note(name, state=State.BUILT)
+            case "done", result:
+                state = REACHED[self.orders.goal(name)] if result != Result.PRESENT else State.KEPT
+                self.note(name, state=state, untested=result == Result.UNTESTED)
+                if state is State.CHECKED:
+                    self.journal.tested(name, record.pkgver)
                 self.schedule.finished(name)
-                if sealed:
-                    self.ui.note(self.success(record))
+                if result != Result.PRESENT:
+                    self.ui.note(self.success(self.records[name]))
             case "failed", [130, message, _]:
                 self.stopping = True
                 self.note(name, state=State.INTERRUPTED, error=message)
@@ -300,10 +261,10 @@ class Runner:
             self.stopping = True
 
     def success(self, record: JobRecord) -> str:
-        """The line for a built package."""
-        line = f"{record.pkgver}: built ({record.reason})"
-        if self.alone:
-            return line
+        """The line for a package that is done."""
+        reason = "first build" if record.reason == FIRST and record.state is State.BUILT else record.reason
+        words = ", untested" if record.untested else ""
+        line = f"{record.pkgver}: {record.state}{words} ({reason})"
         at_most = f", {record.peak >> 20} MiB" if record.peak else ""
         return f"{line} in {seconds(record.took)}{at_most} [{len(self.schedule.done)} of {len(self.records)}]"
 
@@ -319,7 +280,7 @@ class Runner:
         took = max(at - began, 0.0)
         self.records[name] = replace(record, seconds={**record.seconds, record.phase: round(took, 3)})
         ended_badly = name in self.ended and self.ended[name][0] != "done"
-        if took >= 1 and (self.alone or self.session.flags.verbose) and not ended_badly:
+        if took >= 1 and self.session.flags.verbose and not ended_badly:
             self.ui.step(record.pkgver, f"{record.phase}: {seconds(took)}")
 
     def note(self, name: str, **news: Any) -> None:
@@ -336,7 +297,8 @@ class Runner:
             rows.append(Row(record.pkgver, record.phase, began, self.details.get(name, "")))
         counts = Counter(record.state for record in self.records.values())
         left = remaining(self.run(State.RUNNING), self.expected, now)
-        self.ui.run(Progress(tuple(rows), {s: counts[s] for s in State if counts[s]}, len(self.records), left))
+        states: dict[str, int] = {s: counts[s] for s in State if counts[s]}
+        self.ui.run(Progress(tuple(rows), states, len(self.records), left.seconds, left.unknown))
 
     def pause(self) -> None:
         """Stop with all that runs, until a shell lets it go on; the time does not count."""

@@ -8,20 +8,21 @@ from typing import Any
 from xsrc.build.schedule import Schedule, tasks
 from xsrc.build.steps import BuildPlan
 from xsrc.core.session import Session
-from xsrc.core.ui import seconds
+from xsrc.core.ui import seconds, spent_words
 from xsrc.runs.disk.journal import Journal
 
 
 def plan_lines(session: Session, plan: BuildPlan, extra: Mapping[str, str]) -> Iterator[str]:
     """A line for each package in build order, then a line of expectations; `extra` words by name."""
     expected = Journal(session.masterdir, session.ui.warn).expected()
+    partial = {name for name, words in extra.items() if words}
     for step in plan.steps:
         pkgver = step.job.package.pkgver
         if step.reason is None:
             yield f"keep  {pkgver}: up to date"
             continue
         known = expected.get(step.name)
-        cost = "" if known is None else f" ({seconds(known.seconds)}, {known.peak >> 20} MiB)"
+        cost = "" if known is None or step.name in partial else f" ({seconds(known.seconds)}, {known.peak >> 20} MiB)"
         yield f"{'may  ' if step.because else 'build'} {pkgver}: {step.reason}{extra.get(step.name, '')}{cost}"
     if len(plan.todo) > 1:
         yield summary(session.jobs, plan, Schedule(tasks(plan.todo, expected, fetch=False), session.jobs))
@@ -34,7 +35,10 @@ def summary(jobs: int, plan: BuildPlan, schedule: Schedule) -> str:
     longest, names = schedule.critical_path()
     words = f"{sure} to build" + (f", {may} that may be built" if may else "")
     way = " -> ".join(names if len(names) <= 12 else (*names[:6], "…", *names[-5:]))
-    return f"{words}; with -j {jobs} about {seconds(schedule.remaining())}; longest way {seconds(longest)}: {way}"
+    left = schedule.remaining()
+    longest_words = f" {spent_words(*longest)}" if longest.seconds else ""
+    unknown = f" ({left.unknown} of them never built here)" if left.unknown and left.seconds else ""
+    return f"{words}; with -j {jobs} {spent_words(*left)}{unknown}; longest way{longest_words}: {way}"
 
 
 def plan_table(session: Session, plan: BuildPlan) -> dict[str, Any]:
@@ -42,6 +46,7 @@ def plan_table(session: Session, plan: BuildPlan) -> dict[str, Any]:
     expected = Journal(session.masterdir, session.ui.warn).expected()
     schedule = Schedule(tasks(plan.todo, expected, fetch=False), session.jobs)
     longest, names = schedule.critical_path()
+    left = schedule.remaining()
     steps = []
     for step in plan.steps:
         known = expected.get(step.name)
@@ -60,7 +65,8 @@ def plan_table(session: Session, plan: BuildPlan) -> dict[str, Any]:
     return {
         "cutoff": plan.rung,
         "jobs": session.jobs,
-        "seconds": schedule.remaining(),
-        "critical path": {"seconds": longest, "names": names},
+        "seconds": left.known,
+        "unknown": left.unknown,
+        "critical path": {"seconds": longest.known, "names": names},
         "steps": steps,
     }

@@ -20,7 +20,7 @@ from xsrc.unix.lock import locked_folder
 from xsrc.unix.sqlite import connect
 
 T = TypeVar("T")
-_VERSION = 1
+_VERSION = 2
 _PATIENCE = 10
 """Seconds to wait for another process that writes."""
 _MEMORY = 5
@@ -32,14 +32,14 @@ _SCHEMA = (
     "CREATE TABLE job (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, name TEXT NOT NULL, pkgver TEXT NOT NULL, "
     "state TEXT NOT NULL, phase TEXT NOT NULL, began REAL, ended REAL, seconds TEXT NOT NULL, peak INTEGER NOT NULL, "
     "reason TEXT NOT NULL, error TEXT NOT NULL, because TEXT NOT NULL, needs TEXT NOT NULL, makejobs INTEGER NOT NULL, "
-    "took REAL NOT NULL, UNIQUE (run, name))",
+    "untested INTEGER NOT NULL, took REAL, UNIQUE (run, name))",
     "CREATE INDEX job_done ON job (name, run) WHERE state IN ('built', 'failed')",
     "CREATE INDEX job_built ON job (name, run DESC, took, peak) WHERE state = 'built'",
     f"PRAGMA user_version = {_VERSION}",
 )
-_COLUMNS = "name, pkgver, state, phase, began, ended, seconds, peak, reason, error, because, needs, makejobs"
+_COLUMNS = "name, pkgver, state, phase, began, ended, seconds, peak, reason, error, because, needs, makejobs, untested"
 _UPSERT = (
-    f"INSERT INTO job (run, {_COLUMNS}, took) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    f"INSERT INTO job (run, {_COLUMNS}, took) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     f"ON CONFLICT (run, name) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in (*_COLUMNS.split(', '), 'took'))}"
 )
 _RUNS = "SELECT number, began, ended, command, workers, state FROM run"
@@ -100,6 +100,10 @@ class Journal:
         """The newest runs with their jobs, newest first; a killed run counts as interrupted."""
         return self._read(lambda db: self._runs(db, f"{_RUNS} ORDER BY number DESC LIMIT ?", limit), ())
 
+    def tested(self, name: str, pkgver: str) -> None:
+        """Record that the tests of a package have passed after it was built without them."""
+        self._execute("UPDATE job SET untested = 0 WHERE name = ? AND pkgver = ?", (name, pkgver))
+
     def last(self) -> dict[str, JobRecord]:
         """By name, the newest record of a build that was done or failed."""
         query = (
@@ -109,15 +113,15 @@ class Journal:
         return self._read(lambda db: {job.name: job for job in map(_job, db.execute(query))}, {})
 
     def expected(self) -> dict[str, Expected]:
-        """By name, what a build may take: the median of its last builds."""
+        """By name, what a build may take: the median of its last builds that began with the first phase."""
 
         def work(db: sqlite3.Connection) -> dict[str, Expected]:
             builds: dict[str, list[tuple[float, int]]] = {}
             for name, took, peak in db.execute(
-                "SELECT name, took, peak FROM job WHERE state = 'built' ORDER BY name, run DESC"
+                "SELECT name, took, peak FROM job WHERE state = 'built' AND took IS NOT NULL ORDER BY name, run DESC"
             ):
                 _check(texts=(name,), times=(took,), counts=(peak,))
-                if took is not None and len(newest := builds.setdefault(name, [])) < _MEMORY:
+                if len(newest := builds.setdefault(name, [])) < _MEMORY:
                     newest.append((took, peak))
             return {name: Expected.of(rows) for name, rows in builds.items()}
 
@@ -290,7 +294,8 @@ def _row(run: int, job: JobRecord) -> tuple[object, ...]:
         job.because,
         " ".join(job.needs),
         job.makejobs,
-        job.took,
+        int(job.untested),
+        job.took if job.whole else None,
     )
 
 
@@ -318,7 +323,7 @@ def _run(row: tuple[Any, ...]) -> tuple[int, float, float | None, str, int, Stat
 
 def _job(row: tuple[Any, ...]) -> JobRecord:
     """One record. Raises ValueError or TypeError for a damaged one."""
-    name, pkgver, state, phase, began, ended, seconds, peak, reason, error, because, needs, makejobs = row
+    name, pkgver, state, phase, began, ended, seconds, peak, reason, error, because, needs, makejobs, untested = row
     if re.fullmatch(NAME, name) is None or name_fault(pkgver):  # pages and logs have their names
         raise ValueError(f"no record of a build: {name!a} as {pkgver!a}")
     try:
@@ -326,7 +331,7 @@ def _job(row: tuple[Any, ...]) -> JobRecord:
     except RecursionError:
         raise ValueError("no record of a build: its phases are nested too deeply") from None
     texts = (pkgver, phase, reason, error, because, needs)
-    _check(texts=texts, times=(began, ended, *times.values()), counts=(peak, makejobs))
+    _check(texts=texts, times=(began, ended, *times.values()), counts=(peak, makejobs, untested))
     return JobRecord(
         name,
         pkgver,
@@ -341,4 +346,5 @@ def _job(row: tuple[Any, ...]) -> JobRecord:
         because,
         needs=tuple(needs.split()),
         makejobs=makejobs,
+        untested=bool(untested),
     )
