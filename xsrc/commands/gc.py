@@ -6,6 +6,7 @@ from plumbum import cli
 
 from xsrc.commands.farm_verb import FarmVerb
 from xsrc.core.session import Session
+from xsrc.core.ui import counted
 from xsrc.farm.acts.collect import find, refuse_while_building, sweep
 from xsrc.farm.acts.commit import farm_locked
 from xsrc.farm.acts.masterdir import is_made
@@ -36,7 +37,6 @@ class Gc(FarmVerb):
                     session.ui.output(f"- generation {number}")
                 return 0
             freed = sweep(session.masterdir, farm, found)
-        session.ui.note(
-            f"{len(found.builds)} builds and {len(found.generations)} generations removed, {freed >> 20} MiB freed"
-        )
+        gone = f"{counted(len(found.builds), 'build')} and {counted(len(found.generations), 'generation')}"
+        session.ui.note(f"{gone} removed, {freed >> 20} MiB freed")
         return 0

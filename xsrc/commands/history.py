@@ -8,6 +8,7 @@ from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
 from xsrc.commands.verb import WithAdopt, WithJson
 from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
+from xsrc.core.ui import counted
 from xsrc.farm.acts.commit import farm_locked
 from xsrc.farm.acts.requests import StowOptions, return_to
 from xsrc.farm.acts.rest import farm_at_rest
@@ -26,7 +27,7 @@ class History(WithJson):
         for one in generations.every(session.masterdir, last):
             # the record before it may be gone
             known = one.number == 1 or (former is not None and former.number == one.number - 1)
-            changed = str(difference(former, one)) if known else f"{len(one.packages)} packages"
+            changed = str(difference(former, one)) if known else counted(len(one.packages), "package")
             packages = {name: str(stowed.pkgver) for name, stowed in one.packages.items()}
             rows.append({"number": one.number, "at": one.at, "why": one.why, "changed": changed, "packages": packages})
             former = one

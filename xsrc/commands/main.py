@@ -50,6 +50,7 @@ VERBS = {
     "chroot": "chroot.Chroot",
     "shell": "chroot.Shell",
     "test": "test.Test",
+    "status": "status.Status",
     "log": "log.Log",
     "report": "report.Report",
     "clean": "clean.Clean",

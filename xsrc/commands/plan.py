@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 from plumbum import cli
@@ -22,6 +23,8 @@ from xsrc.tree.resolve import refusal
 
 _WIDE = 160
 """Characters of a value that are shown."""
+_BEFORE = 40
+"""Characters that are shown before a difference."""
 
 
 class Plan(WithJson, WithOptions, WithCutoff, WithJobs):
@@ -81,14 +84,38 @@ def _lines(reason: dict[str, Any]) -> Iterator[str]:
         was, now = change["was"], change["is"]
         if isinstance(was, list) and isinstance(now, list):
             yield f"{change['what']}:"
-            yield from (f"  - {_shown(value)}" for value in was if value not in now)
-            yield from (f"  + {_shown(value)}" for value in now if value not in was)
+            gone, new = [value for value in was if value not in now], [value for value in now if value not in was]
+            pairs = [_shown(*pair) if None not in pair else tuple(map(_one, pair)) for pair in zip_longest(gone, new)]
+            yield from (f"  - {text}" for _, (text, _) in zip(gone, pairs, strict=False))
+            yield from (f"  + {text}" for _, (_, text) in zip(new, pairs, strict=False))
         else:
-            yield f"{change['what']}: {_shown(was)} -> {_shown(now)}"
+            yield f"{change['what']}: {' -> '.join(_shown(was, now))}"
     for name, words in reason["needs"].items():
         yield f"{name}: {words}"
 
 
-def _shown(value: Any) -> str:
-    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _WIDE else text[: _WIDE - 1] + "…"
+def _shown(was: Any, now: Any) -> tuple[str, str]:
+    """Two values in words; of long ones, the part where they begin to differ."""
+    texts = _text(was), _text(now)
+    same = _same(*texts) if max(map(len, texts)) > _WIDE else 0
+    before, after = (_cut(text, max(0, same - _BEFORE)) for text in texts)
+    return before, after
+
+
+def _same(one: str, other: str) -> int:
+    """How many characters two texts begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _one(value: Any) -> str:
+    return _cut(_text(value), 0)
+
+
+def _text(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _cut(text: str, start: int) -> str:
+    end = start + _WIDE
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"

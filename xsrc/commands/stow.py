@@ -14,6 +14,7 @@ from xsrc.core.errors import UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.schema import nearest
 from xsrc.core.session import Session
+from xsrc.core.ui import counted
 from xsrc.farm.acts.autoremove import find_unneeded
 from xsrc.farm.acts.commit import farm_locked
 from xsrc.farm.acts.requests import StowOptions, restow, stow, unstow
@@ -59,7 +60,9 @@ class Stow(FarmVerb, WithAdopt):
                 session.ui.note(f"{name}: unstowed, for another replaces it")
         for pkgver in asked:
             if before.get(pkgver.name) == pkgver:
-                session.ui.note(f"{pkgver}: already stowed" + (f", {len(plan.ops)} paths mended" if plan.ops else ""))
+                session.ui.note(
+                    f"{pkgver}: already stowed" + (f", {counted(len(plan.ops), 'path')} mended" if plan.ops else "")
+                )
         return 0
 
 
@@ -98,5 +101,5 @@ class Restow(FarmVerb, WithAdopt):
         if self.plan_only:
             show_change(session.ui, change, {})
         else:
-            session.ui.note(f"{len(names)} packages: {len(plan.ops)} paths mended")
+            session.ui.note(f"{counted(len(names), 'package')}: {counted(len(plan.ops), 'path')} mended")
         return 0

@@ -11,6 +11,7 @@ from xsrc.core.errors import ConflictError, UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.schema import nearest
 from xsrc.core.session import Session
+from xsrc.core.ui import counted
 from xsrc.farm.acts.autoremove import autoremove
 from xsrc.farm.acts.collect import find_one, refuse_while_building, sweep
 from xsrc.farm.acts.commit import farm_locked
@@ -109,5 +110,5 @@ class Purge(FarmVerb):
             return 0
         for path in files:
             session.ui.note(f"/{path}: deleted")
-        session.ui.note(f"{', '.join(names)}: {len(files)} files deleted, {len(change.conf)} forgotten")
+        session.ui.note(f"{', '.join(names)}: {counted(len(files), 'file')} deleted, {len(change.conf)} forgotten")
         return 0

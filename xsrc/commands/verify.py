@@ -7,6 +7,7 @@ from plumbum import cli
 from xsrc.commands.verb import WithJson
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
+from xsrc.core.ui import counted
 from xsrc.farm.acts.change import bones, change_of, plan_change, refuse_conflicts
 from xsrc.farm.acts.commit import carry_out, farm_locked
 from xsrc.farm.acts.masterdir import farm_to_read, is_made
@@ -53,7 +54,9 @@ class Verify(WithJson):
         if by_repair and not self.repair:
             session.ui.note("hint: xsrc verify --repair")
         if otherwise:
-            session.ui.note(f"nostow was set otherwise when {otherwise} packages were stowed: xsrc restow")
+            session.ui.note(
+                f"{counted(otherwise, 'package was', 'packages were')} stowed with another nostow: xsrc restow"
+            )
         session.ui.note(f"{len(grave)} to be mended, {len(found) - len(grave)} to be known")
         return 1 if grave or under_way else 0
 
@@ -85,4 +88,4 @@ class Verify(WithJson):
                 more, change = with_triggers(session, farm, change)
                 if more:
                     carry_out(session, farm, change)
-            session.ui.note(f"{len(names)} packages: {len(plan.ops) + closed} paths mended")
+            session.ui.note(f"{counted(len(names), 'package')}: {counted(len(plan.ops) + closed, 'path')} mended")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xsrc.core import tomltext
 from xsrc.core.arch import Arch
+from xsrc.core.ui import counted
 
 NAME = r"[a-z][a-z0-9.+_-]*"
 HOST = "host"
@@ -67,7 +68,7 @@ class Record:
     @property
     def summary(self) -> str:
         """The base in one line."""
-        content = f"{len(self.packages)} packages, {self.size >> 20} MiB"
+        content = f"{counted(len(self.packages), 'package')}, {self.size >> 20} MiB"
         return f"{self.name} {self.release} ({content}, {self.digest[:12]})"
 
     def render(self) -> str:

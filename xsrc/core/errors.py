@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from xsrc.core.ui import counted
+
 
 @dataclass(frozen=True, order=True)
 class Span:
@@ -79,7 +81,7 @@ class InputError(XsrcError):
     def __init__(self, diagnostics: Iterable[Diagnostic], *, hint: str | None = None) -> None:
         self.diagnostics = tuple(sorted(diagnostics, key=lambda d: d.span))
         count = len(self.diagnostics)
-        super().__init__(f"{count} problem{'s' if count != 1 else ''}", hint=hint)
+        super().__init__(counted(count, "problem"), hint=hint)
 
     def render(self) -> list[str]:
         lines = [line for diagnostic in self.diagnostics for line in diagnostic.render()]

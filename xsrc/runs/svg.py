@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 
 from markupsafe import Markup, escape
 
+from xsrc.core.ui import counted
 from xsrc.core.visible import visible
 from xsrc.runs.run import PARTIAL, JobRecord, State
 from xsrc.runs.text import ORDER, anchor, duration, style
@@ -131,7 +132,7 @@ def gantt(jobs: Sequence[JobRecord], began: float, last: float) -> Markup:
             parts.append(f'<path class="{style(state)}" stroke-width="{height - 2:.0f}" d="{"".join(paths)}"/>')
     return _drawn(
         f'<svg class="gantt" viewBox="0 0 {WIDTH:.0f} {total + _ROOM:.0f}" role="img" '
-        f'aria-label="{sum(map(len, rows))} jobs in {len(rows)} lanes over {duration(span)}">'
+        f'aria-label="{counted(sum(map(len, rows)), "job")} in {counted(len(rows), "lane")} over {duration(span)}">'
         f"{_axis(span, total)}{''.join(parts)}</svg>"
     )
 
@@ -160,5 +161,5 @@ def plot(builds: Sequence[tuple[int, JobRecord]]) -> Markup:
             bars.append(f'<text x="{x + step / 2:.1f}" y="{high + 12:.0f}" text-anchor="middle">{run}{mark}</text>')
     return _drawn(
         f'<svg class="plot" viewBox="0 0 {WIDTH:.0f} {high + _ROOM:.0f}" role="img" '
-        f'aria-label="Seconds of {len(builds)} builds, by run">{"".join(lines)}{"".join(bars)}</svg>'
+        f'aria-label="Seconds of {counted(len(builds), "build")}, by run">{"".join(lines)}{"".join(bars)}</svg>'
     )

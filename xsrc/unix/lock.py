@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
+import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from xsrc.core.errors import HostError
@@ -74,7 +77,7 @@ def locked_folder(path: Path) -> Iterator[None]:
 def held(path: Path) -> bool:
     """Whether any process holds the lock of `path` now. Raises OSError for a lock that it cannot open."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False
     try:
@@ -84,3 +87,31 @@ def held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a lock."""
+
+    process: int
+    user: str
+    """Its user, "" if it has ended."""
+    purpose: str
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock of `path` now, None if nobody does. Raises OSError."""
+    if not held(path):
+        return None
+    found = re.fullmatch(r"process (\d+) \((.*)\)\s*", path.read_text(encoding="utf-8", errors="replace"))
+    if found is None:
+        return Holder(0, "", "")
+    number = int(found[1])
+    try:
+        uid = Path(f"/proc/{number}").stat().st_uid
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    except OSError:
+        user = ""
+    return Holder(number, user, found[2])

@@ -174,7 +174,7 @@ def test_the_cross_compiler_is_for_this_machine_and_the_stages_are_for_the_other
 
 def test_stages_are_compared_and_what_differs_is_named(made: Made) -> None:
     said = made.result.out.splitlines()
-    assert said[0] == "changing-1.0_1: stage 2 and stage 3 differ in 1 paths"
+    assert said[0] == "changing-1.0_1: stage 2 and stage 3 differ in 1 path"
     assert said[-1] == "stage 2 and stage 3: 4 of 5 packages are the same, bit for bit"
 
 

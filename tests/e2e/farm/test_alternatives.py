@@ -144,18 +144,18 @@ def test_versions_side_by_side_and_what_gc_leaves_of_them(site: Site) -> None:
     assert site.xsrc("gc", "-n").ok().out == "", "the last ten generations need them all"
     assert site.xsrc("gc", "-n", "--keep", "2").ok().out.splitlines()[0] == "- lua-5.3.6_1"
     assert len(built(site)) == 3
-    site.xsrc("gc", "--keep", "2").ok("1 builds and 5 generations removed")
+    site.xsrc("gc", "--keep", "2").ok("1 build and 5 generations removed")
     assert built(site) == ["lua-5.3.5_1", "lua-5.4.7_1"]
     assert [row["number"] for row in history(site)] == [6, 7]
     site.xsrc("rollback").ok()
     assert scan(site) == roots["5.3.5"]
     site.xsrc("gc", "--keep", "1").ok("0 builds and 2 generations removed")
     assert built(site) == ["lua-5.3.5_1", "lua-5.4.7_1"], "the newest stays, and what is stowed"
-    site.xsrc("gc", "--all", "--keep", "1").ok("1 builds")
+    site.xsrc("gc", "--all", "--keep", "1").ok("1 build")
     assert built(site) == ["lua-5.3.5_1"]
     site.xsrc("unstow", "lua").ok()
-    site.xsrc("gc", "--keep", "1").ok("0 builds and 1 generations removed")
-    site.xsrc("gc", "--all", "--keep", "1").ok("1 builds and 0 generations removed, 0 MiB freed")
+    site.xsrc("gc", "--keep", "1").ok("0 builds and 1 generation removed")
+    site.xsrc("gc", "--all", "--keep", "1").ok("1 build and 0 generations removed, 0 MiB freed")
     assert built(site) == [] and not (site.masterdir / "var/db/xsrc/logs/lua-5.3.5_1").exists()
     site.xsrc("gc", "--keep", "-1").ended(2)
     lua(site, "5.4.7")
@@ -172,7 +172,7 @@ def test_gc_refuses_while_a_build_runs(site: Site) -> None:
         assert site.destdir("old-1.0_1").is_dir()
         site.land.run("touch", site.work("slow-1.0") / "wrksrc/go").ok()
         running.wait().ok()
-    site.xsrc("gc", "--all").ok("1 builds and 0 generations removed")
+    site.xsrc("gc", "--all").ok("1 build and 0 generations removed")
     assert built(site) == ["slow-1.0_1"]
 
 
@@ -189,6 +189,6 @@ def test_gc_takes_builds_that_stand_aside(site: Site) -> None:
     stray.mkdir()
     (site.masterdir / "pkg-destdir/.gc-p-0.9_1.x").mkdir()
     site.land.own(site.masterdir / "pkg-destdir")
-    site.xsrc("gc", "--keep", "1").ok("1 builds and 1 generations removed")
+    site.xsrc("gc", "--keep", "1").ok("1 build and 1 generation removed")
     assert built(site) == ["p-1.0_1"]
     site.xsrc("verify").ok("0 to be mended")

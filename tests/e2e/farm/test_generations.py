@@ -217,7 +217,7 @@ def test_a_damaged_record_is_left_out(site: Site) -> None:
     records = site.masterdir / "var/db/xsrc/generations"
     (records / "2.toml").write_text("garbage")
     assert [row["number"] for row in history(site)] == [1, 3]
-    assert history(site)[1]["changed"] == "1 packages", "what it changed is not known"
+    assert history(site)[1]["changed"] == "1 package", "what it changed is not known"
     site.xsrc("rollback", "2").ended(2, "there is no generation 2")
     site.xsrc("rollback", "1").ok("is what is stowed now")
     shutil.rmtree(records)

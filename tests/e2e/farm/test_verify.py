@@ -143,7 +143,7 @@ def test_a_hard_link_that_became_another_file_is_linked_again(site: Site) -> Non
     site.build("p")
     sh(site, "cp usr/libexec/p x; mv -f x usr/libexec/p")
     assert troubles(site) == ["drift /usr/libexec/p: p-1.0_1: is another file than its destdir's"]
-    site.xsrc("verify", "--repair").ok("1 paths mended", "0 to be mended, 0 to be known")
+    site.xsrc("verify", "--repair").ok("1 path mended", "0 to be mended, 0 to be known")
     assert (site.masterdir / "usr/libexec/p").samefile(site.destdir("p-1.0_1") / "usr/libexec/p")
 
 

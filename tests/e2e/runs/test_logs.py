@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
@@ -81,3 +82,21 @@ def test_the_end_of_a_failed_phase_is_not_its_progress(site: Site) -> None:
     site.script("bad", do_build=f"echo error: it is broken\n{progress}")
     result = site.xsrc("build", "bad").ended(1, "  | error: it is broken", "  | [59/60]\\x1b[2J")
     assert "\x1b" not in result.err
+
+
+def test_another_terminal_sees_what_runs(site: Site) -> None:
+    site.script("hang", do_build=WAITS)
+    with people.ended(site.start("build", "hang")) as running:
+        log = site.masterdir / "var/db/xsrc/logs/hang-1.0_1/build.log"
+        look.until(lambda: log.exists() and log.read_text(), "it prints")
+        said = site.xsrc("status").ok().out
+        assert "run 1: xsrc build hang: 0 of 1 done, time left unknown\n" in said
+        assert "  hang-1.0_1: build for " in said
+        assert f" s (process {running.process.pid} of {site.land.user.name})\n" in said
+        (run,) = json.loads(site.xsrc("status", "--json").ok().out)["runs"]
+        (job,) = run["jobs"]
+        assert (job["pkgver"], job["phase"], job["process"]) == ("hang-1.0_1", "build", running.process.pid)
+        running.signal(signal.SIGINT)
+        running.wait()
+    site.xsrc("status").ok("nothing runs in")
+    site.xsrc("status", "hang").ended(2)

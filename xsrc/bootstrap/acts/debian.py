@@ -16,6 +16,7 @@ from xsrc.bootstrap.disk.apt import Apt, keyring, postinst
 from xsrc.core.errors import ChecksumError, HostError, UsageError
 from xsrc.core.session import Session
 from xsrc.core.settings import Settings
+from xsrc.core.ui import counted
 from xsrc.sources.disk.distdir import present, verified
 from xsrc.sources.disk.fetch import Supply, fetch
 from xsrc.sources.distfile import Distfile
@@ -101,7 +102,7 @@ def bring_debs(session: Session, wish: Wish, found: Iterable[Deb]) -> None:
     srcdistdir = session.srcdistdir
     srcdistdir.mkdir(parents=True, exist_ok=True)
     todo = sum(deb.size for deb in found if not present(distfile_of(deb), srcdistdir))
-    session.ui.note(f"{wish.name}: fetch {len(found)} packages, {todo >> 20} MiB of them missing")
+    session.ui.note(f"{wish.name}: fetch {counted(len(found), 'package')}, {todo >> 20} MiB of them missing")
 
     limits, env, believed = session.settings.limits, session.host.env, session.believed
     supply = Supply(srcdistdir, session.bases, limits, env, believed)

@@ -24,7 +24,7 @@ from xsrc.core.base import Record
 from xsrc.core.errors import BuildFailed, ConflictError, UsageError
 from xsrc.core.layout import Masterdir
 from xsrc.core.session import Session, Stage
-from xsrc.core.ui import seconds
+from xsrc.core.ui import counted, seconds
 from xsrc.farm.acts.masterdir import open_farm
 from xsrc.farm.alternatives import default_entries
 from xsrc.farm.place import Member
@@ -96,7 +96,7 @@ def make_source(session: Session, also: tuple[str, ...]) -> Record:
         stage = _context(session, folder, Stage(number, base, target()))
         stages.append(stage)
         names = names_of(number, chosen, also)
-        session.ui.note(f"stage {number}: {len(names)} packages on {base.name}: {' '.join(names)}")
+        session.ui.note(f"stage {number}: {counted(len(names), 'package')} on {base.name}: {' '.join(names)}")
         if build(stage, BuildRequest(names, stow=False, check=False, keep_going=True)):
             raise BuildFailed(f"stage {number} of the base is not whole", hint="xsrc bootstrap --from source goes on")
         top, name = (session.bases, base_name()) if number == STAGES[-1] else (folder, f"{NAME}-{number}")

@@ -24,6 +24,7 @@ from xsrc.core.layout import Masterdir, WorkDir
 from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
+from xsrc.core.ui import counted
 from xsrc.farm.acts.masterdir import open_farm
 from xsrc.sandbox.acts.helpers import helpers_of
 from xsrc.sandbox.disk import enter
@@ -215,15 +216,15 @@ def _say(session: Session, again: _Again, props: Props, manifest: Manifest) -> b
     paths = len({difference.path for difference in differences})
     files = sum(entry.kind is Kind.FILE for entry in manifest.entries)
     if not differences:
-        output(f"{pkgver}: reproducible ({files} files; different: {_conditions(session, again, props)})")
+        output(f"{pkgver}: reproducible ({counted(files, 'file')}; different: {_conditions(session, again, props)})")
         if reason:
             output(f"  but its template says that it is not, for: {reason}")
             output(f"  where it holds, remove {RULE} from [lint] ignore")
         return True
     if reason:
-        output(f"{pkgver}: not reproducible: {reason} ({paths} of {len(manifest.entries)} paths differ)")
+        output(f"{pkgver}: not reproducible: {reason} ({paths} of {counted(len(manifest.entries), 'path')} differ)")
         return True
-    output(f"{pkgver}: not reproducible: {paths} of {len(manifest.entries)} paths differ")
+    output(f"{pkgver}: not reproducible: {paths} of {counted(len(manifest.entries), 'path')} differ")
     for difference in differences[:_SHOWN]:
         output(f"  {difference}")
     if len(differences) > _SHOWN:
@@ -269,4 +270,4 @@ def _explained(again: _Again, first: Path, differences: Iterable[Difference]) ->
         lines = b"".join(said).decode(errors="replace").splitlines()
         yield from lines[:_SHOWN]
         if len(lines) > _SHOWN:
-            yield f"… and {len(lines) - _SHOWN} lines more"
+            yield f"… and {counted(len(lines) - _SHOWN, 'line')} more"

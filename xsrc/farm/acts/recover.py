@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
+from xsrc.core.ui import counted
 from xsrc.farm.disk import generations
 from xsrc.farm.disk.database import Farm, opened
 from xsrc.farm.disk.held import read_held
@@ -65,7 +66,7 @@ def fill(session: Session, farm: Farm) -> None:
     base = Change("verify --repair", session.host.now, add=marks, choices=choices, conf=conf, nostow=nostow)
     farm.finish(base, numbers[-1] if numbers else 0)
     farm.hold(read_held(masterdir) & stowed.keys())
-    session.ui.note(f"{count} builds found, {len(stowed)} packages stowed")
+    session.ui.note(f"{counted(count, 'build')} found, {counted(len(stowed), 'package')} stowed")
 
 
 def conf_beside(masterdir: Masterdir, farm: Farm, stowed: Iterable[PkgVer]) -> dict[str, Conf]:

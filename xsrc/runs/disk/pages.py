@@ -15,6 +15,7 @@ from typing import IO
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from xsrc.core.ui import counted
 from xsrc.core.visible import visible
 from xsrc.runs.package_page import PackagePage
 from xsrc.runs.run_page import RunPage
@@ -40,7 +41,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {word.__name__: word for word in (anchor, duration, moment, reference, run_file, size, style)}
+    made.filters |= {
+        word.__name__: word for word in (anchor, counted, duration, moment, reference, run_file, size, style)
+    }
     return made
 
 
