@@ -78,6 +78,17 @@ class Fetch(_PhaseVerb):
     """Fetch the distfiles and verify them"""
 
     verb, phase = "fetch", Phase.FETCH
+    mirror = cli.SwitchAttr(
+        ["--mirror"], str, argname="DIR", help="copy them into DIR by checksum, for source_mirrors of the settings"
+    )
+
+    def go(self, session: Session) -> int:
+        code = super().go(session)
+        if self.mirror and not self.plan_only:
+            from xsrc.build.acts.mirror import mirror  # few need it
+
+            code = mirror(session, self.request(session), session.host.cwd / self.mirror) or code
+        return code
 
 
 class Extract(_PhaseVerb):

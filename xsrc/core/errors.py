@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from xsrc.core.redact import masked, redacted
 from xsrc.core.ui import counted
 
 
@@ -28,7 +29,7 @@ class Span:
         number = f"{self.line:5d}"
         carets = "^" * max(1, min(self.length, len(self.text) - self.column + 1))
         pad = "".join("\t" if c == "\t" else " " for c in self.text[: self.column - 1])
-        return [f"{number} | {self.text}", f"{' ' * len(number)} | {pad}{carets}"]
+        return [f"{number} | {masked(self.text)}", f"{' ' * len(number)} | {pad}{carets}"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Diagnostic:
 
     def render(self) -> list[str]:
         """The lines that a person sees: place, message, excerpt, hint."""
-        lines = [f"{self.span}: {self.severity}: {self.message}", *self.span.excerpt()]
+        lines = [f"{self.span}: {self.severity}: {redacted(self.message)}", *self.span.excerpt()]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         return lines

@@ -56,12 +56,13 @@ OWN: Mapping[str, Shape] = MappingProxyType(
     {
         "masterdir": Text("a path", r"\S.*"),
         "srcdistdir": Text("an absolute path", r"/.+"),
+        "source_mirrors": List(Text("an http, https or file address", r"(?:https?://|file:///)\S+")),
         "basedir": Text("an absolute path", r"/.+"),
         "sites": Map(Text("an address", r"[a-z]+://.+"), Text("a name that ends in _SITE", r"[A-Z][A-Z0-9_]*_SITE")),
         "safe_directories": List(Text("an absolute path, ~/PATH or *", r"\*|~?/.*")),
     }
 )
-"""What only the user's own settings may say: where xsrc writes, and whom it believes.
+"""What only the user's own settings may say: where xsrc writes, what it asks, and whom it believes.
 
 A checkout comes from somebody else; its settings choose neither.
 """
@@ -124,6 +125,8 @@ class Settings:
 
     masterdir: str | None = None
     srcdistdir: str | None = None
+    source_mirrors: tuple[str, ...] = ()
+    """Addresses with distfiles by checksum, which are asked if every address of a template fails."""
     basedir: str | None = None
     """Where finished bases are, if not in the masterdir."""
     base: str = HOST
@@ -168,7 +171,8 @@ class Settings:
             tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})
         options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}
         tables["options"] = MappingProxyType({**self.options, **options})
-        tables["nostow"] = tuple(raw.pop("nostow", self.nostow))
+        for name in ("nostow", "source_mirrors"):
+            tables[name] = tuple(raw.pop(name, getattr(self, name)))
         tables["safe_directories"] = (*self.safe_directories, *raw.pop("safe_directories", ()))
         return replace(self, **tables, **raw)
 

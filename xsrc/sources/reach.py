@@ -1,8 +1,7 @@
-"""Decides how near an address is, where a redirect may lead, and which parts of a URL may be shown."""
+"""Decides how near an address is, and where a redirect may lead."""
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
@@ -88,15 +87,3 @@ def refusal(host: str, address: str, first: Reach | None) -> str:
     if first is None:
         return "" if at <= Reach.NETWORK or literal(host) else f"{what}; write the address itself to ask it"
     return "" if at <= first and at is not Reach.NOWHERE else f"it leads to {host}: {what}"
-
-
-_USER = re.compile(r"(://)(?:[^/?#\s]*|[^/?#@\s]*:[^/?#@\s]*[^/?#@\s0-9][^@\s]*)@")
-
-
-def redacted(text: str) -> str:
-    """A text whose URLs have no user and no password.
-
-    >>> redacted("from https://me:secret@example.org/a and http://b.org/@c")
-    'from https://example.org/a and http://b.org/@c'
-    """
-    return _USER.sub(r"\1", text)

@@ -114,6 +114,20 @@ dash = ["~~x"]
     assert caught.value.diagnostics[1].hint == "did you mean base?"
 
 
+@pytest.mark.parametrize("mirror", ["mirror", "/srv/mirror", "ftp://h/m", "file://host/m", "https://", "http://a b"])
+def test_a_mirror_is_an_address(mirror: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings().over("config.toml", f'source_mirrors = ["{mirror}"]')
+    assert "source_mirrors[0]: want an http, https or file address" in caught.value.diagnostics[0].message
+
+
+def test_mirrors_are_the_users_own() -> None:
+    text = 'source_mirrors = ["https://example.org/m", "file:///srv/m"]'
+    assert Settings().over("config.toml", text).source_mirrors == ("https://example.org/m", "file:///srv/m")
+    with pytest.raises(SettingsError, match="1 problem"):
+        Settings().over(".xsrc.toml", text, own="config.toml")
+
+
 def test_what_is_no_toml() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings().over("config.toml", "jobs =\n")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xsrc.sources.reach import Reach, literal, reach, redacted, refusal
+from xsrc.core.redact import masked, redacted
+from xsrc.sources.reach import Reach, literal, reach, refusal
 
 PLACES = {
     Reach.WORLD: ("9.9.9.9", "151.101.1.1", "2606:4700::1", "2a04:4e42::1", "::ffff:9.9.9.9", "64:ff9b::909:909"),
@@ -88,3 +89,4 @@ def test_what_is_no_plain_address_is_a_name(host: str) -> None:
 )
 def test_user_and_password_are_not_shown(text: str, shown: str) -> None:
     assert redacted(text) == shown
+    assert len(masked(text)) == len(text) and masked(text).replace("*", "").replace("://@", "://") == shown

@@ -104,8 +104,7 @@ def bring_debs(session: Session, wish: Wish, found: Iterable[Deb]) -> None:
     todo = sum(deb.size for deb in found if not present(distfile_of(deb), srcdistdir))
     session.ui.note(f"{wish.name}: fetch {counted(len(found), 'package')}, {todo >> 20} MiB of them missing")
 
-    limits, env, believed = session.settings.limits, session.host.env, session.believed
-    supply = Supply(srcdistdir, session.bases, limits, env, believed)
+    supply = Supply.of(session, session.bases)
 
     def bring(deb: Deb) -> None:
         try:

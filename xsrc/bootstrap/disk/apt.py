@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xsrc.core.command import Command
 from xsrc.core.errors import FetchFailed, HostError
+from xsrc.core.redact import redacted
 from xsrc.core.settings import Limits
 from xsrc.sources.admission import Policy
 from xsrc.sources.disk.archives import admitted, read_whole
@@ -61,7 +62,7 @@ class Apt:
         """
         result = capture(Command((self.program, "-q", "-c", str(self.folder / "apt.conf"), *words), self.env))
         if result.code:
-            lines = [f"  {line}" for line in result.err.splitlines() if line[:3] in ("E: ", "W: ")]
+            lines = [f"  {redacted(line)}" for line in result.err.splitlines() if line[:3] in ("E: ", "W: ")]
             raise FetchFailed(
                 trouble, detail=lines[-20:], hint="look at [sites] DEBIAN_SITE, and at the machine's clock"
             )

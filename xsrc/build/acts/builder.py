@@ -209,14 +209,12 @@ class Builder:
         def progress(now: int, total: int | None) -> None:
             ui.detail(f"{now >> 10} of {total >> 10} KiB" if total else f"{now >> 10} KiB")
 
-        session = self.session
-        limits, env = session.settings.limits, session.host.env
-        supply = Supply(session.srcdistdir, self.work.path, limits, env, session.believed)
+        supply = Supply.of(self.session, self.work.path)
         for distfile in self.package.distfiles:
             urls, unknown = addresses(distfile, sites_of(distfile, self.session.settings.sites))
             for site in unknown:
                 log.write(f"{site} is not known on this machine\n".encode())
-            if not urls and not present(distfile, self.session.srcdistdir):
+            if not (urls or supply.mirrors or present(distfile, self.session.srcdistdir)):
                 raise HostError(
                     f"{distfile.name}: no address: {', '.join(unknown)} unknown on this machine",
                     hint="set it in ~/.config/xsrc/config.toml: [sites]",

@@ -19,6 +19,7 @@ from xsrc.core.base import Base
 from xsrc.core.errors import XsrcError
 from xsrc.core.layout import Masterdir, Tree
 from xsrc.core.proxy import Proxies
+from xsrc.core.redact import redacted
 from xsrc.core.session import Host, Session
 from xsrc.sandbox.acts.helpers import helpers_of
 from xsrc.sandbox.checks import Trouble, apparmor, kernel, overlays
@@ -78,7 +79,7 @@ def findings(session: Session) -> Iterator[Diagnosis]:
     site = known_sites(("DEBIAN_SITE",), session.settings.sites).get("DEBIAN_SITE")
     mend = "set DEBIAN_SITE under [sites] in ~/.config/xsrc/config.toml"
     none = None if site else Trouble("apt's sources name no Debian mirror", mend)
-    yield finding("mirror", none, str(site), grave=False)
+    yield finding("mirror", none, redacted(str(site)), grave=False)
     yield from _proxies(session.host.env)
     yield from _sandboxes(session, modes)
 

@@ -15,8 +15,9 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, parse_url
 
 from xsrc.core.proxy import Proxies, Proxy
+from xsrc.core.redact import redacted
 from xsrc.sources.disk.web import Clock, Unanswered, basic, connection, service_of
-from xsrc.sources.reach import Reach, literal, reach, redacted, refusal
+from xsrc.sources.reach import Reach, literal, reach, refusal
 
 _TROUBLE = (HTTPError, HTTPException, OSError, ValueError, LookupError, ArithmeticError)
 """What the libraries raise where a server, or its answer, is odd."""

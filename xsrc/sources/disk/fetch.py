@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 
 from xsrc.core.errors import ChecksumError, FetchFailed
 from xsrc.core.proxy import Proxies
+from xsrc.core.redact import redacted
+from xsrc.core.session import Session
 from xsrc.core.settings import Limits
 from xsrc.core.trust import Trust
 from xsrc.sources.disk.distdir import Place, head_of, path_of, sha256_of
 from xsrc.sources.distfile import Distfile
 from xsrc.sources.looks import page
-from xsrc.sources.reach import redacted
+from xsrc.sources.mirror import at
 from xsrc.unix.machine import known_sites
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ class Supply:
     env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     """It names proxies, and the home of .netrc."""
     believed: Trust = field(default_factory=Trust.of)
+    mirrors: tuple[str, ...] = ()
+    """Addresses of mirrors, which are asked if every address of a distfile fails."""
+
+    @classmethod
+    def of(cls, session: Session, private: Path) -> Supply:
+        """The supply of a command."""
+        settings = session.settings
+        mirrors, env = settings.source_mirrors, session.host.env
+        return cls(session.srcdistdir, private, settings.limits, env, session.believed, mirrors)
 
 
 def fetch(
@@ -50,7 +61,7 @@ def fetch(
     say: Say,
     progress: Received = lambda now, total: None,
 ) -> Path:
-    """The path of a verified distfile, downloaded from the first of `urls` that has it.
+    """The path of a verified distfile, downloaded from the first of `urls`, and then of the mirrors, that has it.
 
     An existing file is used. If the addresses in its template have changed since, fetch it from them once; if none can
     be reached, keep the file. Raises FetchFailed that names every address and its answer, ChecksumError if an address
@@ -72,7 +83,8 @@ def fetch(
                 say(f"{distfile.name}: the template names other addresses than before: asking them")
             try:
                 if not there or note is not None:  # else it was put there by hand, or kept aside
-                    _download(place, urls, supply, say, progress)
+                    mirrors = () if there else tuple(at(mirror, distfile) for mirror in supply.mirrors)
+                    _download(place, urls, mirrors, supply, say, progress)
             except FetchFailed as error:
                 if not there:
                     raise
@@ -82,8 +94,10 @@ def fetch(
     return path
 
 
-def _download(place: Place, urls: tuple[str, ...], supply: Supply, say: Say, progress: Received) -> None:
-    """Bring a distfile to its place from the first of `urls` that has it."""
+def _download(
+    place: Place, urls: tuple[str, ...], mirrors: tuple[str, ...], supply: Supply, say: Say, progress: Received
+) -> None:
+    """Bring a distfile to its place from the first of `urls` and `mirrors` that has it."""
     # imported here: most builds have their distfiles, and the library costs as much as all else of a short command
     from xsrc.sources.disk.ask import Network
     from xsrc.sources.disk.netrc import logins
@@ -93,10 +107,10 @@ def _download(place: Place, urls: tuple[str, ...], supply: Supply, say: Say, pro
     source = _Source(place, supply.private, Bounds.of(supply.limits), network, progress)
     failures: list[str] = []
     mismatch: ChecksumError | None = None
-    for url in urls:
+    for url in (*urls, *mirrors):
         with place.part(url) as part:
             try:
-                source.bring(url, part)
+                source.bring(url, part, mirrored=url in mirrors)
             except ChecksumError as error:
                 mismatch = error
                 failures.append(f"  {redacted(url)}: wrong sha256")
@@ -110,7 +124,7 @@ def _download(place: Place, urls: tuple[str, ...], supply: Supply, say: Say, pro
     if mismatch is not None:
         raise ChecksumError(mismatch.message, hint=mismatch.hint, detail=[*mismatch.detail, *failures])
     raise FetchFailed(
-        f"{place.distfile.name}: none of {len(urls)} addresses gave it",
+        f"{place.distfile.name}: none of {len(failures)} addresses gave it",
         detail=failures,
         hint=f"put the file there by hand: {place.path}",
     )
@@ -126,18 +140,18 @@ class _Source:
     network: Network
     progress: Received
 
-    def bring(self, url: str, part: DownloadedPart) -> None:
+    def bring(self, url: str, part: DownloadedPart, *, mirrored: bool) -> None:
         """Fill a part with the distfile from one address.
 
         Raises Unanswered if there is no file, and ChecksumError for another file, which is kept aside.
         """
         from xsrc.sources.disk.web import Unanswered
 
-        self._receive(url, part)
+        self._receive(url, part, mirrored)
         got = sha256_of(part.file)
         if got != self.place.distfile.sha256 and part.resumed:  # it may be made of two files
             part.restart()
-            self._receive(url, part)
+            self._receive(url, part, mirrored)
             got = sha256_of(part.file)
         if got == self.place.distfile.sha256:
             return
@@ -147,9 +161,13 @@ class _Source:
             raise Unanswered(f"it sent a page of HTML{named} in place of the file")
         raise self.place.set_aside(part, got)
 
-    def _receive(self, url: str, part: DownloadedPart) -> None:
+    def _receive(self, url: str, part: DownloadedPart, mirrored: bool) -> None:
         distfile = self.place.distfile
-        if distfile.commit:
+        if mirrored and url.startswith("file:"):
+            from xsrc.sources.disk.mirror import copy_from
+
+            copy_from(url, part, self.bounds)
+        elif distfile.commit and not mirrored:
             from xsrc.sources.disk.git import archive  # few need it
 
             archive(url, distfile.commit, part.file, self.private, self.bounds, self.network)

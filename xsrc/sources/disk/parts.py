@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO
 
-from xsrc.sources.reach import redacted
+from xsrc.core.redact import redacted
 
 OWN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """How a file of this user's own is opened."""

@@ -18,8 +18,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.util import Url
 
 from xsrc.core.proxy import Proxy
+from xsrc.core.redact import redacted
 from xsrc.core.settings import Limits
-from xsrc.sources.reach import Reach, redacted, refusal
+from xsrc.sources.reach import Reach, refusal
 
 _CONNECT = 10.0
 """Seconds to wait for one of a server's addresses."""
