@@ -92,7 +92,7 @@ BELOW: dict[str, str] = {
     "tree": "core unix base sources store",
     "sandbox": "core unix base store",
     "farm": "core unix base sandbox store",
-    "export": "core unix farm store",
+    "export": "core unix base farm store",
     "build": "core unix base export farm runs sandbox sources store tree",
     "bootstrap": "core unix base build export farm runs sandbox sources store tree",
     "commands": "core unix base bootstrap build export farm runs sandbox sources store tree",

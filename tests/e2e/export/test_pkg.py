@@ -163,3 +163,13 @@ def test_a_damaged_destdir_and_a_path_beside_usr_are_refused(site: Site) -> None
     assert [path.name for path in (site.masterdir / "pkg-binpkgs").iterdir()] == [Path(package).name]
     site.xsrc("pkg", "nothing").ended(2, "nothing is not built")
     site.xsrc("pkg").ended(2, "pkg: which package?")
+
+
+def test_what_a_program_takes_from_its_base_is_a_package_too(site: Site) -> None:
+    site.hello()
+    site.build("hello")
+    libraries, hello = (xbps.read(Path(path)) for path in site.xsrc("pkg", "hello").ok().out.split())
+    assert hello.props["run_depends"] == ["base-libs-host>=0"]
+    assert set(hello.props["shlib-requires"]) <= set(libraries.props["shlib-provides"])
+    assert libraries.props["pkgname"] == "base-libs-host"
+    assert len(site.xsrc("pkg", "hello").ok().out.split()) == 1

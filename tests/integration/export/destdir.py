@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import PkgVer
+from xsrc.export.acts.pack import write_package
 from xsrc.store.disk.scan import scan
 from xsrc.store.disk.seal import seal
 from xsrc.store.manifest import FILES, PROPS, Props
@@ -45,3 +46,8 @@ def file(top: Path, path: str, text: str = "x", mode: int = 0o644) -> Path:
     target.chmod(mode)
     os.utime(target, (EPOCH - 1000, EPOCH - 1000))
     return target
+
+
+def packed(masterdir: Masterdir, folder: Path) -> Path:
+    """The package of a destdir."""
+    return write_package(masterdir, folder.name, folder)[1]

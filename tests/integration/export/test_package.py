@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.kit import xbps
-from tests.integration.export.destdir import EPOCH, file, rules, sealed
+from tests.integration.export.destdir import EPOCH, file, packed, rules, sealed
 from xsrc.core.errors import ArchiveError, BuildFailed
-from xsrc.export.acts.pack import write_package
 from xsrc.export.disk.read import read_props
 
 TREE = Path(__file__).resolve().parents[3]
@@ -37,7 +36,7 @@ def rich(top: Path) -> None:
 
 def test_a_package_holds_all_that_its_destdir_holds(tmp_path: Path) -> None:
     masterdir, folder = sealed(tmp_path / "m", rich, rules(conf_files=["/etc/x.conf", "/etc/none"]))
-    package = xbps.read(write_package(masterdir, "x-1.0_1", folder))
+    package = xbps.read(packed(masterdir, folder))
     members = package.members
     assert members["/usr/bin/a"].mode == 0o4755
     assert (members["/usr/bin/z"].islnk(), members["/usr/bin/z"].linkname) == (True, "./usr/bin/a")
@@ -54,7 +53,7 @@ def test_a_package_holds_all_that_its_destdir_holds(tmp_path: Path) -> None:
 
 def test_equal_builds_have_equal_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     masterdir, folder = sealed(tmp_path / "m", rich)
-    first = write_package(masterdir, "x-1.0_1", folder).read_bytes()
+    first = packed(masterdir, folder).read_bytes()
 
     def backwards(top: Path) -> None:
         for n in range(50):  # other inodes, another order of the entries of directories
@@ -66,11 +65,11 @@ def test_equal_builds_have_equal_packages(tmp_path: Path, monkeypatch: pytest.Mo
     other, again = sealed(tmp_path / "other/m", backwards)
     former = os.umask(0o077)
     try:
-        assert write_package(other, "x-1.0_1", again).read_bytes() == first
+        assert packed(other, again).read_bytes() == first
         # reads that return little, as those of some file systems do
         read = os.read
         monkeypatch.setattr(os, "read", lambda descriptor, size: read(descriptor, min(size, 4097)))
-        assert write_package(other, "x-1.0_1", again).read_bytes() == first
+        assert packed(other, again).read_bytes() == first
     finally:
         os.umask(former)
 
@@ -80,7 +79,7 @@ def test_what_xbps_would_put_elsewhere_is_refused(path: str, tmp_path: Path) -> 
     """Below a link to usr, xbps puts a real directory in the place of the link and says nothing."""
     masterdir, folder = sealed(tmp_path, lambda top: file(top, path))
     with pytest.raises(BuildFailed) as caught:
-        write_package(masterdir, "x-1.0_1", folder)
+        packed(masterdir, folder)
     assert any(f"/{path}: " in line for line in caught.value.detail)
     assert not list(masterdir.binpkgs.iterdir())
 
@@ -88,7 +87,7 @@ def test_what_xbps_would_put_elsewhere_is_refused(path: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("damage", ["content", "cut", "gone", "link"])
 def test_a_damaged_file_leaves_the_former_package(damage: str, tmp_path: Path) -> None:
     masterdir, folder = sealed(tmp_path, lambda top: file(top, "usr/share/x", "right"))
-    former = write_package(masterdir, "x-1.0_1", folder).read_bytes()
+    former = packed(masterdir, folder).read_bytes()
     victim = folder / "usr/share/x"
     victim.parent.chmod(0o755)
     victim.chmod(0o644)
@@ -103,7 +102,7 @@ def test_a_damaged_file_leaves_the_former_package(damage: str, tmp_path: Path) -
             victim.unlink()
             victim.symlink_to("/etc/passwd")
     with pytest.raises((BuildFailed, OSError)):
-        write_package(masterdir, "x-1.0_1", folder)
+        packed(masterdir, folder)
     assert [path.read_bytes() for path in masterdir.binpkgs.iterdir()] == [former]
 
 
@@ -130,7 +129,7 @@ def test_a_disk_that_is_full_leaves_the_former_package(tmp_path: Path) -> None:
         file(top, "usr/share/x").write_bytes(os.urandom(1 << 20))
 
     masterdir, folder = sealed(tmp_path, noise)
-    former = write_package(masterdir, "x-1.0_1", folder).read_bytes()
+    former = packed(masterdir, folder).read_bytes()
     done = run(str(tmp_path), str(1 << 19))
     assert (done.returncode, "File too large" in done.stderr) == (1, True)
     assert [path.read_bytes() for path in masterdir.binpkgs.iterdir()] == [former]

@@ -12,8 +12,8 @@ import os
 import queue
 import stat
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -51,6 +51,8 @@ class Content:
     folder: Path
     entries: tuple[Entry, ...]
     """Each with the mode that it has in the archive."""
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    """Where files are that are not in the folder."""
 
 
 def write(target: Path, heads: Iterable[Head], content: Content) -> None:
@@ -73,9 +75,7 @@ def _members(content: Content) -> Iterator[bytes]:
         for entry in content.entries:
             name = f"./{entry.path}"
             if entry.kind is Kind.LINK:
-                parent, last = at.place(entry.path)
-                mtime = int(os.stat(last, dir_fd=parent, follow_symlinks=False).st_mtime)
-                yield tar.header(name, tar.LINK, 0o777, mtime=mtime, target=entry.target)
+                yield tar.header(name, tar.LINK, 0o777, mtime=_time(at, content, entry), target=entry.target)
             elif entry.kind is Kind.FILE:
                 first = firsts.setdefault(entry.inode, name) if entry.inode else name
                 with contextlib.closing(_Sealed(at, content, entry)) as file:
@@ -87,14 +87,21 @@ def _members(content: Content) -> Iterator[bytes]:
                 yield tar.padding(entry.size)
 
 
+def _time(at: Below, content: Content, entry: Entry) -> int:
+    if content.sources:  # links to what is elsewhere are nowhere themselves
+        return 0
+    parent, name = at.place(entry.path)
+    return int(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mtime)
+
+
 class _Sealed:
     """A file of a destdir that must be the one of its manifest."""
 
     def __init__(self, at: Below, content: Content, entry: Entry) -> None:
         self.content, self.entry = content, entry
-        parent, name = at.place(entry.path)
+        source = content.sources.get(entry.path)
         try:
-            self.descriptor = _opened(name, parent)
+            self.descriptor = os.open(source, _READ) if source else _opened(*at.place(entry.path))
         except FileNotFoundError:
             raise self.other() from None
         status = os.fstat(self.descriptor)
@@ -132,7 +139,7 @@ class _Sealed:
         )
 
 
-def _opened(name: str, parent: int) -> int:
+def _opened(parent: int, name: str) -> int:
     """Open a file, also one that was sealed as nobody's to read; its mode is what it was when this returns."""
     try:
         return os.open(name, _READ, dir_fd=parent)
