@@ -25,6 +25,7 @@ from xsrc.store.rules import Rules
 from xsrc.tree.package import Package
 from xsrc.tree.resolve import resolve
 from xsrc.tree.template import Template, parse
+from xsrc.unix import program
 
 X86_64 = Arch.named("x86_64")
 MUSL = Arch.named("x86_64-musl")
@@ -122,7 +123,7 @@ def style_programs() -> dict[str, str]:
 
 def tidy_text() -> str:
     """The script that ends an install phase."""
-    return (resources.files("xsrc.build.styles") / "tidy.sh").read_text()
+    return program.tidy_text()
 
 
 # ---- farm

@@ -73,7 +73,7 @@ class Ground:
 
     styles: Mapping[str, Style]
     tidy: str
-    """The text of the script that tidies a destdir."""
+    """The text in the place where a destdir is tidied; it differs for each version of the program that does it."""
     settings: Settings
     base: Base
     arch: Arch
@@ -135,7 +135,7 @@ def environment(package: Package, style: Style, settings: Settings, base: Base) 
     for source in ({} if machine.cross else base.flags, settings.flags, package.flags):
         for name, value in source.items():
             flags[name] = f"{flags[name]} {value}" if name in flags else value
-    return {
+    found = {
         **SCRIPTS,
         "SHELL": SHELL,
         "USER": "xbuild",
@@ -151,14 +151,15 @@ def environment(package: Package, style: Style, settings: Settings, base: Base) 
         "VERSION": package.pkgver.version,
         "REVISION": str(package.pkgver.revision),
         "PKGVER": str(package.pkgver),
-        "INSTALL_KEEP": " ".join(package.install.keep),
         **(_crossing(machine) if machine.cross else base.env),
-        **({} if package.strip else {"STRIP": ""}),
         **flags,
         **{name: value.replace("{wrksrc}", wrksrc) for name, value in style.env.items()},
         **package.vars,
         **package.env,
     }
+    # upstream's own rules may strip everything: with exceptions, xsrc alone does it, at the end of the install phase
+    own = {} if package.strip and not package.unstripped else {"STRIP": "true", **package.env}
+    return {**found, "INSTALL_STRIP": found["STRIP"], **own}
 
 
 def _crossing(machine: Machine) -> dict[str, str]:
@@ -177,7 +178,8 @@ def parts(package: Package, run: Mapping[str, tuple[Script, ...]], env: Mapping[
     """The parts of a key that come from the package itself."""
     kept = {key: value for key, value in package.raw.items() if key not in NEUTRAL and key not in _ELSEWHERE}
     for key in _REASONS & kept.keys():
-        kept[key] = kept[key] is True if key == "make_check" else bool(kept[key])
+        if not isinstance(kept[key], list):
+            kept[key] = kept[key] is True if key == "make_check" else bool(kept[key])
     for number, (name, body) in enumerate(kept.get("subpackages", {}).items()):
         # which comes first decides: a pre-image is sorted, so it says the order itself
         part = {k: v for k, v in body.items() if k != "short_desc"} | {"order": number}

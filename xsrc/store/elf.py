@@ -77,6 +77,17 @@ def read(stream: IO[bytes]) -> Elf | None:
         return None
 
 
+def loaded(stream: IO[bytes]) -> tuple[tuple[int, int], ...]:
+    """Where the parts of an ELF file are that a process has in memory, each with its size: all but debugging data.
+
+    An object file, and a damaged one, has none.
+    """
+    try:
+        return tuple((part.offset, part.size) for part in _File(stream).loads)
+    except (struct.error, ValueError, OverflowError, OSError):
+        return ()
+
+
 _EXECUTABLE, _SHARED = 2, 3
 _LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3
 _NEEDED, _HASH, _STRTAB, _SYMTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 4, 5, 6, 10, 14, 15, 29

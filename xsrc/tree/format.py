@@ -275,7 +275,7 @@ KEYS: dict[str, Shape] = {
     "alternatives": _STRINGS_OR["alternatives"],
     "triggers": List(_WORD),
     "disable_parallel_build": Flag(reason=True),
-    "nostrip": Flag(reason=True),
+    "nostrip": Either((Flag(reason=True), List(_BELOW, least=1))),
     "broken": Flag(reason=True),
     "restricted": Flag(reason=True),
     "nocross": Flag(reason=True),

@@ -90,6 +90,8 @@ class Package:
     make_check: bool
     parallel: bool
     strip: bool
+    unstripped: tuple[str, ...]
+    """Globs of files below the destdir that are not stripped."""
     raw: Mapping[str, Any] = field(repr=False)
     """The merged tables, for data that are only recorded or shown."""
     subpackages: tuple[Subpackage, ...] = ()
@@ -104,6 +106,12 @@ class Package:
     def meta(self) -> bool:
         """Whether it only gathers other packages."""
         return self.build_style == "meta"
+
+    @property
+    def excused(self) -> Mapping[str, str]:
+        """The checks that do not hold for it, each with the reason of the template."""
+        found: Mapping[str, str] = self.raw.get("lint", {}).get("ignore", {})
+        return found
 
     @cached_property
     def outputs(self) -> tuple[PkgVer, ...]:

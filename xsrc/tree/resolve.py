@@ -123,7 +123,7 @@ def _package(
     version = str(raw["version"])
     distfiles = tuple(_distfile(entry) for entry in raw.get("distfiles", []))
     problems += _named_wrongly(template, raw, distfiles)
-    patch = raw.get("patch", {})
+    patch, nostrip = raw.get("patch", {}), raw.get("nostrip", False)
     series = tuple(patch.get("series", template.patches))
     for index, name in enumerate(series):
         if name not in template.patches:
@@ -165,7 +165,8 @@ def _package(
         create_wrksrc=raw.get("create_wrksrc", False),
         make_check=raw.get("make_check", True) is True,
         parallel=not raw.get("disable_parallel_build", False),
-        strip=not raw.get("nostrip", False),
+        strip=isinstance(nostrip, list) or not nostrip,
+        unstripped=tuple(nostrip) if isinstance(nostrip, list) else (),
         raw=MappingProxyType(raw),
         subpackages=tuple(_subpackage(name, body) for name, body in raw.get("subpackages", {}).items()),
     )

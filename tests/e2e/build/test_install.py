@@ -97,7 +97,7 @@ def test_merged_usr(site: Site) -> None:
 
 def test_tidying(site: Site) -> None:
     script = """cd $DESTDIR; mkdir -p usr/lib usr/share/info usr/share/man/man1 usr/share/empty usr/share/locale
-: >usr/lib/x.la; : >usr/share/info/dir; : >usr/share/locale/locale.alias
+echo '# x.la - a libtool library file' >usr/lib/x.la; : >usr/share/info/dir; : >usr/share/locale/locale.alias
 echo page >usr/share/man/man1/p.1; gzip usr/share/man/man1/p.1; ln -s p.1.gz usr/share/man/man1/q.1.gz
 """
     site.script("tidy", script)
@@ -119,6 +119,44 @@ def test_strip(site: Site, nostrip: bool) -> None:
     site.build("hello")
     sections = site.land.run("readelf", "-SW", site.destdir() / "usr/bin/hello").ok().out
     assert (".debug_info" in sections) == nostrip
+
+
+def test_the_end_of_the_install_phase_tells_each_change(site: Site) -> None:
+    """Read-only files, nested empty directories and spared files, by the programs of a build root."""
+    script = """mkdir -p $DESTDIR/lib/x $DESTDIR/usr/lib/x $DESTDIR/usr/share/a/b/c
+echo 'int main(void) { return 0; }' >x.c; cc -g -o x x.c
+install -m 555 x $DESTDIR/lib/x/ro; install -m 755 x $DESTDIR/lib/x/spared; : >$DESTDIR/usr/lib/x/f
+$STRIP $DESTDIR/lib/x/spared
+"""
+    site.script("tells", script, top='nostrip = ["usr/lib/x/sp*"]')
+    site.build("tells")
+    log, at = site.log("install", "tells-1.0_1"), site.destdir("tells-1.0_1") / "usr/lib/x"
+    assert "xsrc: moved /lib/x/ro to /usr/lib/x/ro\n" in log
+    assert "xsrc: removed /usr/share: an empty directory\n" in log
+    assert "xsrc: stripped /usr/lib/x/ro: " in log and "xsrc: not stripped: /usr/lib/x/spared: nostrip\n" in log
+    debug = [".debug_info" in site.land.run("readelf", "-SW", at / name).ok().out for name in ("ro", "spared")]
+    assert debug == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("mkdir -p $DESTDIR/usr/share/x/y/z\n", "the install phase installed nothing"),
+        (
+            "cd $DESTDIR; mkdir -p lib/x usr/lib/x; echo 1 >lib/x/f; echo 2 >usr/lib/x/f\n",
+            "both /lib/x/f and /usr/lib/x/f are installed",
+        ),
+        ("mkdir -p $DESTDIR/run; : >$DESTDIR/run/evil\n", "/run/evil: no package has files in /run"),
+        (
+            'mkdir -p $DESTDIR/usr/bin; echo "exec $WRKSRC/run" >$DESTDIR/usr/bin/r\n',
+            "/usr/bin/r: holds the string /pkg-builddir/refused-1.0/run",
+        ),
+    ],
+)
+def test_what_was_packed_in_silence(site: Site, script: str, words: str) -> None:
+    site.script("refused", script)
+    site.xsrc("build", "refused").ended(1, words)
+    assert not site.destdir("refused-1.0_1").exists()
 
 
 def test_hard_links_in_a_destdir_stay_one_file(site: Site) -> None:

@@ -131,7 +131,7 @@ def test_environment_is_made_from_nothing(probe: Site, phase: str) -> None:
         "VERSION": "1.0",
         "REVISION": "1",
         "PKGVER": "probe-1.0_1",
-        "INSTALL_KEEP": "",
+        "INSTALL_STRIP": "strip",
         "LIBRARY_PATH": "/usr/bin:/usr/lib",
         "PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig:/usr/share/pkgconfig",
         "CFLAGS": FLAGS["CFLAGS"],

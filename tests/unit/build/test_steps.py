@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from xsrc.core.settings import Settings
 from xsrc.tree.format import NEUTRAL
 from xsrc.tree.package import Package
 from xsrc.tree.resolve import resolve
+from xsrc.unix import program
 
 STYLES = parse_styles(style_texts(), style_programs())
 TIDY = 'cd "$DESTDIR"'
@@ -334,7 +336,7 @@ def test_an_environment_made_from_nothing() -> None:
         "VERSION": "0.5.12",
         "REVISION": "1",
         "PKGVER": "dash-0.5.12_1",
-        "INSTALL_KEEP": "",
+        "INSTALL_STRIP": "strip",
         "LIBRARY_PATH": "/usr/lib",
         **Settings().flags,
     }, "DESTDIR, MAKEJOBS and what else changes from phase to phase is no part of it"
@@ -357,7 +359,8 @@ def test_a_cross_build_is_told_of_the_compiler_and_not_of_the_flags_of_the_base(
     base = replace(HOST, flags={"LDFLAGS": "-L/usr/lib"}, env={"PKG_CONFIG_LIBDIR": "/usr/lib/pkgconfig"})
     package = a_package(arch=CROSS, nostrip=True)
     env = environment(package, STYLES["gnu-makefile"], Settings(flags={"LDFLAGS": "-mid"}), base)
-    assert (env["CC"], env["LDFLAGS"], env["STRIP"]) == ("x86_64-unknown-linux-musl-gcc", "-mid", "")
+    assert (env["CC"], env["LDFLAGS"], env["STRIP"]) == ("x86_64-unknown-linux-musl-gcc", "-mid", "true")
+    assert env["INSTALL_STRIP"] == "x86_64-unknown-linux-musl-strip"
     assert (env["BUILD_TRIPLET"], env["HOST_TRIPLET"]) == ("x86_64-unknown-linux-gnu", "x86_64-unknown-linux-musl")
     assert env["PKG_CONFIG_LIBDIR"].startswith(f"/{CROSS.cross_root}/usr/lib/pkgconfig:")
 
@@ -367,13 +370,33 @@ def test_an_archive_in_an_archive_is_in_the_key() -> None:
     assert len({key(distfiles=[one]) for one in (*inner, {**inner[0], "inner": "a.tar", "strip": 1})}) == 2
 
 
-def test_no_strip() -> None:
+def test_an_empty_name_of_strip_made_a_makefile_run_what_it_installed() -> None:
+    """https://github.com/nigels-com/glew/issues/77"""
     assert env_of()["STRIP"] == "strip"
-    assert env_of(nostrip="debugger wants it")["STRIP"] == ""
+    for nostrip in ("debugger wants it", True, ["usr/bin/x"]):
+        env = env_of(nostrip=nostrip)
+        assert (env["STRIP"], env["INSTALL_STRIP"]) == ("true", "strip")
+    assert env_of(nostrip=True, env={"STRIP": "mine"})["STRIP"] == "mine"
 
 
-def test_keep() -> None:
-    assert env_of(install={"keep": ["la", "empty"]})["INSTALL_KEEP"] == "la empty"
+def test_the_key_knows_what_is_kept_and_what_is_not_stripped() -> None:
+    kept = [{}, {"keep": ["la"]}, {"keep": ["la", "empty"]}]
+    assert len({key(install=one) for one in kept}) == 3
+    assert len({key(nostrip=one) for one in (False, True, ["usr/bin/a"], ["usr/bin/b"])}) == 4
+    assert key(nostrip="a reason") == key(nostrip=True)
+
+
+def test_the_key_covers_the_program_that_tidies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(program.PROGRAM, tmp_path / "xsrc", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(program, "PROGRAM", tmp_path / "xsrc")
+    texts = {before := program.tidy_text()}
+    for name in ("build/tidy/merge.py", "build/acts/tidy.py", "build/disk/tidy.py", "store/form.py"):
+        with (tmp_path / "xsrc" / name).open("a") as file:
+            file.write("# changed\n")
+        texts.add(program.tidy_text())
+    assert len(texts) == 5
+    known = {"dash": a_package()}
+    assert made(known, tidy=before)["dash"].key != made(known, tidy=program.tidy_text())["dash"].key
 
 
 # ---- the plan

@@ -92,7 +92,8 @@ def test_ten_problems_give_these_ten_diagnostics() -> None:
         "3:1: revision: want a whole number from 1 on, got 0",
         '4:1: short_desc: want text with a capital first, no article and no final dot, got "a shell."',
         "5:1: licence: unknown key",
-        "8:1: nostrip: want true, false or the reason as a string, got 1",
+        "8:1: nostrip: want true, false or the reason as a string or a list, each a path or glob below the destdir, "
+        "? in front when it may match nothing, got 1",
         "11:1: distfiles[0].url: want one of name, version, got {verison}",
         "12:3: distfiles[0].sha256: want 64 hex digits, got 63",
         "14:10: options.libedit.desc: missing",

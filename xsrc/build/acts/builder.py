@@ -10,9 +10,11 @@ from functools import partial
 from typing import IO
 
 from xsrc.base.acts.choose import chosen_base
+from xsrc.build.acts.bring import bring
 from xsrc.build.acts.failure import host_error, phase_failed
 from xsrc.build.acts.finish import is_untested, note_tested, record
 from xsrc.build.acts.layers import layers_of
+from xsrc.build.acts.tidy import tidy
 from xsrc.build.acts.verdict import NO_TEST, no_test_ran, unused_flags
 from xsrc.build.disk import logs, work
 from xsrc.build.job import Job
@@ -20,6 +22,8 @@ from xsrc.build.phases import ACCESS, Access, remaining
 from xsrc.build.request import BuildOptions
 from xsrc.build.result import Result
 from xsrc.build.root import Layers, build_root
+from xsrc.build.styles.expand import TIDY
+from xsrc.build.tidy.draft import Untidy
 from xsrc.core.dep import Dep
 from xsrc.core.errors import BuildFailed, ConflictError, HostError, Interrupted
 from xsrc.core.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
@@ -34,14 +38,12 @@ from xsrc.sandbox.disk.helpers import Helpers
 from xsrc.sandbox.disk.libraries import cache_libraries, forget_libraries
 from xsrc.sandbox.roots import limited
 from xsrc.sandbox.sandbox import Sandbox
-from xsrc.sources.addresses import addresses
 from xsrc.sources.disk import archives
-from xsrc.sources.disk.distdir import OpenFile, present, verified
-from xsrc.sources.disk.fetch import Supply, fetch, sites_of
+from xsrc.sources.disk.distdir import OpenFile, verified
 from xsrc.sources.distfile import Distfile
 from xsrc.unix.lock import locked
 from xsrc.unix.machine import check_room
-from xsrc.unix.process import LimitReached, Quiet, Sink, Watch, adopt_orphans
+from xsrc.unix.process import Feed, LimitReached, Quiet, Sink, Watch, adopt_orphans
 from xsrc.unix.trees import remove_tree
 
 EPOCH = 315532800
@@ -200,38 +202,17 @@ class Builder:
 
         Raises FetchFailed, ChecksumError, HostError.
         """
-        ui = self.session.ui
-
-        def say(text: str) -> None:
-            log.write(text.encode() + b"\n")
-            ui.note(f"{self.pkgver}: {text}")
-
-        def progress(now: int, total: int | None) -> None:
-            ui.detail(f"{now >> 10} of {total >> 10} KiB" if total else f"{now >> 10} KiB")
-
-        supply = Supply.of(self.session, self.work.path)
-        for distfile in self.package.distfiles:
-            urls, unknown = addresses(distfile, sites_of(distfile, self.session.settings.sites))
-            for site in unknown:
-                log.write(f"{site} is not known on this machine\n".encode())
-            if not (urls or supply.mirrors or present(distfile, self.session.srcdistdir)):
-                raise HostError(
-                    f"{distfile.name}: no address: {', '.join(unknown)} unknown on this machine",
-                    hint="set it in ~/.config/xsrc/config.toml: [sites]",
-                )
-            path = fetch(distfile, urls, supply, say, progress)
-            log.write(f"{path}: sha256 {distfile.sha256}\n".encode())
+        bring(self.session, self.package, self.work, log)
 
     def extract(self, phase: Phase, log: IO[bytes]) -> None:
         """Unpack the distfiles into an empty wrksrc, with the scripts around it.
 
         Raises ArchiveError, ChecksumError, BuildFailed, HostError; TemplateError for a missing build_wrksrc.
         """
-        newest = 0
+        newest, limits = 0, self.session.settings.limits
         self.scripts(phase, log, only="pre_extract")
         own = "do_extract" in self.package.phases
         for distfile in () if own else self.package.distfiles:
-            limits = self.session.settings.limits
             with verified(distfile, self.session.srcdistdir, self.work.path, limits) as file:
                 newest = max(newest, self.unpack(distfile, file, log))
         self.state = replace(self.state, epoch=newest or EPOCH)
@@ -331,25 +312,35 @@ class Builder:
         for number, script in enumerate(self.job.scripts.get(phase, ())):
             if only not in (None, script.name):
                 continue
-            self.lay(phase)
-            sandbox = self.sandbox(phase)
+            if script.name == TIDY:
+                self.tidy(phase, log)
+                continue
             file = f"/{INSIDE_TEMPLATE}/scripts/{work.script_file(phase, number, script.name)}"
-            shell = "-eux" if self.session.flags.verbose else "-eu"
-            limits = self.session.settings.limits
-            with limited_group(cgroups(), limits) as group:
-                own = replace(limits, processes=0, memory_mib=0) if group else limits
-                argv = limited(("/bin/sh", shell, file), own)
-                before = partial(self.become_caller, group)
-                try:
-                    code = run(self.helpers, sandbox, argv, self.sink(log), watch=Watch.of(limits), before=before)
-                except LimitReached as error:
-                    hit = group.reached(limits) if group else ""
-                    raise self.failed(phase, "; ".join(filter(None, (str(error), hit)))) from error
-                log.flush()
-                if code:
-                    raise self.failed(phase, (group.reached(limits) if group else "") or ended(code))
-
+            self.shell(phase, log, ("/bin/sh", "-eux" if self.session.flags.verbose else "-eu", file))
         self.judge(phase, log)
+
+    def shell(self, phase: Phase, log: IO[bytes], words: tuple[str, ...], feed: Feed | None = None) -> None:
+        """Run one shell of a phase. Raises BuildFailed if it fails, HostError."""
+        self.lay(phase)
+        sandbox, limits = self.sandbox(phase), self.session.settings.limits
+        with limited_group(cgroups(), limits) as group:
+            argv = limited(words, replace(limits, processes=0, memory_mib=0) if group else limits)
+            before = partial(self.become_caller, group)
+            try:
+                code = run(self.helpers, sandbox, argv, self.sink(log), feed, Watch.of(limits), before)
+            except LimitReached as error:
+                hit = group.reached(limits) if group else ""
+                raise self.failed(phase, "; ".join(filter(None, (str(error), hit)))) from error
+            if code:
+                raise self.failed(phase, (group.reached(limits) if group else "") or ended(code))
+
+    def tidy(self, phase: Phase, log: IO[bytes]) -> None:
+        """Give the destdir its final shape; the log has each change. Raises BuildFailed and HostError."""
+        limits, shell = self.session.settings.limits, partial(self.shell, phase, log, ("/bin/sh", "-eu", "-s"))
+        try:
+            tidy(self.work.destdir, self.package, limits, self.sink(log), shell)
+        except Untidy as error:
+            raise self.failed(phase, str(error)) from error
 
     def judge(self, phase: Phase, log: IO[bytes]) -> None:
         """Warn of flags that no compiler got. Raises BuildFailed for a suite that ran no test, and OSError."""
@@ -377,7 +368,7 @@ class Builder:
         return both
 
     def failed(self, phase: Phase, how: str) -> BuildFailed:
-        """The error for a failed phase."""
+        """The error for a failed phase, with the end of its log."""
         log = self.session.masterdir.log(self.pkgver, phase)
         return phase_failed(self.pkgver, phase, how, log, self.session.settings.limits, self.wish.options)
 

@@ -82,7 +82,8 @@ class _Again(Builder):
         conditions.other_caller()
 
     def record(self) -> None:
-        found = scan.scan(self.work.destdir, self.session.settings.limits, str(self.pkgver), self.package.open_modes)
+        limits, leaks = self.session.settings.limits, scan.LEAKS in self.package.excused
+        found = scan.scan(self.work.destdir, limits, str(self.pkgver), self.package.open_modes, leaks=leaks)
         parts, _ = split(self.package, found.manifest.entries, found.elves)
         self.found = together(parts[pkgver.name] for pkgver in self.package.outputs)
 

@@ -70,6 +70,10 @@ class Style:
     """The texts of files beside the style that its phases name, such as `{wheel.py}`."""
 
 
+TIDY = "tidy"
+"""The name of the script in whose place xsrc itself tidies the destdir."""
+
+
 @dataclass(frozen=True)
 class Script:
     """One sh text of a phase; `name` is the template's key or the part of xsrc that wrote it."""
@@ -170,7 +174,7 @@ def style_of(package: Package, styles: Mapping[str, Style]) -> Style:
 def scripts(package: Package, style: Style, tidy: str) -> dict[str, tuple[Script, ...]]:
     """The scripts of every phase that has any, in the order in which they run.
 
-    `tidy` is the text of tidy.sh, which ends the install phase of everything but a metapackage.
+    `tidy` is the text in the place where the destdir of everything but a metapackage is tidied.
     """
     values = {**{key: [] for key in STYLE_LISTS}, **dict.fromkeys(STYLE_TEXTS, ""), **style.defaults, **style.programs}
     for key, value in package.style.items():
@@ -184,7 +188,7 @@ def scripts(package: Package, style: Style, tidy: str) -> dict[str, tuple[Script
         parts.append(Script(f"post_{phase}", package.phases.get(f"post_{phase}", "")))
         if phase == "install" and not package.meta:
             parts.append(Script("install-table", install_script(package)))
-            parts.append(Script("tidy", tidy))
+            parts.append(Script(TIDY, tidy))
         if phase == "install":
             parts.append(Script("make-dirs", make_dirs_script(package)))
         if kept := tuple(part for part in parts if part.text):

@@ -9,11 +9,13 @@ import errno
 import hashlib
 import io
 import os
+import posixpath
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from xsrc.core.errors import BuildFailed
 from xsrc.core.layout import BUILDDIR, DESTDIRS
@@ -25,11 +27,19 @@ from xsrc.store.disk.seal import BEYOND, Links
 from xsrc.store.manifest import FILES, PROPS, Entry, Kind, Manifest, kept_mode
 from xsrc.unix.walk import Item, Walk, changed, held
 
-_LEAKS = (f"/{DESTDIRS}/".encode(),)
+_LEAK = re.compile(rf"/(?:{DESTDIRS}|{BUILDDIR})/[!#-&(-9;-~]{{0,200}}".encode())
+_ARCHIVE = b"!<ar"
+"""The first bytes of a static library."""
+_DEBUG = b".debug_"
+"""The names of sections with debugging data begin with it."""
+LEAKS = "build-path"
+"""The key of `[lint] ignore` for the reason why files of a package may hold paths of its build."""
 _LISTS = (FILES, PROPS, f".{PROPS}")
 """Files at the top of a destdir that are written next; a link there would lead the writer away."""
 _CHUNK = 1 << 20
 _ZEROS = bytes(_CHUNK)
+_OVERLAP = 32
+"""Bytes that are looked at twice, so that nothing is missed between two pieces."""
 _USUAL = Limits()
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _LINKED = re.compile(r"usr/lib/(lib[^/]+\.so(?:\.[^/]*)?)")
@@ -60,22 +70,29 @@ class Scan:
         return Scan(manifest, *_sonames(manifest.entries, elves), placed, elves)
 
 
-def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Iterable[tuple[str, int]] = ()) -> Scan:
+def scan(
+    destdir: Path,
+    limits: Limits = _USUAL,
+    what: str = "",
+    open_modes: Iterable[tuple[str, int]] = (),
+    *,
+    leaks: bool = False,
+) -> Scan:
     """The manifest of a destdir and the libraries that it needs and provides; messages call it `what`.
 
-    Only the owner may write a file of a package, except with the modes of `open_modes`, each for a glob.
+    Only the owner may write a file of a package, except with the modes of `open_modes`, each for a glob. With `leaks`,
+    its files may hold paths of its own build, but search no libraries there.
 
     Raises BuildFailed that names every path which no package may have: devices, FIFOs, sockets, names that are not
     UTF-8, links and strings that lead into a build's own directories. Raises BuildFailed for the first path that is too
     long, changes meanwhile, or exceeds `limits`. Raises OSError.
     """
     entries: list[Entry] = []
-    files = _Files(what or destdir.name, limits)
+    files, links = _Files(what or destdir.name, limits), Links()
     placed: list[str] = []
     elves: dict[str, elf.Elf] = {}
     bad: list[str] = []
     closed: dict[str, int] = {}
-    links = Links()
     with Walk(destdir) as at:
         for item in at.items():
             if item.name == ".":
@@ -94,15 +111,11 @@ def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Ite
                 entries.append(Entry(item.path, Kind.DIR, mode))
             elif stat.S_ISLNK(item.status.st_mode):
                 target = os.readlink(item.name, dir_fd=item.parent)
-                if problem := _unwritable(target, "text"):
-                    bad.append(f"  /{item.path}: a link to {target!a}: {problem}")
-                elif target.startswith((f"/{DESTDIRS}/", f"/{BUILDDIR}/")):
-                    bad.append(f"  /{item.path}: a link to {target}, which is nowhere but in its own build")
                 entries.append(Entry(item.path, Kind.LINK, 0o777, target=target))
+                bad += _link_faults(item.path, target)
             elif stat.S_ISREG(item.status.st_mode):
                 digest, leak, found, asks = files.read(item)
-                if leak:
-                    bad.append(f"  /{item.path}: holds the string {leak}…, a path of its own build")
+                bad += _leaks(item.path, "" if leaks else leak, found)
                 if found and any(_unwritable(name, "name") for name in (found.soname, *found.needed)):
                     bad.append(f"  /{item.path}: it names a library in characters that no property list can hold")
                 elif found:
@@ -119,9 +132,29 @@ def scan(destdir: Path, limits: Limits = _USUAL, what: str = "", open_modes: Ite
     return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves, closed)
 
 
+def _link_faults(path: str, target: str) -> Iterator[str]:
+    """Why no package may have a link."""
+    end = posixpath.normpath(posixpath.join("/", posixpath.dirname(path), target)).replace("//", "/")
+    if problem := _unwritable(target, "text"):
+        yield f"  /{path}: a link to {target!a}: {problem}"
+    elif _LEAK.match(os.fsencode(f"{end}/")):
+        yield f"  /{path}: a link to {target}, which is nowhere but in its own build"
+
+
+def _leaks(path: str, leak: str, found: elf.Elf | None) -> Iterator[str]:
+    """Why no package may have a file that names places of its own build."""
+    lost = [folder for folder in (found.runpath if found else ()) if _LEAK.match(os.fsencode(f"{folder}/"))]
+    if lost:
+        yield f"  /{path}: its RUNPATH leads to {lost[0]}, which is nowhere but in its own build"
+    elif leak:
+        yield f"  /{path}: holds the string {leak}, a path of its own build"
+
+
 def _refused(what: str, bad: Iterable[str]) -> BuildFailed:
     """The error that names every path which no package may have."""
     hint = "mend it in [phases] post_install, or leave it out by [install] remove"
+    if any("holds the string" in line for line in bad):
+        hint += f'; if the string does no harm, give the reason: [lint] ignore = {{ {LEAKS} = "…" }}'
     return BuildFailed(f"{what}: what it installed cannot be a package", detail=bad, hint=hint)
 
 
@@ -194,7 +227,7 @@ class _Files:
 
 
 def _file(item: Item) -> _Read:
-    with _opened(item) as file:
+    with open_item(item) as file:
         status = os.fstat(file.fileno())
         digest = hashlib.sha256()
         leak, tail, head, size, asks = "", b"", b"", 0, False
@@ -203,19 +236,43 @@ def _file(item: Item) -> _Read:
             size += len(data)
             digest.update(data)
             window = tail + data
-            leak = leak or next((text.decode() for text in _LEAKS if text in window), "")
+            leak = leak or _leak(window)
             asks = asks or (head == elf.MAGIC and b"/proc/self/exe" in window)
-            tail = data[-32:]
+            tail = data[-_OVERLAP:]
         found = None
-        if head == elf.MAGIC:
+        if head == elf.MAGIC or (leak and head == _ARCHIVE):
             file.seek(0)
             reader = io.BufferedReader(file)
             found = elf.read(reader)
+            if leak:
+                leak = _leak_in_use(reader, leak)
             reader.detach()  # else it closes the file
         now = os.fstat(file.fileno())
         if not size == item.status.st_size == now.st_size or _times(now) != _times(status):
             raise changed(f"/{item.path}")
         return digest.hexdigest(), leak, found, asks
+
+
+def _leak(data: bytes) -> str:
+    """The first path of a build in these bytes."""
+    hit = _LEAK.search(data) if b"/pkg-" in data else None
+    return hit[0].decode("ascii") if hit else ""
+
+
+def _leak_in_use(file: IO[bytes], leak: str) -> str:
+    """A path of its build in what a process has in memory of an ELF file; debugging data may name their sources."""
+    parts = elf.loaded(file)
+    if not parts:
+        file.seek(0)
+        return "" if any(_DEBUG in data for data in iter(lambda: file.read(_CHUNK), b"")) else leak
+    for at, size in parts:
+        file.seek(at)
+        rest, tail = size, b""
+        while rest > 0 and (data := file.read(min(rest, _CHUNK))):
+            if found := _leak(tail + data):
+                return found
+            rest, tail = rest - len(data), data[-_OVERLAP:]
+    return ""
 
 
 def _pieces(descriptor: int, size: int) -> Iterator[bytes]:
@@ -251,8 +308,8 @@ def _times(status: os.stat_result) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_ctime_ns
 
 
-def _opened(item: Item) -> io.FileIO:
-    """The very file that was looked at, to be read."""
+def open_item(item: Item) -> io.FileIO:
+    """The very file that was looked at, to be read; its mode does not matter. Raises BuildFailed and OSError."""
     try:
         descriptor = os.open(item.name, _READ | os.O_NOFOLLOW, dir_fd=item.parent)
     except PermissionError:
