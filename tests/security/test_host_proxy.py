@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -12,11 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from urllib3.util import parse_url
 
 from tests.e2e.kit import pack
 from tests.e2e.kit.site import Site
 from tests.security.kit.tcp import Raw, answer, raw, to
-from tests.security.test_host_fetch import DATA, certificate, free_port, got, refused
+from tests.security.test_host_fetch import DATA, PATIENT, certificate, free_port, got, refused
+from xsrc.bootstrap import debian
+from xsrc.bootstrap.disk.apt import Apt
+from xsrc.core.errors import FetchFailed
 from xsrc.core.proxy import Proxies
 from xsrc.core.trust import Trust
 from xsrc.sources.disk.ask import Network
@@ -85,7 +90,7 @@ def test_plain_http_by_a_proxy_of_https(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_certificate_behind_a_tunnel_is_verified(tmp_path: Path) -> None:
     with raw(answer(DATA), tls=certificate(tmp_path)) as secure, relaying() as proxy:
-        refused(secure.at, "certificate verify failed", network=by(proxy))
+        refused(secure.at, "certificate verify failed", bounds=PATIENT, network=by(proxy))
         assert secure.requests == []
 
 
@@ -161,6 +166,36 @@ def test_git_goes_through_the_proxy(tmp_path: Path) -> None:
             archive("http://upstream.invalid/r.git", "1" * 40, out, tmp_path, Bounds(seconds=30), network)
         assert all(b"GET http://upstream.invalid/r.git/info/refs" in request for request in proxy.requests)
         assert b"Proxy-Authorization: Basic bWU6c2VjcmV0" in proxy.requests[-1] and len(proxy.requests) > 1
+
+
+def test_git_believes_the_certificates_that_downloads_believe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from xsrc.sources.disk.git import archive
+    from xsrc.sources.disk.web import Bounds, Unanswered
+
+    tls = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert"))
+
+    def talk(line: socket.socket, request: bytes) -> None:
+        line.sendall(answer(b"", "200 OK" if len(server.requests) == 1 else "418 Teapot"))
+
+    with (
+        raw(talk, tls=tls) as server,
+        (tmp_path / "out").open("w+b") as out,
+        pytest.raises(Unanswered, match="418"),
+    ):
+        archive(f"{server.at}/r.git", "1" * 40, out, tmp_path, Bounds(seconds=30))
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt-get on this machine")
+def test_apt_goes_through_the_proxy_and_its_words_show_no_password(tmp_path: Path) -> None:
+    """A base of Debian is fetched with the same variables, whatever apt itself reads."""
+    with raw(answer(b"", "404 No")) as proxy:
+        apt = Apt(tmp_path / "apt", {"ALL_PROXY": proxy.at.partition("://")[2]})
+        text = debian.sources("http://me:secret@upstream.invalid/debian", "stable", "/nonexistent.gpg")
+        with pytest.raises(FetchFailed) as caught:
+            apt.update(text, debian.configuration(str(apt.folder), "amd64"))
+        assert b"upstream.invalid/debian/dists/stable" in proxy.requests[0]
+    assert "secret" not in "".join(caught.value.render())
 
 
 def test_a_build_reads_the_proxy_of_the_environment(site: Site) -> None:
@@ -254,6 +289,24 @@ def test_without_a_netrc_nothing_is_said(home: Path) -> None:
         (home / ".netrc").mkdir()
         assert got(server.at, network=known(home, said)) == DATA
     assert said == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "place", "same"),
+    [
+        ("http://h/", "http://h:80/x", True),
+        ("https://h/", "https://h/x", True),
+        ("http://h/", "https://h/x", True),
+        ("https://h/", "http://h/x", False),
+        ("http://h:8080/", "https://h/x", False),
+        ("http://h/", "http://h:8080/x", False),
+        ("http://h/", "https://i.h/x", False),
+    ],
+)
+def test_a_password_follows_its_server_from_http_to_https_alone(owner: str, place: str, same: bool) -> None:
+    from xsrc.sources.disk.ask import _same
+
+    assert _same(parse_url(owner), parse_url(place)) is same
 
 
 # ---- redirects

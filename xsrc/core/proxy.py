@@ -49,16 +49,32 @@ class Proxies:
         >>> [str(Proxies(env).of(*to)) for to in (("http", "x.com"), ("https", "x.com"), ("http", "x.org"))]
         ['http://proxy:3128', 'http://other:1080', 'None']
         """
-        variable = next((name for name in _VARIABLES.get(scheme, ()) if self.env.get(name)), None)
-        if variable is None or _excepted(host, self.env.get("no_proxy") or self.env.get("NO_PROXY") or ""):
+        variable = self._named(scheme)
+        if variable is None or _excepted(host, self._exceptions()):
             return None
         return _parsed(variable, self.env[variable].strip())
+
+    def environment(self) -> Mapping[str, str]:
+        """The variables for a program that reads only those in small letters, such as apt."""
+        named = {f"{scheme}_proxy": self._named(scheme) for scheme in _VARIABLES}
+        env = {name: _with_scheme(self.env[found].strip()) for name, found in named.items() if found is not None}
+        return {**env, "no_proxy": self._exceptions()} if env else env
+
+    def _named(self, scheme: str) -> str | None:
+        return next((name for name in _VARIABLES.get(scheme, ()) if self.env.get(name)), None)
+
+    def _exceptions(self) -> str:
+        return self.env.get("no_proxy") or self.env.get("NO_PROXY") or ""
+
+
+def _with_scheme(text: str) -> str:
+    return text if "://" in text else f"http://{text}"
 
 
 def _parsed(variable: str, text: str) -> Proxy:
     """The proxy that a variable names; the errors do not show its text, which may have a password."""
     try:
-        place = urlsplit(text if "://" in text else f"http://{text}")
+        place = urlsplit(_with_scheme(text))
         service = place.port
     except ValueError:
         raise ValueError(f"{variable}: want http://HOST:PORT, found another text") from None

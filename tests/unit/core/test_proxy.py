@@ -91,3 +91,10 @@ def test_a_password_is_decoded_and_not_shown() -> None:
     proxy = proxies.of("http", "example.org")
     assert proxy is not None and proxy.login == b"me:s@cret"
     assert not any("cret" in text for text in (str(proxy), repr(proxy), repr(proxies)))
+
+
+def test_apt_is_told_in_the_variables_that_it_reads() -> None:
+    env = {"HTTP_PROXY": Q, "HTTPS_PROXY": "me:secret@q:1", "ALL_PROXY": P, "NO_PROXY": "localhost", "PATH": "/bin"}
+    want = {"http_proxy": P, "https_proxy": "http://me:secret@q:1", "no_proxy": "localhost"}
+    assert Proxies(env).environment() == want
+    assert Proxies({"no_proxy": "*", "HTTP_PROXY": Q}).environment() == {}

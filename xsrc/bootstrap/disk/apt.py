@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xsrc.core.command import Command
 from xsrc.core.errors import FetchFailed, HostError
+from xsrc.core.proxy import Proxies
 from xsrc.core.redact import redacted
 from xsrc.core.settings import Limits
 from xsrc.sources.admission import Policy
@@ -18,7 +19,6 @@ from xsrc.unix.trees import remove_tree
 
 _PROGRAMS = "/usr/bin:/bin:/usr/sbin:/sbin"
 _KEYRINGS = tuple(Path("/usr/share/keyrings", f"debian-archive-keyring.{kind}") for kind in ("gpg", "pgp"))
-_PASSED = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 _ELSEWHERE = "xsrc bootstrap --export on a machine that has it, and --import here"
 
 
@@ -34,7 +34,7 @@ class Apt:
             )
         self.program, self.folder = program, folder
         self.env = {"PATH": _PROGRAMS, "LC_ALL": "C.UTF-8", "HOME": str(folder)}
-        self.env |= {name: value for name, value in env.items() if name.lower() in _PASSED}
+        self.env |= Proxies(env).environment()
 
     def update(self, sources: str, configuration: str) -> str:
         """Fetch the lists of a suite, whose signature apt verifies; return the text of its Release file.

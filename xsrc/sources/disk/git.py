@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import ssl
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -139,6 +140,8 @@ def _private(way: Way) -> Mapping[str, str]:
         login = quote(way.proxy.login, safe=":")
         settings["http.proxy"] = str(way.proxy).replace("://", f"://{login}@", 1) if login else str(way.proxy)
         settings["http.proxyAuthMethod"] = "basic"
+    if (file := ssl.get_default_verify_paths().cafile) is not None:  # of SSL_CERT_FILE, as for all other downloads
+        settings["http.sslCAInfo"] = file
     env = {"GIT_CONFIG_COUNT": str(len(settings))} if settings else {}
     for number, (key, value) in enumerate(settings.items()):
         env |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}

@@ -27,7 +27,7 @@ def copy_from(url: str, part: DownloadedPart, bounds: Bounds) -> None:
     part.restart()
     path = unquote(urlsplit(url).path)
     try:
-        if not Path(path).is_file():
+        if not stat.S_ISREG(Path(path).stat().st_mode):
             raise Unanswered("it is no plain file")
         with os.fdopen(os.open(path, _READ), "rb") as file:
             bounds.check(os.fstat(file.fileno()).st_size)
