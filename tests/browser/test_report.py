@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +19,7 @@ from tests.unit.records import BEGAN, EVIL, large, small
 from xsrc.core.layout import Masterdir
 from xsrc.runs.acts.report import write_report
 from xsrc.runs.disk.journal import Journal
-from xsrc.runs.run import JobRecord, Run, State
+from xsrc.runs.run import PARTIAL, JobRecord, Run, State
 
 NAMES = "[...document.querySelectorAll('#jobs tbody tr')].map((tr) => tr.id.slice(2))"
 COUNT = "document.getElementById('count').textContent"
@@ -76,7 +78,10 @@ def test_search_narrows_the_table(page: Page) -> None:
     assert look_for(page, "X11 gdk") == ["gtk+3"], "every word, in whatever case"
     assert look_for(page, "no such thing") == []
     assert page.ask(COUNT) == "0 of 8 packages"
+    assert page.ask("document.getElementById('none').getBoundingClientRect().height") > 0
+    assert page.ask("document.getElementById('none').textContent") == "No package matches."
     assert len(look_for(page, "")) == 8
+    assert page.ask("document.getElementById('none').getBoundingClientRect().height") == 0
 
 
 def test_keys(page: Page) -> None:
@@ -206,11 +211,51 @@ def test_a_run_under_way_is_read_anew_without_losing_the_search(browser: Chromiu
 
 
 def test_nothing_is_wider_than_a_narrow_screen(browser: Chromium, ten: str) -> None:
-    page = browser.page(ten, width=400)
-    assert page.ask("document.documentElement.scrollWidth") <= 400
-    assert page.ask("document.querySelector('#p-zlib').getBoundingClientRect().width") <= 400
+    page = browser.page(ten, width=320)
+    assert page.ask("document.documentElement.scrollWidth") <= 320
+    assert page.ask("document.querySelector('#p-zlib').getBoundingClientRect().width") <= 320
     page.go(page.ask("document.querySelector('#p-zlib th a').href"))
-    assert page.ask("document.documentElement.scrollWidth") <= 400
+    assert page.ask("document.documentElement.scrollWidth") <= 320
+
+
+TIGHT = """[...document.querySelectorAll('#jobs tbody td:nth-child(7)')].filter((e) => e.textContent)
+    .map((e) => e.getBoundingClientRect().width)"""
+CUT = """[...document.querySelectorAll('#jobs thead th')].filter((e) => e.scrollWidth > e.clientWidth + 1)
+    .map((e) => e.textContent)"""
+
+
+@pytest.mark.parametrize("width", [320, 400, 600, 721, 800, 950, 1080, 1100, 1280, 1600])
+def test_reasons_have_room_at_every_width(width: int, browser: Chromium, ten: str) -> None:
+    """Between 721 and 950 pixels, and in print, they had one letter a line."""
+    page = browser.page(ten, width=width)
+    assert page.ask("document.documentElement.scrollWidth") <= width
+    assert min(page.ask(TIGHT)) >= 150
+    assert page.ask(CUT) == []
+
+
+def test_a_printed_report_has_few_pages(browser: Chromium, tmp_path: Path) -> None:
+    """33 packages were printed on 14 pages."""
+    page = browser.page(site(tmp_path / "m", large(33, 4)))
+    pdf = base64.b64decode(page.call("Page.printToPDF")["data"])
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf)) <= 4
+    page.call("Emulation.setEmulatedMedia", media="print")
+    page.call("Emulation.setDeviceMetricsOverride", width=718, height=1000, deviceScaleFactor=1, mobile=False)
+    assert min(page.ask(TIGHT)) >= 80
+
+
+def test_tables_and_links_have_names(page: Page) -> None:
+    """As programs that read a page aloud have them."""
+    for address in (page.ask("location.href"), page.ask("document.querySelector('#p-zlib th a').href")):
+        page.go(address)
+        nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+        for role in ("table", "link", "button", "searchbox"):
+            names = [
+                node.get("name", {}).get("value", "")
+                for node in nodes
+                if node.get("role", {}).get("value") == role and not node["ignored"]
+            ]
+            assert all(names), role
+            assert names or role in ("button", "searchbox")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -218,10 +263,13 @@ def test_words_stand_out_from_the_ground(dark: bool, browser: Chromium, tmp_path
     """By the contrast that WCAG asks for, 4.5 to 1."""
     run = small(1, over=False)
     cut = replace(run.jobs[0], name="cut", pkgver="cut-1_1", state=State.INTERRUPTED)
-    page = browser.page(site(tmp_path / "m", replace(run, jobs=(*run.jobs, cut))), dark=dark)
+    some = [replace(run.jobs[1], name=state, pkgver=f"{state}-1_1", state=state, untested=True) for state in PARTIAL]
+    page = browser.page(site(tmp_path / "m", replace(run, jobs=(*run.jobs, cut, *some))) + "#p-gtk%2B3", dark=dark)
     colours = page.ask(
-        "[document.body, ...document.querySelectorAll('.state, .error, .why, a, dt, thead th')]"
+        "[document.body, ...document.querySelectorAll('.state, .error, .why, .mark, a, dt, thead th, #count')]"
         ".map((e) => [getComputedStyle(e).color, getComputedStyle(document.body).backgroundColor])"
+        ".concat([...document.querySelectorAll('tr.here *')]"
+        ".map((e) => [getComputedStyle(e).color, getComputedStyle(e.closest('tr')).backgroundColor]))"
     )
 
     def light(colour: str) -> float:

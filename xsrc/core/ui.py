@@ -52,12 +52,12 @@ class Ui(Protocol):
 def seconds(duration: float) -> str:
     """A duration in words.
 
-    >>> seconds(0.4), seconds(4.26), seconds(125), seconds(7300)
-    ('0.4 s', '4.3 s', '2 min 05 s', '2 h 01 min')
+    >>> seconds(0.4), seconds(59.97), seconds(125), seconds(7300)
+    ('0.4 s', '1 min 00 s', '2 min 05 s', '2 h 01 min')
     """
-    if duration < 60:
-        return f"{duration:.1f} s"
-    minutes, rest = divmod(int(duration), 60)
+    if duration < 59.95:
+        return f"{max(duration, 0.0):.1f} s"
+    minutes, rest = divmod(round(duration), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 

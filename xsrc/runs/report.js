@@ -89,6 +89,7 @@ addEventListener("DOMContentLoaded", () => {
       else th.removeAttribute("aria-sort");
     }
     const all = `${rows.length} package${rows.length === 1 ? "" : "s"}`;
+    document.getElementById("none").hidden = matching.length > 0;
     count.textContent = matching.length === rows.length ? all : `${matching.length} of ${all}`;
     for (const row of rows) if (row.name === chosen.row || row.tr.className) row.tr.className = row.name === chosen.row ? "here" : "";
   }
@@ -134,7 +135,7 @@ addEventListener("DOMContentLoaded", () => {
     button.textContent = th.dataset.name = th.textContent;
     th.replaceChildren(button);
     button.addEventListener("click", () => {
-      const name = th.dataset.name, large = name === "seconds" || name === "peak memory"; // the largest first
+      const name = th.dataset.name, large = name === "time" || name === "peak memory"; // the largest first
       if (chosen.sort !== name) [chosen.sort, chosen.down] = [name, large];
       else if (chosen.down === large) chosen.down = !large;
       else [chosen.sort, chosen.down] = ["", false];

@@ -11,10 +11,10 @@ from heapq import heappop, heappush
 
 from markupsafe import Markup, escape
 
-from xsrc.core.ui import counted
+from xsrc.core.ui import counted, seconds
 from xsrc.core.visible import visible
 from xsrc.runs.run import PARTIAL, JobRecord, State
-from xsrc.runs.text import ORDER, anchor, duration, style
+from xsrc.runs.text import ORDER, anchor, style
 
 WIDTH = 1200.0
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -94,8 +94,8 @@ def _axis(span: float, height: float) -> str:
     marks = []
     for at in ticks(span):
         x = WIDTH * at / span
-        word = duration(at) if span < 60 or at else "0"
-        side = ' text-anchor="end"' if x > WIDTH - 40 else ""
+        word = seconds(at) if span < 60 or at else "0"
+        side = ' text-anchor="end"' if x > WIDTH - 80 else ""
         marks.append(
             f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y2="{height:.0f}"/>'
             f'<text x="{x + (-3 if side else 3):.1f}" y="{height + 12:.0f}"{side}>{word}</text>'
@@ -126,13 +126,13 @@ def gantt(jobs: Sequence[JobRecord], began: float, last: float) -> Markup:
             parts.append(
                 f'<a href="{_safe(anchor(job.name))}"><rect class="{style(job.state)}" x="{x:.1f}" y="{y + 1:.1f}" '
                 f'width="{max(width - 0.6, 0.6):.1f}" height="{height - 2:.0f}">'
-                f"<title>{_safe(job.name)}: {job.state}, {duration(end - start)}</title></rect>{label}</a>"
+                f"<title>{_safe(job.name)}: {job.state}, {seconds(end - start)}</title></rect>{label}</a>"
             )
         for state, paths in thin.items():
             parts.append(f'<path class="{style(state)}" stroke-width="{height - 2:.0f}" d="{"".join(paths)}"/>')
     return _drawn(
         f'<svg class="gantt" viewBox="0 0 {WIDTH:.0f} {total + _ROOM:.0f}" role="img" '
-        f'aria-label="{counted(sum(map(len, rows)), "job")} in {counted(len(rows), "lane")} over {duration(span)}">'
+        f'aria-label="{counted(sum(map(len, rows)), "job")} in {counted(len(rows), "lane")} over {seconds(span)}">'
         f"{_axis(span, total)}{''.join(parts)}</svg>"
     )
 
@@ -146,7 +146,7 @@ def plot(builds: Sequence[tuple[int, JobRecord]]) -> Markup:
         y = high - (high - 12) * at / top
         lines.append(
             f'<line class="tick" x2="{WIDTH:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{WIDTH:.0f}" y="{y - 2:.1f}" text-anchor="end">{duration(at)}</text>'
+            f'<text x="{WIDTH:.0f}" y="{y - 2:.1f}" text-anchor="end">{seconds(at)}</text>'
         )
     bars = []
     for number, (run, job) in enumerate(builds):
@@ -154,7 +154,7 @@ def plot(builds: Sequence[tuple[int, JobRecord]]) -> Markup:
         x = number * step
         bars.append(
             f'<rect class="{style(job.state)}" x="{x + step * 0.1:.1f}" y="{high - tall:.1f}" width="{step * 0.8:.1f}" '
-            f'height="{tall:.1f}"><title>run {run}: {job.state}, {duration(job.took)}</title></rect>'
+            f'height="{tall:.1f}"><title>run {run}: {job.state}, {seconds(job.took)}</title></rect>'
         )
         if step >= 18:
             mark = " ✗" if job.state is State.FAILED else ""

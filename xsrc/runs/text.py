@@ -37,19 +37,6 @@ class Neighbours:
     """The numbers of the runs that have a page."""
 
 
-def duration(seconds: float) -> str:
-    """A time span, short enough for a column.
-
-    >>> duration(0.04), duration(4.26), duration(59.97), duration(125), duration(90061)
-    ('0.0 s', '4.3 s', '1:00', '2:05', '25:01:01')
-    """
-    if seconds < 59.95:
-        return f"{max(seconds, 0):.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def size(count: int) -> str:
     """Bytes in units that are near.
 

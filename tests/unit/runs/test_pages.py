@@ -149,13 +149,13 @@ def test_what_the_table_says() -> None:
     page = page_of(small())
     rows = dict(re.findall(r'<tr id="p-([^"]+)"(.*)', page))
     assert len(rows) == 8
-    assert '<td class="n" data-v="65.00" title="1:05">65.0' in rows["cmake"]
+    assert '<td class="n" data-v="65.00">1 min 05 s' in rows["cmake"]
     assert f'data-v="{2200 << 20}">2.1 GiB' in rows["cmake"]
     assert 'because of <a href="#p-gtk%2B3">gtk+3</a>' in rows["gimp"]
     assert "&#39;gdk/&lt;x11&gt;.c&#39;" in rows["gtk+3"]
     assert next(iter(rows)) == "gtk+3", "what failed comes first"
     heads = re.findall(r'<th scope="col">([^<]*)', page.split("</thead>")[0])
-    assert heads == ["package", "version", "state", "phase", "seconds", "peak memory", "reason", "log"]
+    assert heads == ["package", "version", "state", "phase", "time", "peak memory", "reason", "log"]
 
 
 def test_counts_are_by_state() -> None:

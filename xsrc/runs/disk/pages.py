@@ -15,11 +15,11 @@ from typing import IO
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from xsrc.core.ui import counted
+from xsrc.core.ui import counted, seconds
 from xsrc.core.visible import visible
 from xsrc.runs.package_page import PackagePage
 from xsrc.runs.run_page import RunPage
-from xsrc.runs.text import anchor, duration, moment, reference, run_file, size, style
+from xsrc.runs.text import anchor, moment, reference, run_file, size, style
 from xsrc.unix.files import opened, replacing
 from xsrc.unix.program import asset
 
@@ -42,7 +42,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {
-        word.__name__: word for word in (anchor, counted, duration, moment, reference, run_file, size, style)
+        word.__name__: word for word in (anchor, counted, seconds, moment, reference, run_file, size, style)
     }
     return made
 
