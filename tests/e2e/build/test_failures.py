@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_failed_build_goes_on_where_it_failed_when_the_machine_was_mended(site: 
     site.hello(tables="[phases]\npre_build = '[ \"$MAKEJOBS\" = 1 ]'\n")
     site.xsrc("build", "-j2", "hello").ended(1, "build failed")
     result = site.build("-v", "-j1", "hello")
-    assert [line for line in result.lines if line.startswith("hello-1.0_1: ")][1:4] == [
+    assert [line for line in result.lines if re.fullmatch(r"hello-1\.0_1: [a-z]+", line)] == [
         "hello-1.0_1: build",
         "hello-1.0_1: check",
         "hello-1.0_1: install",

@@ -31,11 +31,8 @@ def test_what_a_killed_build_printed_is_in_its_log(site: Site) -> None:
 
 
 def test_a_running_phase_is_followed_to_the_end_of_the_build(site: Site) -> None:
-    site.script(
-        "hang",
-        do_build=WAITS,
-        do_install="echo installs\nmkdir -p $DESTDIR/usr/share/hang; : >$DESTDIR/usr/share/hang/x\n",
-    )
+    install = "echo installs\nmkdir -p $DESTDIR/usr/share/hang; : >$DESTDIR/usr/share/hang/x\n"
+    site.script("hang", install, do_build=WAITS)
     wrksrc = site.work("hang-1.0") / "wrksrc"
     with people.ended(site.start("build", "hang")) as running:
         log = site.masterdir / "var/db/xsrc/logs/hang-1.0_1/build.log"

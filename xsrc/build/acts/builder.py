@@ -18,9 +18,9 @@ from xsrc.build.acts.tidy import tidy
 from xsrc.build.acts.verdict import NO_TEST, no_test_ran, unused_flags
 from xsrc.build.disk import logs, work
 from xsrc.build.job import Job
+from xsrc.build.jobresult import JobResult
 from xsrc.build.phases import ACCESS, Access, remaining
 from xsrc.build.request import BuildOptions
-from xsrc.build.result import Result
 from xsrc.build.root import Layers, build_root
 from xsrc.build.styles.expand import TIDY
 from xsrc.build.tidy.draft import Untidy
@@ -53,7 +53,7 @@ _NOT_TWICE = (Phase.EXTRACT, Phase.PATCH)
 """Phases that cannot be repeated on their own remains."""
 
 
-def build_job(session: Session, job: Job, wish: BuildOptions) -> Result:
+def build_job(session: Session, job: Job, wish: BuildOptions) -> JobResult:
     """Build one package up to `wish.to`; return what came of it.
 
     Raises BuildFailed, FetchFailed, ChecksumError, ArchiveError, TemplateError, UsageError, HostError, ConflictError,
@@ -65,7 +65,7 @@ def build_job(session: Session, job: Job, wish: BuildOptions) -> Result:
     with locked(session.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", session.ui.note):
         if not wish.again and _sealed(session, job):
             session.ui.note(f"{pkgver}: built meanwhile")
-            return Result.PRESENT
+            return JobResult.PRESENT
         return Builder(session, job, wish).go()
 
 
@@ -95,7 +95,7 @@ class Builder:
         """The helpers that enter its sandboxes. Raises HostError."""
         return helpers_of(self.session)
 
-    def go(self) -> Result:
+    def go(self) -> JobResult:
         """Build; return what came of it. Raises what `build_job` does."""
         self.resume()
         if self.wish.to is Phase.INSTALL:  # else the logs of an earlier, whole build stay
@@ -113,13 +113,13 @@ class Builder:
         if self.wish.to is not Phase.INSTALL:
             if self.tested:
                 note_tested(self.session, self.job)
-            return Result.PART
+            return JobResult.PART
         self.record()
         if self.wish.keep:
             work.write_state(self.work, replace(self.state, running=None))
         else:
             remove_tree(self.work.path)
-        return Result.UNTESTED if is_untested(self.job, self.state) else Result.SEALED
+        return JobResult.UNTESTED if is_untested(self.job, self.state) else JobResult.SEALED
 
     def resume(self) -> None:
         """Continue a failed build of the same key and the same needs; else start over. Raises HostError and OSError."""

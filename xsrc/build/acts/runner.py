@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 from xsrc.build.acts.builder import build_job
 from xsrc.build.acts.decide import again
 from xsrc.build.disk.workers import END, End, Event, Send, Workers, memory_free
+from xsrc.build.jobresult import JobResult
 from xsrc.build.orders import RunOptions, RunResult
-from xsrc.build.result import Result
 from xsrc.build.schedule import Schedule, direct_needs, tasks
 from xsrc.build.steps import FIRST, Step
 from xsrc.core.errors import Interrupted, XsrcError
@@ -222,12 +222,12 @@ class Runner:
         record = self.records[name]
         match self.ended.pop(name, ("", None)):
             case "done", result:
-                state = REACHED[self.orders.goal(name)] if result != Result.PRESENT else State.KEPT
-                self.note(name, state=state, untested=result == Result.UNTESTED)
+                state = REACHED[self.orders.goal(name)] if result != JobResult.PRESENT else State.KEPT
+                self.note(name, state=state, untested=result == JobResult.UNTESTED)
                 if state is State.CHECKED:
                     self.journal.tested(name, record.pkgver)
                 self.schedule.finished(name)
-                if result != Result.PRESENT:
+                if result != JobResult.PRESENT:
                     self.ui.note(self.success(self.records[name]))
             case "failed", [130, message, _]:
                 self.stopping = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Result(StrEnum):
+class JobResult(StrEnum):
     """How far a worker came with a package, if nothing failed."""
 
     PRESENT = "present"
