@@ -18,7 +18,8 @@ setcap   libcap2-bin   libcap         libcap       libcap   libcap-progs
 musl     musl-tools    musl-gcc       -            musl     -
 certs    ca-certificates'
 TEST_NEEDS='
-cmake; meson; strace; stow; git; chromium; busybox; bwrap bubblewrap; setfacl acl
+cmake; meson; strace; stow; git; chromium; busybox; bwrap bubblewrap; setfacl acl; zip; unzip; zstd; lzip
+bsdtar      libarchive-tools bsdtar          libarchive-tools libarchive bsdtar
 ninja       ninja-build  ninja-build         ninja    ninja    ninja
 pkg-config  pkgconf      pkgconf-pkg-config  pkgconf  pkgconf  pkg-config'
 

@@ -7,9 +7,11 @@ import gzip
 import hashlib
 import io
 import lzma
+import struct
 import tarfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -93,6 +95,13 @@ def zipped(members: Iterable[Member]) -> bytes:
     return raw.getvalue()
 
 
+def lzipped(data: bytes) -> bytes:
+    """A lzip file, made as its format is described: lzma of the library between its own header and trailer."""
+    model = {"id": lzma.FILTER_LZMA1, "dict_size": 1 << 20, "lc": 3, "lp": 0, "pb": 2}
+    body = lzma.compress(data, format=lzma.FORMAT_ALONE, filters=[model])[13:]
+    return b"LZIP\1\x14" + body + struct.pack("<LQQ", zlib.crc32(data), len(data), len(body) + 26)
+
+
 def packed(members: Iterable[Member], form: str = "tar.gz") -> bytes:
     """An archive of one of the forms that a distfile may have."""
     if form == "zip":
@@ -109,10 +118,12 @@ def packed(members: Iterable[Member], form: str = "tar.gz") -> bytes:
             return lzma.compress(plain)
         case "tar.zst":
             return zstandard.compress(plain)
+        case "tar.lz":
+            return lzipped(plain)
     raise ValueError(form)
 
 
-FORMS = ("tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst", "zip")
+FORMS = ("tar", "tar.gz", "tar.bz2", "tar.xz", "tar.zst", "tar.lz", "zip")
 
 
 def sha256(data: bytes) -> str:

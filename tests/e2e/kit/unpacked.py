@@ -8,6 +8,7 @@ import io
 import lzma
 import tarfile
 from collections.abc import Callable, Iterable
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
     ".zst": zstandard.compress,
+    ".lz": pack.lzipped,
 }
 PLAIN: dict[str, Callable[[Iterable[Member]], bytes]] = {
     "tar": pack.tar,
@@ -37,10 +39,13 @@ FORMS = [(form, packer) for form in PLAIN for packer in PACKERS if form != "zip"
 
 
 def passed(
-    data: bytes, folder: Path, limits: Limits = UNLIMITED, strip: int = 1, inner: str = ""
+    data: bytes, folder: Path, limits: Limits = UNLIMITED, strip: int = 1, inner: str = "", name: str = "hostile"
 ) -> dict[str, tarfile.TarInfo]:
-    """What is left of an archive, by path; asserts that no member of it could harm whoever unpacks it."""
-    archive, out = folder / "hostile", io.BytesIO()
+    """What is left of an archive, by path; asserts that no member of it could harm whoever unpacks it.
+
+    A hard link is what it is a link to.
+    """
+    archive, out = folder / name, io.BytesIO()
     archive.write_bytes(data)
     with archive.open("rb") as file:
         archives.repack(OpenFile(archive.name, file), out, limits, strip=strip, inner=inner)
@@ -52,18 +57,21 @@ def passed(
             assert not member.name.startswith("/") and ".." not in parts and "" not in parts
             assert member.isreg() or member.isdir() or member.issym() or member.islnk()
             assert member.mode in (0o755, 0o644) and member.size >= 0 and 0 <= member.mtime < 1 << 38
-            ups = {"/".join(parts[:end]) for end in range(1, len(parts))}
-            assert not [up for up in ups if up in found and found[up].issym()], "beyond a link"
+            for name in (member.name, *([member.linkname] if member.islnk() else ())):
+                ups = accumulate(name.split("/")[:-1], "{}/{}".format)
+                assert not [up for up in ups if up in found and found[up].issym()], "beyond a link"
             if member.islnk():
-                assert found[member.linkname].isreg() or found[member.linkname].islnk(), "a name of no file"
-            found[member.name] = member
+                assert not found[member.linkname].isdir(), "a name of no file"
+            found[member.name] = found[member.linkname] if member.islnk() else member
     return found
 
 
-def refused(data: bytes, folder: Path, *words: str, limits: Limits = UNLIMITED, inner: str = "") -> None:
+def refused(
+    data: bytes, folder: Path, *words: str, limits: Limits = UNLIMITED, inner: str = "", name: str = "hostile"
+) -> None:
     with pytest.raises(ArchiveError) as caught:
-        passed(data, folder, limits, inner=inner)
+        passed(data, folder, limits, inner=inner, name=name)
     said = "\n".join(caught.value.render())
-    assert "hostile: " in said
+    assert f"{name}: " in said
     for word in words:
         assert word in said

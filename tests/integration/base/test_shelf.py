@@ -116,6 +116,15 @@ def test_two_packages_with_one_file_are_refused(home: Path) -> None:
     assert (home / "t/usr/bin/dash").read_bytes() == b"\x7fELF"
 
 
+def test_a_hard_link_to_a_symbolic_link_is_one_more_of_the_same_text(home: Path) -> None:
+    """The links of a base are made after all files, so there is nothing yet to be linked to."""
+    members: list[tuple[str, bytes | str | None]] = [("./usr/x/h", "=usr/f"), ("./usr/l", "/usr/f")]
+    members += [("./usr/y/k", "=usr/l"), ("./usr/f", b"f")]
+    links = unpack(deb(home / "x_1_all.deb", members), home / "t")
+    assert links == {"usr/l": "f", "usr/y/k": "../f"}
+    assert (home / "t/usr/x/h").samefile(home / "t/usr/f")
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -32,10 +32,30 @@ HOSTILE = {
     ),
     "hard-link-out": ([Member("x/h", type=LINK, target="/etc/passwd")], ""),
     "hard-link-up": ([Member("x/h", type=LINK, target="../../../etc/passwd")], ".."),
-    "hard-link-to-later": ([Member("x/h", type=LINK, target="x/b"), Member("x/b", b"b")], "no earlier member"),
-    "hard-link-to-link": (
-        [Member("x/l", type=SYM, target="/etc/passwd"), Member("x/h", type=LINK, target="x/l")],
-        "no earlier member",
+    "hard-link-to-nothing": ([Member("x/h", type=LINK, target="x/b")], "no earlier member and no later one"),
+    "hard-link-through-later-link": (
+        [Member("x/h", type=LINK, target="x/l/passwd"), Member("x/l", type=SYM, target="/etc")],
+        "no earlier member and no later one",
+    ),
+    "hard-link-beyond-later-link": (
+        [
+            *(Member("x/d/h", type=LINK, target="x/b"), Member("x/d", type=SYM, target="/etc"), Member("x/b", b"b")),
+        ],
+        "goes through the link",
+    ),
+    "hard-link-ring": (
+        [Member("x/h", type=LINK, target="x/i"), Member("x/i", type=LINK, target="x/h")],
+        "no earlier member and no later one",
+    ),
+    "through-hard-link-to-link": (
+        [
+            *(
+                Member("x/l", type=SYM, target="/tmp"),
+                Member("x/h", type=LINK, target="x/l"),
+                Member(f"x/h/{OUT}", b"x"),
+            ),
+        ],
+        "goes through the link",
     ),
 }
 
@@ -84,7 +104,7 @@ def test_archive_that_is_cut_short(site: Site, form: str) -> None:
     good_again(site, before)
 
 
-@pytest.mark.parametrize("form", ["tar.gz", "tar.bz2", "tar.xz", "tar.zst", "zip"])
+@pytest.mark.parametrize("form", ["tar.gz", "tar.bz2", "tar.xz", "tar.zst", "tar.lz", "zip"])
 def test_archive_with_a_wrong_byte(site: Site, form: str) -> None:
     noise = b"".join(pack.sha256(bytes([i % 256, i // 256])).encode() for i in range(3000))
     whole = bytearray(pack.packed([*pack.hello(), Member("hello-1.0/noise", noise)], form))

@@ -118,20 +118,23 @@ def unpack(
     from xsrc.sources.admission import Policy
     from xsrc.sources.disk.archives import admitted, read_whole
 
-    links = {}
+    links: dict[str, str] = {}
+    texts: dict[str, str] = {}
     with read_whole(archive):
         for member, data in admitted(archive, Policy(archive.name, "", 0, limits)):
             path = place(member.name)
             if path is None:
                 continue
-            if member.issym():
-                links[path] = text(path, member.linkname)
+            target = place(member.linkname) or "" if member.islnk() else ""
+            if member.issym() or target in texts:
+                texts[path] = texts.get(target, member.linkname)
+                links[path] = text(path, texts[path])
                 continue
             at = top / path
             (at if member.isdir() else at.parent).mkdir(parents=True, exist_ok=True)
             try:
                 if member.islnk():
-                    os.link(top / (place(member.linkname) or ""), at, follow_symlinks=False)
+                    os.link(top / target, at, follow_symlinks=False)
                 elif data is not None:
                     _write(at, data, member)
             except FileExistsError:

@@ -232,12 +232,15 @@ class Builder:
         """
         newest = 0
 
+        def say(text: str) -> None:
+            log.write(f"{text}\n".encode(errors="surrogateescape"))
+
         def feed(out: IO[bytes]) -> None:
             nonlocal newest
             if distfile.extract:
                 strip = 0 if self.package.create_wrksrc else distfile.strip
                 limits = self.session.settings.limits
-                newest = archives.repack(file, out, limits, distfile.dest, strip, distfile.inner)
+                newest = archives.repack(file, out, limits, distfile.dest, strip, distfile.inner, say)
             else:
                 archives.file_entry(file.file, out, f"{distfile.dest}/{distfile.name}".lstrip("/"))
 

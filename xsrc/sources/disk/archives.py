@@ -6,49 +6,49 @@ trick of an archive reaches the host, and every refusal has a message of its own
 
 from __future__ import annotations
 
-import bz2
-import calendar
 import contextlib
 import errno
-import gzip
 import io
 import lzma
 import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import IO, Any, Self, cast
 
 import zstandard
 
 from xsrc.core.errors import ArchiveError
 from xsrc.core.settings import Limits
-from xsrc.sources.admission import PATH_MAX, Policy
-from xsrc.sources.disk import ar
+from xsrc.sources.admission import ArchiveMember, Policy
+from xsrc.sources.disk import ar, zips
 from xsrc.sources.disk.distdir import OpenFile
-
-ArchiveMember = tuple[tarfile.TarInfo, IO[bytes] | None]
-"""A member of an archive; of a file, with its content."""
+from xsrc.sources.disk.streams import FORMATS, Format, Unpacked
 
 _CHUNK = 1 << 16
 _HEADERS = 1 << 20
 """Bytes that may describe one member of a tar archive; they are held in memory."""
 _ENDS = 1000
 """How often the end may be read: tarfile would read on for years if a header promised more."""
-_DIRECTORY = 32 << 20
-"""Bytes that may list the members of a zip archive; they are held in memory, and ten times as much for them."""
+_DUMPED_FOLDER = b"D"
+"""GNU tar's type of a folder in an incremental backup; its data list what was in it."""
 _SHOWN = 20
 """Names that are shown where an archive has no member of the one that is wanted."""
-_MAGIC = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"\x5d\x00\x00", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"PK\x03\x04", "zip"),
-    (b"PK\x05\x06", "zip"),
+_OTHERS = (
+    (b"7z\xbc\xaf\x27\x1c", "7z", "7z x"),
+    (b"Rar!\x1a\x07", "rar", "unrar x"),
+    (b"\x1f\x9d", "compress", "gzip -dc"),
+    (b"\x89LZO\x00", "lzop", "lzop -dc"),
+    (b"\x04\x22\x4d\x18", "lz4", "lz4 -dc"),
+    (b"LRZI", "lrzip", "lrunzip"),
+    (b"\xed\xab\xee\xdb", "rpm", "rpm2cpio"),
+    (b"07070", "cpio", "cpio -id <"),
+    (b"\xc7\x71", "cpio", "cpio -id <"),
+    (b"MSCF", "cabinet", "cabextract"),
+    (b"xar!", "xar", "xar -xf"),
 )
+"""Formats that are not read: how they begin, their names, and what unpacks them."""
 _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -56,7 +56,6 @@ _DAMAGE = (
     zlib.error,
     lzma.LZMAError,
     zstandard.ZstdError,
-    gzip.BadGzipFile,
     NotImplementedError,
     RuntimeError,
     ValueError,  # both: what the readers of the library make of numbers that are none
@@ -92,15 +91,27 @@ def admitted(archive: OpenFile, policy: Policy, part: str = "data.tar", inner: s
         clean = policy.admit(member)
         if clean is not None:
             yield clean, data if clean.isreg() else None
+    for link in policy.late():
+        yield link, None
 
 
-def repack(archive: OpenFile, out: IO[bytes], limits: Limits, dest: str = "", strip: int = 1, inner: str = "") -> int:
+def repack(
+    archive: OpenFile,
+    out: IO[bytes],
+    limits: Limits,
+    dest: str = "",
+    strip: int = 1,
+    inner: str = "",
+    say: Callable[[str], object] = lambda text: None,
+) -> int:
     """Write the members of an archive that may pass to `out` as a plain tar, without the first `strip` parts of names.
 
-    With `inner`, write those of the archive of this name inside it. busybox too can read the long names.
+    With `inner`, write those of the archive of this name inside it. busybox too can read the long names. `say` gets a
+    line about bytes that are no part of the archive.
     Return the newest modification time of its files, in seconds since the epoch.
     Raises ArchiveError for a damaged archive, an unknown format, and for a member that is absolute, has `..`, is a
-    device or FIFO, or lies beyond a link, or when it unpacks to more than `limits` say.
+    device or FIFO, or lies beyond a link, or when it unpacks to more than `limits` say, or if `strip` would leave out
+    files or lay some over others.
     """
     policy = Policy(archive.name, dest, strip, limits)
     with (
@@ -117,6 +128,8 @@ def repack(archive: OpenFile, out: IO[bytes], limits: Limits, dest: str = "", st
             f"{archive.name}: no file is left after strip = {strip}",
             hint="set strip = 0 in its [[distfiles]], or create_wrksrc = true",
         )
+    for note in policy.notes:
+        say(f"{archive.name}: {note}")
     return policy.newest
 
 
@@ -159,15 +172,32 @@ class _Counted(io.RawIOBase):
         super().close()
 
 
+class _NoTarError(Exception):
+    """What was read does not begin as a tar."""
+
+
 class _TarInfo(tarfile.TarInfo):
-    """A member of a tar archive; a header that is none is an error, not the end."""
+    """A member of a tar archive; a header that is none is an error, not the end.
+
+    tarfile gives a sparse file the name of its placeholder where an extended header has both names. It also takes the
+    times that GNU tar puts into incremental archives for the beginning of a name.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        member = super().frombuf(buf, encoding, errors)
+        if buf[257:263] != b"ustar\0":
+            member.name = bytes(buf[:100]).partition(b"\0")[0].decode(encoding, errors)
+        return member
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
         try:
-            return super().fromtarfile(tar)
+            member = super().fromtarfile(tar)
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
             raise tarfile.ReadError(str(error)) from error
+        member.name = member.pax_headers.get("GNU.sparse.name", member.name)
+        return member
 
 
 def _members(archive: OpenFile, policy: Policy, part: str, inner: str) -> Iterator[ArchiveMember]:
@@ -193,92 +223,103 @@ def _members(archive: OpenFile, policy: Policy, part: str, inner: str) -> Iterat
 
 def _read(archive: OpenFile, raw: Any, policy: Policy) -> Iterator[ArchiveMember]:
     """The members of what is read from `raw`, which `peek`s."""
-    kind = next((name for magic, name in _MAGIC if raw.peek(6).startswith(magic)), "tar")
-    if kind == "zip":
-        yield from _zip_members(raw, policy)
+    head = raw.peek(tarfile.BLOCKSIZE)[: tarfile.BLOCKSIZE]
+    form = None if _is_header(head) else next((form for form in FORMATS if form.begins(head)), None)
+    if form is None and head.startswith(zips.MAGICS):
+        yield from zips.members(raw, policy)
         return
-    counted = _Counted(_plain(raw, kind), policy)
+    whole = raw is archive.file  # which alone can be read twice
+    single = _single(archive.name, form) if form and whole else ""
+    start = raw.tell() if whole else 0
+    try:
+        with _plain(raw, form, policy) as (plain, counted):
+            any_member = yield from _tar_members(plain, counted)
+    except _NoTarError as error:
+        if not single:
+            raise _unknown(archive.name, head, error) from error
+        any_member = False
+    if form and single and not any_member:  # an image of a disk begins with zeros, like a tar of nothing
+        raw.seek(start)
+        yield from _single_file(single, raw, form, policy)
+
+
+@contextlib.contextmanager
+def _plain(raw: IO[bytes], form: Format | None, policy: Policy) -> Iterator[tuple[IO[bytes], _Counted]]:
+    """A file without its compression, read to its end after the block: the checksum of a stream is at its end."""
+    unpacked = Unpacked(raw, form) if form else None
+    counted = _Counted(cast("IO[bytes]", unpacked or raw), policy)
     with io.BufferedReader(counted, _CHUNK) as plain:
-        yield from _tar_members(archive, plain, counted)
-        # the checksum of a compressed stream is at its end
+        yield plain, counted
         while plain.read(_CHUNK):
             pass
+    if form and unpacked and unpacked.more:
+        policy.notes[f"the bytes after the end of its {form.name} stream are left out"] = None
 
 
-def _tar_members(archive: OpenFile, plain: IO[bytes], counted: _Counted) -> Iterator[ArchiveMember]:
+def _is_header(block: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
+
+
+def _single(name: str, form: Format) -> str:
+    """The name of the file that a compressed one holds, by its own name; "" if that says something else."""
+    stem = name[: -len(form.suffix)]
+    return stem if name.lower().endswith(form.suffix) and not stem.lower().endswith(".tar") else ""
+
+
+def _single_file(name: str, raw: IO[bytes], form: Format, policy: Policy) -> Iterator[ArchiveMember]:
+    """The only file that a compressed one holds; read twice, because its size has to be known first."""
+    start = raw.tell()
+    member = tarfile.TarInfo(name)
+    with _plain(raw, form, policy) as (plain, _):
+        while data := plain.read(_CHUNK):
+            member.size += len(data)
+    raw.seek(start)
+    policy.strip = 0  # it has no folder
+    with _plain(raw, form, policy) as (plain, _):
+        yield member, plain
+
+
+def _unknown(name: str, head: bytes, error: Exception) -> ArchiveError:
+    """The error for a file that is no archive, or one of a format that is not read."""
+    for magic, form, words in _OTHERS:
+        if head.startswith(magic):
+            program = words.partition(" ")[0]
+            return ArchiveError(
+                f"{name}: a file of the format {form}, which xsrc does not read",
+                hint=f"set extract = false, add what has {program} to hostmakedepends, and let post_extract unpack it: "
+                f"{words} {name}",
+            )
+    return ArchiveError(
+        f"{name}: neither a tar nor a zip archive, or damaged: {error}",
+        hint="look at it; to have it as it is among the sources, set extract = false in its [[distfiles]]",
+    )
+
+
+def _tar_members(plain: IO[bytes], counted: _Counted) -> Generator[ArchiveMember, None, bool]:
+    """The members of a tar; returns whether there are any. Raises _NoTarError for what does not begin as one."""
     counted.headers = _HEADERS
     try:
         tar = tarfile.open(  # noqa: SIM115
             fileobj=plain, mode="r|", encoding="utf-8", errors="surrogateescape", tarinfo=_TarInfo
         )
     except tarfile.ReadError as error:
-        raise ArchiveError(f"{archive.name}: neither a tar nor a zip archive, or damaged: {error}") from error
+        raise _NoTarError(str(error)) from error
+    found = False
     with tar:
         while (member := tar.next()) is not None:
             counted.headers = None
             data = tar.extractfile(member) if member.isreg() else None
+            if member.type == _DUMPED_FOLDER:
+                member.type = tarfile.DIRTYPE
+            found = True
             yield member, data
             while data and data.read(_CHUNK):
                 pass
             tar.members.clear()  # type: ignore[attr-defined]  # else it keeps them all
             counted.headers = _HEADERS
     counted.headers = None
-
-
-def _plain(raw: IO[bytes], kind: str) -> IO[bytes]:
-    match kind:
-        case "gzip":
-            return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
-        case "bzip2":
-            return cast("IO[bytes]", bz2.BZ2File(raw))
-        case "xz":
-            return cast("IO[bytes]", lzma.LZMAFile(raw))
-        case "zstd":
-            return cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
-    return raw
-
-
-class _Directory:
-    """A zip archive's file; zipfile reads the list of all members at once, which may not be too long for that."""
-
-    def __init__(self, file: IO[bytes], policy: Policy) -> None:
-        self.file, self.policy = file, policy
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-
-    def read(self, size: int = -1) -> bytes:
-        data = self.file.read(min(size, _DIRECTORY + 1) if size >= 0 else _DIRECTORY + 1)
-        if len(data) > _DIRECTORY:
-            raise self.policy.beyond(f"the list of its members has more than {_DIRECTORY >> 20} MiB")
-        return data
-
-
-def _zip_members(raw: IO[bytes], policy: Policy) -> Iterator[ArchiveMember]:
-    with zipfile.ZipFile(cast("IO[bytes]", _Directory(raw, policy))) as archive:
-        for info in archive.infolist():
-            member = tarfile.TarInfo(info.filename)
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # read in blocks of any size
-                raise policy.refuse(info.filename, f"is compressed by method {info.compress_type}, which is not read")
-            mode = info.external_attr >> 16
-            member.mode = mode & 0o777 or 0o644
-            member.mtime = _dos_time(info)
-            if info.is_dir():
-                member.type = tarfile.DIRTYPE
-                yield member, None
-            elif mode & 0o170000 == 0o120000:
-                member.type = tarfile.SYMTYPE
-                if info.file_size >= PATH_MAX:
-                    raise policy.refuse(info.filename, f"is a link to {info.file_size} bytes")
-                member.linkname = archive.read(info).decode(errors="surrogateescape")
-                yield member, None
-            else:
-                member.size = info.file_size
-                with archive.open(info) as data:
-                    yield member, data
-
-
-def _dos_time(info: zipfile.ZipInfo) -> int:
-    """Seconds since the epoch of a zip member, its local time taken for UTC; 0 where it is no time at all."""
-    try:
-        return max(0, calendar.timegm((*info.date_time, 0, 0, 0)))
-    except ValueError:
-        return 0
+    return found
