@@ -281,7 +281,7 @@ KEYS: dict[str, Shape] = {
     "nocross": Flag(reason=True),
     "vars": Map(name=_VARIABLE),
     "distfiles": List(_DISTFILE),
-    "patch": Table({"strip": Number(), "series": List(FILE_NAME)}),
+    "patch": Table({"strip": Number(), "series": List(FILE_NAME), "binary": Flag()}),
     "env": Map(name=_VARIABLE),
     "flags": Map(name=_VARIABLE),
     "options": Map(_OPTION, _WORD),

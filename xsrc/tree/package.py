@@ -84,6 +84,8 @@ class Package:
     conf_files: tuple[str, ...]
     make_dirs: tuple[Directory, ...]
     patch_strip: int
+    patch_binary: bool
+    """Whether line ends of patches and sources must be the same, CRLF too."""
     patches: tuple[str, ...]
     build_wrksrc: str
     create_wrksrc: bool

@@ -160,6 +160,7 @@ def _package(
         conf_files=tuple(raw.get("conf_files", ())),
         make_dirs=tuple(map(Directory.of, raw.get("make_dirs", ()))),
         patch_strip=patch.get("strip", 1),
+        patch_binary=patch.get("binary", False),
         patches=series,
         build_wrksrc=raw.get("build_wrksrc", ""),
         create_wrksrc=raw.get("create_wrksrc", False),

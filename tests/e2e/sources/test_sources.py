@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 
 import pytest
@@ -48,6 +49,36 @@ def test_links_in_an_archive(site: Site) -> None:
     )
     site.build("x")
     assert site.log("build", "x-1.0_1") == "file\n/etc/passwd\n"
+
+
+def test_hard_links_to_links_and_to_later_members(site: Site) -> None:
+    """GNU tar and bsdtar write the first kind. The tar of the build root makes both."""
+    members = [
+        Member("x-1/late", type=tarfile.LNKTYPE, target="x-1/file"),
+        Member("x-1/soft", type=tarfile.SYMTYPE, target="../gone"),
+        Member("x-1/hard", type=tarfile.LNKTYPE, target="x-1/soft"),
+        Member("x-1/file", b"text"),
+    ]
+    note = gzip.compress(b"a single file\n")
+    single = pack.distfile(site.serve("note.txt.gz", note + b"\r\n"), note + b"\r\n")
+    site.script(
+        "x",
+        tables=site.dist("x", members) + single,
+        do_build="test $(stat -c %i file) = $(stat -c %i late); readlink hard; cat note.txt\n",
+    )
+    site.build("x")
+    assert site.log("build", "x-1.0_1") == "../gone\na single file\n"
+    assert site.log("extract", "x-1.0_1") == "note.txt.gz: the bytes after the end of its gzip stream are left out\n"
+
+
+def test_files_that_strip_would_drop_are_listed(site: Site) -> None:
+    """https://github.com/flatpak/flatpak-builder/issues/72"""
+    members = [Member("Makefile", b"all:\n"), Member("src/x.c", b"")]
+    site.script("s", tables=site.dist("s", members))
+    site.xsrc("build", "s").ended(1, "it begins with Makefile, src/", "hint: set strip = 0 in its [[distfiles]]")
+    site.script("s", tables=site.dist("s", members, strip=0))
+    site.build("-K", "s")
+    assert wrksrc(site, "s-1.0") == ["Makefile", "src/x.c"]
 
 
 def test_several_distfiles_with_dest_and_strip(site: Site) -> None:
@@ -101,6 +132,48 @@ def test_patch_strip_and_series(site: Site) -> None:
     site.write("templates/hello/patches/b.patch", patch)
     site.build("hello")
     assert (site.destdir() / "usr/share/licenses/hello/COPYING").read_text() == "Do what you will.\n"
+
+
+def test_a_patch_that_fits_elsewhere_leaves_no_backup(site: Site) -> None:
+    """https://github.com/msys2/MINGW-packages/pull/3634; one of them is a .diff, and one has the line ends of DOS."""
+    lines = "".join(f"{number}\n" for number in range(30))
+    files = [Member("p-1/doc/guide", lines.encode()), Member("p-1/dos", b"a\r\nb\r\n"), Member("p-1/COPYING", b"old\n")]
+    site.script("p", tables=site.dist("p", files) + "[patch]\nbinary = true\n", do_build="cat COPYING dos doc/guide\n")
+    site.write(
+        "templates/p/patches/1.patch", "--- a/doc/guide\n+++ b/doc/guide\n@@ -10,3 +10,3 @@\n 19\n-20\n+x\n 21\n"
+    )
+    site.write("templates/p/patches/2.diff", "--- a/COPYING\n+++ b/COPYING\n@@ -1 +1 @@\n-old\n+new\n")
+    site.write("templates/p/patches/3.patch", "--- a/dos\n+++ b/dos\n@@ -1,2 +1,2 @@\n-a\r\n+A\r\n b\r\n")
+    site.build("-K", "p")
+    assert wrksrc(site, "p-1.0") == ["COPYING", "doc/guide", "dos"]
+    assert site.log("build", "p-1.0_1") == "new\nA\r\nb\r\n" + lines.replace("20\n", "x\n")
+    site.write("templates/p/patches/4.patch.gz", "")
+    (site.root / "templates/p/patches/more").mkdir()
+    words = (
+        "patches/4.patch.gz",
+        "got a compressed one",
+        "hint: gzip -d",
+        "patches/more",
+        "want a patch, got a folder",
+    )
+    site.xsrc("build", "p").ended(3, *words)
+
+
+def test_a_patch_is_made_as_the_page_says(site: Site) -> None:
+    """templates/README.md: two copies of the sources, compared."""
+    site.hello(tables="[install]\nlicense = ['COPYING']\n")
+    site.build("--to", "patch", "hello")
+    made = site.land.run(
+        *(
+            "sh",
+            "-euc",
+            'cp -R "$1" "$2"/a; cp -R "$2"/a "$2"/b; echo more >>"$2"/b/COPYING; cd "$2"; diff -ruN a b || :',
+        ),
+        *("sh", site.work("hello-1.0") / "wrksrc", site.root),
+    )
+    site.write("templates/hello/patches/more.patch", made.ok().out)
+    site.build("hello")
+    assert (site.destdir() / "usr/share/licenses/hello/COPYING").read_text() == "Do what you want.\nmore\n"
 
 
 def test_patch_that_does_not_apply_fails_its_phase(site: Site) -> None:

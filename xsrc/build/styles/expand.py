@@ -198,7 +198,9 @@ def scripts(package: Package, style: Style, tidy: str) -> dict[str, tuple[Script
 
 def _do(package: Package, style: Style, values: Mapping[str, Any], phase: str) -> Iterator[Script]:
     if phase == "patch":
-        lines = [f'patch -Np{package.patch_strip} -i "$PATCHESDIR"/{shlex.quote(name)}' for name in package.patches]
+        # backups of hunks that fit elsewhere would be installed with the folder they are in
+        how = f"-Np{package.patch_strip} --no-backup-if-mismatch" + " --binary" * package.patch_binary
+        lines = [f'patch {how} -i "$PATCHESDIR"/{shlex.quote(name)}' for name in package.patches]
         yield Script("patches", "\n".join(lines))
     if own := package.phases.get(f"do_{phase}"):
         yield Script(f"do_{phase}", own)

@@ -22,6 +22,7 @@ from xsrc.core.paths import name_fault
 from xsrc.core.pkgver import NAME, Pattern
 from xsrc.core.schema import nearest, quoted
 from xsrc.core.trust import Trust
+from xsrc.tree.patches import ENDINGS, patch_fault
 from xsrc.tree.template import Template, parse
 from xsrc.unix import trust
 from xsrc.unix.files import Below, create, opened
@@ -113,6 +114,8 @@ def part_names(tree: Tree) -> tuple[str, ...]:
     return tuple(sorted(_homes(tree)))
 
 
+_HINT = "put the file itself there; the build makes links by [install] symlinks"
+
 Stat = tuple[int, int, int, int, int]
 """The data that show whether a file or folder changed: times of content and of state, size, inode, device."""
 
@@ -134,8 +137,8 @@ class Source:
     ALWAYS."""
     settled: bool
     """Whether `stats` covers every source; not if something was removed while it was read."""
-    refused: Mapping[str, str] = field(default_factory=dict)
-    """Paths that are neither files nor folders, below the template's folder, each with its kind in words."""
+    refused: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Paths below the template's folder that no template may have, each with the reason and a hint."""
     shared: Mapping[str, str] = field(default_factory=dict)
     """Paths that somebody else could have written, each with who could."""
 
@@ -151,16 +154,16 @@ def read_source(tree: Tree, name: str) -> Source:
     top = f"{tree.templates}/{name}"
     stats = {path: stat_of(f"{top}/{path}") for path in ALWAYS}
     loose: list[str] = []
-    refused: dict[str, str] = {}
+    refused: dict[str, tuple[str, str]] = {}
     text = b""
     try:
         text = _read(f"{top}/template.toml")
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.EINVAL):
             raise
-        refused["template.toml"] = _what(f"{top}/template.toml")
+        refused["template.toml"] = _no_file(f"{top}/template.toml")
     beside = os.listdir(top)
-    patches = _digests(top, "patches", stats, loose, refused, suffix=".patch") if "patches" in beside else {}
+    patches = _digests(top, "patches", stats, loose, refused) if "patches" in beside else {}
     files = _digests(top, "files", stats, loose, refused) if "files" in beside else {}
     folder = tree.templates.stat()
     shared = {path: who for path in stats if (who := trust.writer_of(f"{top}/{path}", folder))}
@@ -173,12 +176,13 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def _what(path: str) -> str:
-    """The kind of a path, in words."""
+def _no_file(path: str) -> tuple[str, str]:
+    """Why a path is refused that is neither a file nor a folder, and a hint."""
     try:
-        return f"a symbolic link to {quoted(str(Path(path).readlink()))}"
+        what = f"a symbolic link to {quoted(str(Path(path).readlink()))}"
     except OSError:
-        return "neither a file nor a folder"
+        what = "neither a file nor a folder"
+    return f"want a file or a folder, got {what}", _HINT
 
 
 def _digests(
@@ -186,20 +190,21 @@ def _digests(
     folder: str,
     stats: dict[str, Stat],
     loose: list[str],
-    refused: dict[str, str],
-    suffix: str | None = None,
+    refused: dict[str, tuple[str, str]],
 ) -> dict[str, str]:
-    """The sha256 of every file below a folder, or with `suffix` only of files in it that end so; in order.
+    """The sha256 of every file below a folder, of `patches` only those of patches; in order.
 
-    `stats` receives the paths that were read, `loose` those that had gone, `refused` links and other kinds.
+    `stats` receives the paths that were read, `loose` those that had gone, `refused` links, other kinds, and what lies
+    among the patches and would not be applied.
     """
+    flat = folder == "patches"
     found: dict[str, str] = {}
     queue = [folder]
     while queue:
         here = queue.pop()
         try:
             if here == folder and os.path.islink(f"{top}/{here}"):  # noqa: PTH114
-                refused[here] = _what(f"{top}/{here}")
+                refused[here] = _no_file(f"{top}/{here}")
                 continue
             seen = stat_of(f"{top}/{here}")
             with os.scandir(f"{top}/{here}") as listed:
@@ -211,12 +216,17 @@ def _digests(
         for entry in entries:
             path = f"{here}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                queue += [] if suffix else [path]
+                if flat:
+                    refused[path] = "want a patch, got a folder", "move its patches up; what a build needs is in files/"
+                else:
+                    queue.append(path)
             elif not entry.is_file(follow_symlinks=False):
-                refused[path] = _what(entry.path)
+                refused[path] = _no_file(entry.path)
             elif why := name_fault(entry.name):
-                refused[path] = f"a file whose name is no name of a file: {why}"
-            elif not suffix or entry.name.endswith(suffix):
+                refused[path] = f"want a file or a folder, got a file whose name is no name of a file: {why}", _HINT
+            elif flat and (fault := patch_fault(entry.name, shlex.quote(entry.path))):
+                refused[path] = fault
+            elif not flat or entry.name.endswith(ENDINGS):
                 try:
                     stats[path] = stat_of(entry.path)
                     with opened(entry.path) as file:
@@ -231,10 +241,8 @@ def parse_source(tree: Tree, name: str, source: Source) -> Template:
     file = shown(tree, name)
     if source.refused:
         folder = file.removesuffix("template.toml")
-        hint = "put the file itself there; the build makes links by [install] symlinks"
         raise TemplateError(
-            Diagnostic(Span(f"{folder}{path}"), f"want a file or a folder, got {what}", hint)
-            for path, what in source.refused.items()
+            Diagnostic(Span(f"{folder}{path}"), message, hint) for path, (message, hint) in source.refused.items()
         )
     if source.shared:
         raise TemplateError(

@@ -184,7 +184,13 @@ def test_patches() -> None:
     package = a_package(patches=["a.patch", "b c.patch"], patch={"strip": 0})
     (patches,) = scripts(package, STYLES["gnu-makefile"], "tidy")["patch"]
     assert patches.name == "patches"
-    assert patches.text == 'patch -Np0 -i "$PATCHESDIR"/a.patch\npatch -Np0 -i "$PATCHESDIR"/\'b c.patch\''
+    assert patches.text == (
+        'patch -Np0 --no-backup-if-mismatch -i "$PATCHESDIR"/a.patch\n'
+        "patch -Np0 --no-backup-if-mismatch -i \"$PATCHESDIR\"/'b c.patch'"
+    )
+    package = a_package(patches=["a.patch"], patch={"binary": True})
+    (patches,) = scripts(package, STYLES["gnu-makefile"], "tidy")["patch"]
+    assert patches.text == 'patch -Np1 --no-backup-if-mismatch --binary -i "$PATCHESDIR"/a.patch'
     assert parts(patches=["a.patch"], phases={"do_patch": "x", "pre_patch": "y"})["patch"] == [
         "pre_patch",
         "patches",
