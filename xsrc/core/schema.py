@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,9 @@ from xsrc.core.spans import KeyPath
 from xsrc.core.visible import visible
 
 Problem = tuple[KeyPath, str, str | None]
+
+BOM = "\ufeff"
+"""What some editors write at the beginning of a text in UTF-8."""
 
 MOST_PROBLEMS = 100
 """Problems that are listed of one text. Nobody reads more, and a hint for each costs time."""
@@ -331,7 +335,20 @@ def read(
         syntax = isinstance(error, tomllib.TOMLDecodeError)
         span = spans.syntax_span(file, text, str(error)) if syntax else Span(file)
         message = re.sub(r" \(at .*\)$", "", str(error))
-        return {}, [Diagnostic(span, f"not valid TOML: {message[:1].lower()}{message[1:]}")]
+        odd, hint = _odd(file, span)
+        return {}, [Diagnostic(span, f"not valid TOML: {message[:1].lower()}{message[1:]}{odd}", hint)]
+
+
+def _odd(file: str, span: Span) -> tuple[str, str | None]:
+    """The name of the character at a syntax error if a reader may not see it, or take it for another; and a hint."""
+    char = span.text[span.column - 1 : span.column]
+    if not char or char.isascii():
+        return "", None
+    name = f" at the character U+{ord(char):04X} {unicodedata.name(char, '')}".rstrip()
+    if char != BOM:
+        return name, None
+    hint = rf"save it as UTF-8 without BOM: sed -i '1s/^\xef\xbb\xbf//' {file}"
+    return f"{name}, an invisible byte order mark (BOM)", hint
 
 
 def locate(file: str, text: str, problems: Iterable[Problem]) -> list[Diagnostic]:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from xsrc.core import spans
+from xsrc.core.errors import TemplateError
 from xsrc.core.schema import (
     MOST_PROBLEMS,
     Choice,
@@ -283,3 +284,21 @@ def test_nearest_of_very_long_words_is_not_looked_for() -> None:
     assert nearest("a" * 100_000, ["ab" * 50_000] * 10) is None
     assert nearest("naem", ["name"] + ["x" * 60] * 100_000) == "did you mean name?"
     assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\ufeffname = 1\n", ("at the character U+FEFF", "an invisible byte order mark (BOM)", "sed -i '1s/^\\xef")),
+        ("name = 1\nkey\u00a0= 2\n", ("at the character U+00A0 NO-BREAK SPACE", "t.toml:2:4:")),
+        ("name = 1\n\u200bkey = 2\n", ("at the character U+200B ZERO WIDTH SPACE",)),
+        ("name = “x”\n", ("at the character U+201C LEFT DOUBLE QUOTATION MARK",)),
+    ],
+)
+def test_a_character_that_nobody_sees_is_named(text: str, words: tuple[str, ...]) -> None:
+    """Once a byte order mark was told as an invalid statement, under which there was nothing to be seen."""
+    _, (problem,) = read("t.toml", text, TREE)
+    said = "\n".join(TemplateError([problem]).render())
+    for word in words:
+        assert word in said
+    assert "an invisible" in said or problem.hint is None
