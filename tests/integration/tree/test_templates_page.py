@@ -12,6 +12,8 @@ from tests.unit.builders import X86_64
 from xsrc.commands.main import VERBS, parse
 from xsrc.commands.verb import Verb
 from xsrc.core.errors import TemplateError
+from xsrc.core.schema import List, Table
+from xsrc.core.settings import SITES
 from xsrc.tree.format import KEYS
 from xsrc.tree.resolve import refusal, resolve
 from xsrc.tree.template import parse as parse_template
@@ -36,7 +38,7 @@ def commands() -> list[list[str]]:
 
 
 def test_it_can_be_read_in_an_hour() -> None:
-    assert PAGE.count("\n") < 320 and max(map(len, PAGE.splitlines())) < 300
+    assert PAGE.count("\n") < 400 and max(map(len, PAGE.splitlines())) < 300
 
 
 def test_templates_are_quoted_as_they_are() -> None:
@@ -75,6 +77,21 @@ def test_every_key_is_in_the_table_in_its_order() -> None:
 @pytest.mark.parametrize("path", re.findall(r"`(xsrc/[^`]*)`", PAGE) or [""])
 def test_every_path_is_there(path: str) -> None:
     assert (TREE / path).exists()
+
+
+def test_every_site_is_listed() -> None:
+    """Once one had to read the program to find them."""
+    listed = dict(re.findall(r"^\| `\{(\w+)\}` \| (.*) \|$", PAGE, re.MULTILINE))
+    assert {name: listed.get(name) for name in SITES} == dict(SITES)
+    assert set(listed) - set(SITES) == {"DEBIAN_SITE", "PYPI_SITE"}
+
+
+def test_every_key_of_a_distfile_is_explained() -> None:
+    table = PAGE.partition("| key of `[[distfiles]]` | means |\n")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    kind = KEYS["distfiles"]
+    assert isinstance(kind, List) and isinstance(kind.of, Table)
+    assert named == set(kind.of.keys)
 
 
 def test_every_style_it_names_is_there() -> None:
