@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import resource
 import stat
@@ -27,8 +29,12 @@ from tests.security.kit.hostile import (
     plant,
     state,
 )
+from tests.unit.builders import a_package
+from xsrc.build.acts.tidy import tidy
 from xsrc.build.disk import work
+from xsrc.build.tidy.draft import Untidy
 from xsrc.core.layout import WorkDir
+from xsrc.core.settings import Limits
 from xsrc.store.disk import scan, seal
 from xsrc.store.manifest import Manifest
 from xsrc.unix import trees
@@ -73,6 +79,29 @@ def test_r40_any_tree(stage: Stage, spot: Path) -> None:
         assert outcome(lambda: trees.remove_tree(top), top) == ""
         assert not os.path.lexists(top)
         assert state(canary) == before
+
+    in_child(stage, law)
+
+
+def test_r40_tidying_any_tree(stage: Stage, spot: Path) -> None:
+    """Whatever is planted, no edit of it reaches what is outside, and none takes for ever."""
+    numbers, package = count(), a_package()
+
+    def tidied(top: Path) -> None:
+        with contextlib.suppress(Untidy):
+            tidy(top, package, Limits(), lambda _: None, lambda feed: feed(io.BytesIO()))
+
+    @settings(HYPOTHESIS, max_examples=60)
+    @given(folders(), st.sampled_from(["", "lib", "usr/lib", "usr/share/man"]))
+    def law(tree: Folder, where: str) -> None:
+        place = spot / str(next(numbers))
+        top, canary = place / "dest", make_canary(place / "canary")
+        (top / where).parent.mkdir(parents=True, exist_ok=True)
+        plant(top / where, tree, canary)
+        before = state(canary)
+        outcome(lambda: tidied(top), top)
+        assert state(canary) == before
+        assert outcome(lambda: trees.remove_tree(top), top) == ""
 
     in_child(stage, law)
 

@@ -6,9 +6,11 @@ import gzip
 import lzma
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import prctl
 import pytest
 
 from tests.unit.builders import a_package
@@ -90,8 +92,20 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Modes mean nothing to root: without capabilities, neither root nor a program that it starts may ignore them."""
+    root = os.geteuid() == 0
+    mine = [name for name in prctl.ALL_CAP_NAMES if getattr(prctl.cap_effective, name)]
+    if root:
+        prctl.securebits.noroot = True
+        prctl.cap_effective.limit(prctl.CAP_SETPCAP)
+    try:
+        yield Place(tmp_path)
+    finally:
+        for name in mine:
+            setattr(prctl.cap_effective, name, True)
+        if root:
+            prctl.securebits.noroot = False
 
 
 def sections(file: Path) -> str:

@@ -65,7 +65,7 @@ def _spot(item: Item) -> Spot:
 
 def apply(destdir: Path, edit: Edit, most: int) -> None:
     """Carry out one edit; a page may have `most` bytes. Raises Untidy and OSError."""
-    with Below(destdir) as at, Below(destdir) as away:
+    with _named(destdir, edit.path), Below(destdir) as at, Below(destdir) as away:
         parent, name = at.place(edit.path)
         with _writable(parent):
             match edit.action:
@@ -85,6 +85,16 @@ def apply(destdir: Path, edit: Edit, most: int) -> None:
                     os.link(known, name, src_dir_fd=first, dst_dir_fd=parent, follow_symlinks=False)
                 case Action.UNPACK | Action.SAME:
                     _unpack(edit, name, parent, most)
+
+
+@contextlib.contextmanager
+def _named(destdir: Path, path: str) -> Iterator[None]:
+    """Give an error the full path that it happened at; system calls here get names alone."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(destdir / path), None
+        raise
 
 
 def _remove(name: str, parent: int) -> None:
@@ -193,7 +203,7 @@ def unlocked(destdir: Path, paths: Iterable[str]) -> Iterator[None]:
         with Below(destdir) as at:
             for path in (*sorted(folders), *todo):
                 parent, name = at.place(path)
-                with held(name, parent) as (thing, status):
+                with _named(destdir, path), held(name, parent) as (thing, status):
                     modes[path] = stat.S_IMODE(status.st_mode)
                     if not stat.S_ISLNK(status.st_mode):
                         os.chmod(thing, modes[path] | (0o700 if path in folders else 0o600))
