@@ -277,7 +277,6 @@ DOOR = "xsrc/unix/ui.py"
 """What goes to a person passes here and is made visible. Nothing else writes to standard output or standard error."""
 
 PAST_THE_DOOR = {
-    ("xsrc/commands/main.py", "print"): "captured while plumbum runs, and then printed through the door",
     ("xsrc/__main__.py", "sys.stdout"): "opened where it was closed",
     ("xsrc/__main__.py", "sys.stderr"): "opened where it was closed",
     ("xsrc/unix/terminal.py", "os.write"): "`xsrc chroot` and `xsrc shell` join the user to a terminal of its own",

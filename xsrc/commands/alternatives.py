@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xsrc.commands.farm_verb import FarmVerb, show_change
-from xsrc.commands.verb import WithJson
+from xsrc.commands.verb import Takes, WithJson
 from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.commit import farm_locked
@@ -14,6 +14,9 @@ from xsrc.farm.alternatives import offers, providers
 
 class Alternatives(FarmVerb, WithJson):
     """Print groups of alternatives with who offers them, or choose: GROUP=NAME; GROUP= goes back to the default"""
+
+    takes = Takes("[GROUP | GROUP=NAME]…", None)
+    example = "alternatives sh=dash"
 
     def go(self, session: Session) -> int:
         wishes = dict(word.split("=", 1) for word in self.given if "=" in word)

@@ -10,18 +10,22 @@ from xsrc.base.acts.choose import exists
 from xsrc.base.disk import shelf
 from xsrc.bootstrap.acts import source
 from xsrc.bootstrap.acts.debian import make_debian
-from xsrc.commands.verb import WithJobs, WithPlan
+from xsrc.commands.verb import SOME_NAMES, WithBase, WithJobs, WithPlan, WithVerbose
 from xsrc.core.errors import HostError, UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import make_masterdir
 from xsrc.unix.lock import locked
 
 
-class Bootstrap(WithPlan, WithJobs):
+class Bootstrap(WithPlan, WithJobs, WithVerbose, WithBase):
     """Make a base, of the packages of Debian or from source; list, remove, export and import bases
 
     After `--from source`, names of further packages: built by both of the last stages, and compared.
     """
+
+    takes = SOME_NAMES
+    example = "bootstrap --from debian"
+    more = "bases"
 
     origin = cli.SwitchAttr(
         ["--from"], str, argname="debian[:SUITE[/ARCH]]|source", help="make a base of this release, or from source"

@@ -9,7 +9,7 @@ from plumbum import cli
 
 from xsrc.build.acts.build import build
 from xsrc.build.request import BuildRequest
-from xsrc.commands.verb import WithCutoff, WithJobs, WithOptions, WithPlan
+from xsrc.commands.verb import NAMES, WithBase, WithCutoff, WithJobs, WithOptions, WithPlan, WithVerbose
 from xsrc.commands.words import select
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
@@ -17,8 +17,11 @@ from xsrc.tree.acts.closure import homes_of
 from xsrc.tree.options import options_by_name
 
 
-class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions):
+class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions, WithVerbose, WithBase):
     """Switches that building and the single phases share."""
+
+    takes = NAMES
+    more = "selectors rebuild"
 
     every = cli.Flag(["--all"], help="all packages of the tree")
     keep_going = cli.Flag(["-k", "--keep-going"], help="go on with packages that do not need a failed one")
@@ -45,14 +48,13 @@ class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions):
         return build(session, self.request(session))
 
 
-_REPRODUCE = """build each named package once more and compare: in another directory, on another file system where one \
-has room, with entries of directories in another order, a minute later at least, with MAKEJOBS=1 (all, where it was \
-1), on one processor, in the other mode of isolation where both work, with another umask and other limits, without its \
-checks; nothing is stowed, exit code 1 where something differs"""
+_REPRODUCE = "build each named package once more, under other conditions, and compare; nothing is stowed"
 
 
 class Build(_BuildVerb):
     """Fetch, build and install packages and all that they need, then stow them"""
+
+    example = "build -n dash  # shows the plan"
 
     keep = cli.Flag(["-K", "--keep"], help="keep the work directory of what succeeds")
     no_stow = cli.Flag(["--no-stow"], help="stop before stowing")
@@ -77,6 +79,8 @@ class _PhaseVerb(_BuildVerb):
 class Fetch(_PhaseVerb):
     """Fetch the distfiles and verify them"""
 
+    example = "fetch dash"
+
     verb, phase = "fetch", Phase.FETCH
     mirror = cli.SwitchAttr(
         ["--mirror"], str, argname="DIR", help="copy them into DIR by checksum, for source_mirrors of the settings"
@@ -94,11 +98,15 @@ class Fetch(_PhaseVerb):
 class Extract(_PhaseVerb):
     """Go as far as the unpacked sources"""
 
+    example = "extract dash"
+
     verb, phase = "extract", Phase.EXTRACT
 
 
 class Patch(_PhaseVerb):
     """Go as far as the patched sources"""
+
+    example = "patch dash"
 
     verb, phase = "patch", Phase.PATCH
 
@@ -106,16 +114,22 @@ class Patch(_PhaseVerb):
 class Configure(_PhaseVerb):
     """Go as far as the configure phase"""
 
+    example = "configure dash"
+
     verb, phase = "configure", Phase.CONFIGURE
 
 
 class Check(_PhaseVerb):
     """Go as far as the package's own tests"""
 
+    example = "check dash"
+
     verb, phase = "check", Phase.CHECK
 
 
 class InstallDestdir(_PhaseVerb):
     """Go as far as the sealed destdir, without stowing"""
+
+    example = "install-destdir dash"
 
     verb, phase = "install-destdir", Phase.INSTALL

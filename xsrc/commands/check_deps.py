@@ -14,10 +14,10 @@ from xsrc.build.declared import (
     NeedFinding,
     Offers,
 )
-from xsrc.commands.verb import WithJson
-from xsrc.commands.words import select
+from xsrc.commands.verb import SOME_NAMES, WithBase, WithJson
+from xsrc.commands.words import choose_version, not_built, select
 from xsrc.core.dep import Dep
-from xsrc.core.errors import Diagnostic, Span, UsageError
+from xsrc.core.errors import Diagnostic, Span
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.acts.rest import farm_at_rest
@@ -28,8 +28,12 @@ from xsrc.tree.disk.templates import load
 from xsrc.tree.template import Template
 
 
-class CheckDeps(WithJson):
+class CheckDeps(WithJson, WithBase):
     """Compare the needs of the files of built packages with the declared ones; exit code 1 if they differ"""
+
+    takes = SOME_NAMES
+    example = "check-deps dash"
+    more = "selectors"
 
     every = cli.Flag(["--all"], help="all that are built")
 
@@ -39,8 +43,9 @@ class CheckDeps(WithJson):
         rows: list[dict[str, object]] = []
         unbuilt = 0
         with farm_at_rest(session) as farm:
-            newest = {PkgVer.parse(text).name: farm.versions(PkgVer.parse(text).name)[-1] for text in farm.built()}
-            built = {name: props for name, pkgver in newest.items() if (props := farm.props(pkgver))}
+            names = {PkgVer.parse(text).name for text in farm.built()}
+            chosen_of = {name: choose_version(session.tree, farm, name) for name in sorted(names)}
+            built = {name: props for name, pkgver in chosen_of.items() if (props := farm.props(pkgver))}
             offers = {name: offer_of(farm, props) for name, props in built.items()}
             for name in chosen:
                 template = load(session.tree, name)
@@ -49,7 +54,7 @@ class CheckDeps(WithJson):
                 elif name in loose:
                     unbuilt += 1
                 else:
-                    raise UsageError(f"{name} is not built", hint=f"xsrc build {name}")
+                    raise not_built(session.tree, farm, name)
         if self.json:
             session.ui.json(rows)
         if unbuilt:

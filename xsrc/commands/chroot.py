@@ -11,7 +11,8 @@ from xsrc.build.acts.build import build
 from xsrc.build.acts.decide import read_jobs
 from xsrc.build.disk import work
 from xsrc.build.request import BuildOptions, BuildRequest
-from xsrc.commands.verb import Verb, WithOptions
+from xsrc.commands.verb import Takes, WithBase, WithOptions, WithVerbose
+from xsrc.commands.words import names_in_tree
 from xsrc.core.errors import ConflictError, UsageError
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
@@ -36,8 +37,12 @@ def _session(command: tuple[str, ...], terminal: bool) -> tuple[str, ...]:
     return (SHELL, "-c", own if terminal else f"exec {words}")
 
 
-class Chroot(Verb):
-    """Run a command, or a shell, in the stowed root: chroot [CMD…]"""
+class Chroot(WithBase):
+    """Run a command, or a shell, in the stowed root"""
+
+    takes = Takes("[CMD…]", None)
+    example = "chroot dash -c 'echo hi'"
+    more = "sandbox"
 
     def go(self, session: Session) -> int:
         command = self.given or (SHELL, "-i")
@@ -56,8 +61,12 @@ class Chroot(Verb):
         )
 
 
-class Shell(WithOptions):
-    """Open a shell in the build root of a package, at the phase where it failed: shell NAME [CMD…]"""
+class Shell(WithOptions, WithVerbose, WithBase):
+    """Open a shell in the build root of a package, at the phase where it failed"""
+
+    takes = Takes("NAME [CMD…]", None)
+    example = "shell dash ls"
+    more = "sandbox"
 
     phase = cli.SwitchAttr(
         ["--phase"], cli.Set(*(p for p in Phase if p is not Phase.FETCH)), argname="PHASE", help="at this phase"
@@ -66,7 +75,7 @@ class Shell(WithOptions):
     def go(self, session: Session) -> int:
         if not self.given and session.here() is None:
             raise UsageError("shell: of which package?", hint="xsrc shell NAME")
-        (name,), command = homes_of(session.tree, session.names(self.given[:1], "shell")), self.given[1:]
+        (name,), command = homes_of(session.tree, names_in_tree(session, self.given[:1], "shell")), self.given[1:]
         words = self.words
         builder = self.builder(session, name, words)
         state = work.read_state(builder.work)

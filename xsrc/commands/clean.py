@@ -8,7 +8,8 @@ from pathlib import Path
 from plumbum import cli
 
 from xsrc.build.disk import conditions
-from xsrc.commands.verb import Common, WithPlan
+from xsrc.commands.verb import SOME_NAMES, Common, WithPlan
+from xsrc.commands.words import names_in_tree
 from xsrc.core.errors import UsageError
 from xsrc.core.layout import Masterdir
 from xsrc.core.session import Session
@@ -21,6 +22,9 @@ from xsrc.unix.trees import remove_tree
 
 class Clean(WithPlan):
     """Remove the work directories of packages; no name: of all that nobody is building now"""
+
+    takes = SOME_NAMES
+    example = "clean -n  # lists what would go"
 
     masterdir = cli.SwitchAttr(["-m"], str, argname="DIR", help="the masterdir to work in")
     whole = cli.Flag(["--masterdir"], help="remove the whole masterdir, once you have said yes")
@@ -81,7 +85,7 @@ class Clean(WithPlan):
         """The work directories of the named packages; none means all. Raises UsageError and TemplateError."""
         if not self.given and session.here() is None:
             return ()
-        names = session.names(self.given, "clean")
+        names = names_in_tree(session, self.given, "clean")
         return tuple(package_of(session, load(session.tree, name), {}).pkgver.work for name in names)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from plumbum import cli
 
-from xsrc.commands.verb import WithJson, WithOptions
+from xsrc.commands.verb import NAMES, WithBase, WithJson, WithOptions
+from xsrc.commands.words import names_in_tree
 from xsrc.core.dep import Dep
 from xsrc.core.session import Session
 from xsrc.tree.acts.closure import homes_of, index_of, read_closure
@@ -15,14 +16,17 @@ from xsrc.tree.options import options_by_name
 from xsrc.tree.package import Package
 
 
-class Deps(WithJson, WithOptions):
+class Deps(WithJson, WithOptions, WithBase):
     """Print all that packages need, in build order; --tree: why; --reverse: what needs them"""
+
+    takes = NAMES
+    example = "deps --tree file"
 
     tree = cli.Flag(["--tree"], help="as a tree, with the key that says so")
     reverse = cli.Flag(["--reverse"], excludes=["--tree"], help="what needs them, directly, among all templates")
 
     def go(self, session: Session) -> int:
-        asked = homes_of(session.tree, session.names(self.given, "deps"))
+        asked = homes_of(session.tree, names_in_tree(session, self.given, "deps"))
         words = self.words
         if self.reverse:
             return self.show_reverse(session, asked)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from xsrc.commands.verb import WithJson
+from xsrc.commands.verb import WithBase, WithJson
 from xsrc.core.session import Session
 
 
-class Doctor(WithJson):
+class Doctor(WithJson, WithBase):
     """Check all that xsrc needs of this machine; print a repair for each problem"""
+
+    example = "doctor"
 
     def go(self, session: Session) -> int:
         # imported here: xsrc --help imports each command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from xsrc.commands.verb import WithPlan
+from xsrc.commands.verb import WithBase, WithPlan
 from xsrc.core.layout import DESTDIRS
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.ui import Ui
@@ -58,5 +58,5 @@ def stowed_versions(farm: Farm) -> dict[str, PkgVer]:
     return {name: pkgver for name, (pkgver, _) in farm.stowed().items()}
 
 
-class FarmVerb(WithPlan):
-    """A verb that changes the stowed root."""
+class FarmVerb(WithPlan, WithBase):
+    """A verb that changes the stowed root, whose triggers run above a base."""

@@ -17,9 +17,9 @@ KEPT = 10
 class Gc(FarmVerb):
     """Remove old builds; those of the last generations, and the newest of each package, stay"""
 
-    keep = cli.SwitchAttr(
-        ["--keep"], cli.Range(0, 1_000_000), argname="N", default=KEPT, help=f"generations to keep (default {KEPT})"
-    )
+    example = "gc -n  # lists what would go"
+
+    keep = cli.SwitchAttr(["--keep"], cli.Range(0, 1_000_000), argname="N", default=KEPT, help="generations to keep")
     all = cli.Flag(["--all"], help="also the newest build of what is not stowed")
 
     def go(self, session: Session) -> int:

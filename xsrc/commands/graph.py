@@ -9,7 +9,7 @@ from plumbum import cli
 
 from xsrc.build.acts.outlines import outlines
 from xsrc.build.key import Keyed, keyed
-from xsrc.commands.verb import Verb
+from xsrc.commands.verb import SOME_NAMES, WithBase
 from xsrc.commands.words import select
 from xsrc.core.dep import Dep
 from xsrc.core.session import Session
@@ -20,8 +20,12 @@ from xsrc.tree.outline import Outline
 _LOOKS = {Dep.TOOL: "dashed", Dep.LIB: "solid", Dep.CHECK: "dotted", Dep.RUN: "bold"}
 
 
-class Graph(Verb):
+class Graph(WithBase):
     """Print packages and all that they need in build order (no name: the whole tree), and every cycle"""
+
+    takes = SOME_NAMES
+    example = "graph --dot file"
+    more = "selectors"
 
     json = cli.Flag(["--json"], help="print JSON: needs by kind, keys, order, cycles")
     dot = cli.Flag(["--dot"], excludes=["--json"], help="print a graph for dot(1)")

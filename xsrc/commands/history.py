@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import cli
 
 from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
-from xsrc.commands.verb import WithAdopt, WithJson
+from xsrc.commands.verb import Takes, WithAdopt, WithJson
 from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
 from xsrc.core.ui import counted
@@ -18,6 +18,8 @@ from xsrc.farm.generation import Generation, difference
 
 class History(WithJson):
     """Print the generations of the stowed root: number, when, the command, what it changed"""
+
+    example = "history"
 
     def go(self, session: Session) -> int:
         with farm_at_rest(session) as farm:
@@ -42,6 +44,9 @@ class History(WithJson):
 
 class Rollback(FarmVerb, WithAdopt):
     """Make the stowed root what it was after generation N; no N: after the one before the last"""
+
+    takes = Takes("[N]", 1)
+    example = "rollback -n  # shows what would change"
 
     force = cli.Flag(["-f", "--force"], help="also if packages of that generation lack what they need")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import cli
 
 from xsrc.commands.stow import stowed_names
-from xsrc.commands.verb import WithJson
+from xsrc.commands.verb import Takes, WithJson
 from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.commit import farm_locked
@@ -15,6 +15,9 @@ from xsrc.farm.acts.rest import farm_at_rest
 
 class Hold(WithJson):
     """Let stowed packages keep their builds until they are released; no name: print those that do"""
+
+    takes = Takes("[NAME[@VERSION]…]", None)
+    example = "hold openssl"
 
     release = cli.Flag(["--release"], help="let them get other builds again")
 

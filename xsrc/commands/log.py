@@ -5,10 +5,12 @@ from __future__ import annotations
 from plumbum import cli
 
 from xsrc.build.disk.logs import Flow, followed, newest
-from xsrc.commands.verb import Verb
+from xsrc.commands.verb import Takes, Verb
+from xsrc.commands.words import names_in_tree
 from xsrc.core.errors import UsageError
 from xsrc.core.phase import ORDER, Phase
 from xsrc.core.pkgver import PkgVer
+from xsrc.core.schema import nearest
 from xsrc.core.session import Session
 from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.tree.acts.closure import package_of
@@ -18,7 +20,10 @@ from xsrc.unix.lock import held
 
 
 class Log(Verb):
-    """Print the log of a phase, or of the last one that ran: log NAME [PHASE]; to a pipe it goes byte for byte"""
+    """Print the log of a phase, or of the last one that ran; to a pipe it goes byte for byte"""
+
+    takes = Takes("NAME [PHASE]", 2)
+    example = "log dash configure"
 
     path = cli.Flag(["--path"], help="print where the log is, not what it says")
     follow = cli.Flag(["-f", "--follow"], help="go on with what is added, until the build ends", excludes=["--path"])
@@ -27,9 +32,12 @@ class Log(Verb):
         given = list(self.given)
         wanted = given.pop() if given and given[-1] in ORDER and (len(given) > 1 or session.here()) else None
         phase = Phase(wanted) if wanted else None
-        (name, *rest) = session.names(given, "log")
+        (name, *rest) = names_in_tree(session, given, "log")
         if rest:
-            raise UsageError(f"log: want a phase ({', '.join(ORDER)}), got {rest[0]!r}")
+            raise UsageError(
+                f"log: want a phase ({', '.join(ORDER)}), got {rest[0]!r}",
+                hint=nearest(rest[0], ORDER) or "xsrc help log",
+            )
         package = package_of(session, load(session.tree, name), {})
         folder, lock = session.masterdir.logs(package.pkgver), session.masterdir.work_lock(package.pkgver)
         if self.follow and held(lock):

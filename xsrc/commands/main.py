@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from plumbum import cli
+
 from xsrc import __version__
-from xsrc.commands.start import begin
 from xsrc.commands.verb import Common, Verb
-from xsrc.core.errors import HostError
+from xsrc.core.errors import HostError, UsageError
+from xsrc.core.schema import nearest
 from xsrc.core.session import Host
 from xsrc.core.ui import Ui
 from xsrc.unix.ui import for_streams
@@ -58,6 +59,7 @@ VERBS = {
     "pkg": "pkg.Pkg",
     "whence": "pkg.Whence",
     "bootstrap": "bootstrap.Bootstrap",
+    "help": "help.Help",
 }
 _COMMAND_FOLLOWS = ("chroot", "shell")
 _GIVEN_A_WORD = ("-o", "--options", "--phase", "--base", "-m", "--masterdir")
@@ -69,18 +71,15 @@ class Xsrc(Common):
 
     PROGNAME = "xsrc"
     VERSION = __version__
-    SUBCOMMAND_HELPMSG = False
+
+    verbose = cli.Flag(["-v", "--verbose"], help="show the output of builds")
+    base = cli.SwitchAttr(["--base"], str, argname="BASE", help="the base: host, debian, debian:SUITE, source")
 
     def main(self, *words: str) -> int:
         """Without a verb, print the help."""
         if words:
-            from xsrc.core.schema import nearest
-
-            hint = nearest(words[0], VERBS)
-            print(f"error: no command {words[0]!r}" + (f"\n  hint: {hint}" if hint else ""))
-            return 2
-        if self.nested_command is None:
-            self.help()
+            raise UsageError(f"no command {words[0]!r}", hint=nearest(words[0], VERBS) or "xsrc help")
+        self.help_wanted = True
         return 0
 
 
@@ -88,12 +87,12 @@ for _name, _place in VERBS.items():
     Xsrc.subcommand(_name, f"xsrc.commands.{_place}")
 
 
-def parse(argv: Sequence[str]) -> tuple[Verb | None, int, str]:
-    """The verb of a command line with its switches; an exit code; and the output of plumbum."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        app, code = Xsrc.run(["xsrc", *_protected(argv)], exit=False)
-    return app if isinstance(app, Verb) else None, code, said.getvalue()
+def parse(argv: Sequence[str]) -> Common:
+    """The verb of a command line with its switches, or the whole command. Raises UsageError."""
+    app, _ = Xsrc.run(["xsrc", *_protected(argv)], exit=False)
+    if isinstance(app, Verb) and not app.help_wanted and not app.version_wanted:
+        app.refuse_words()
+    return app
 
 
 def _protected(argv: Sequence[str]) -> list[str]:
@@ -161,19 +160,25 @@ def _cwd(env: dict[str, str]) -> Path:
 def main(argv: Sequence[str], ui: Ui | None = None) -> int:
     """Run one command; return its exit code. Raises XsrcError."""
     os.umask(0o022)
-    verb, code, said = parse(argv)
-    if verb is None or code or said:
-        out = ui or for_streams(False)
-        lines = said.splitlines()
-        if code:
-            out.error(lines)
-        for line in [] if code else lines:
-            out.output(line)
-        out.close()
-        return code
+    app = parse(argv)
+    if app.help_wanted or app.version_wanted or not isinstance(app, Verb):
+        ui = ui or for_streams(False)
+        for line in answer(app):
+            ui.output(line)
+        ui.close()
+        return 0
     host = read_host(argv)
     ui = ui or for_streams(host.live)
     try:
-        return verb.go(begin(host, verb.flags, ui))
+        return app.run_with(host, ui)
     finally:
         ui.close()
+
+
+def answer(app: Common) -> Iterable[str]:
+    """The version, or the help of the whole command or of a verb."""
+    from xsrc.commands.help import all_help, columns, verb_help
+
+    if app.version_wanted:
+        return (f"xsrc {__version__}",)
+    return verb_help(app, columns()) if isinstance(app, Verb) else all_help(VERBS, columns())

@@ -13,7 +13,7 @@ from xsrc.build.acts.decide import present, read_jobs
 from xsrc.build.acts.words import plan_lines, plan_table
 from xsrc.build.explain import reasons
 from xsrc.build.steps import plan_build
-from xsrc.commands.verb import WithCutoff, WithJobs, WithJson, WithOptions
+from xsrc.commands.verb import NAMES, WithBase, WithCutoff, WithJobs, WithJson, WithOptions
 from xsrc.commands.words import select
 from xsrc.core.session import Session
 from xsrc.farm.acts.rest import farm_at_rest
@@ -27,8 +27,12 @@ _BEFORE = 40
 """Characters that are shown before a difference."""
 
 
-class Plan(WithJson, WithOptions, WithCutoff, WithJobs):
+class Plan(WithJson, WithOptions, WithCutoff, WithJobs, WithBase):
     """Print what would be built, in which order and why, and how long that may take"""
+
+    takes = NAMES
+    example = "plan git:main.."
+    more = "selectors rebuild"
 
     every = cli.Flag(["--all"], help="all packages of the tree")
     force = cli.Flag(["-f", "--force"], help="as if the named ones had to be built again")
@@ -52,8 +56,12 @@ class Plan(WithJson, WithOptions, WithCutoff, WithJobs):
         return 0
 
 
-class Why(WithJson, WithOptions, WithCutoff):
+class Why(WithJson, WithOptions, WithCutoff, WithBase):
     """Say why packages would be built: which parts differ from those of the last build"""
+
+    takes = NAMES
+    example = "why dash"
+    more = "rebuild"
 
     def go(self, session: Session) -> int:
         session = session.over(cutoff=self.rung)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from plumbum import cli
 
-from xsrc.commands.verb import WithJson
+from xsrc.commands.verb import BUILT, Takes, WithJson
 from xsrc.commands.words import choose_version
 from xsrc.core.errors import UsageError
 from xsrc.core.layout import DESTDIRS, MERGED, Tree
@@ -30,11 +30,11 @@ class _Query(WithJson):
 class ListPackages(_Query):
     """Print every built package, the stowed ones with a star"""
 
+    example = "list"
+
     untested = cli.Flag(["--untested"], help="only those whose tests did not run when they were built (--no-check)")
 
     def go(self, session: Session) -> int:
-        if self.given:
-            raise UsageError("list takes no names", hint="xsrc files NAME")
         rows = []
         with farm_at_rest(session) as farm:
             stowed, held = farm.stowed(), farm.held()
@@ -72,12 +72,15 @@ class ListPackages(_Query):
 class Files(_Query):
     """Print the paths of a built package"""
 
+    takes = BUILT
+    example = "files dash"
+
     def go(self, session: Session) -> int:
         names = session.names(self.given, "files")
         with farm_at_rest(session) as farm:
             found = {
                 pkgver: farm.entries(pkgver, farm.latest(pkgver))
-                for pkgver in (choose_version(farm, name) for name in names)
+                for pkgver in (choose_version(session.tree, farm, name) for name in names)
             }
         if self.json:
             table = {
@@ -106,6 +109,9 @@ class Files(_Query):
 
 class Owner(_Query):
     """Print which packages have a path: as it is called in the root, or in the masterdir"""
+
+    takes = Takes("PATH…", None)
+    example = "owner /usr/bin/dash"
 
     def go(self, session: Session) -> int:
         if not self.given:

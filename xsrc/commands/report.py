@@ -16,6 +16,8 @@ from xsrc.runs.disk.journal import Journal
 class Report(Verb):
     """Write what was built as plain pages: the newest run, those before it, each package"""
 
+    example = "report -o ~/report"
+
     number = cli.SwitchAttr(["--run"], cli.Range(1, 1 << 31), argname="N", help="show run N first, not the newest")
     folder = cli.SwitchAttr(["-o", "--output"], str, argname="DIR", help="write into DIR, with copies of the logs")
 
@@ -23,8 +25,6 @@ class Report(Verb):
         # imported here: xsrc --help imports each command
         from xsrc.runs.acts.report import ReportPages
 
-        if self.given:
-            raise UsageError(f"report: takes no names, got {self.given[0]!r}", hint="xsrc report")
         journal = Journal(session.masterdir, session.ui.warn)
         folder = (session.host.cwd / Path(self.folder).expanduser()).resolve() if self.folder else None
         report = ReportPages(session.masterdir, journal, folder)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xsrc.commands.verb import WithJson, WithOptions
+from xsrc.commands.verb import Takes, WithBase, WithJson, WithOptions
+from xsrc.commands.words import names_in_tree, parse_pkgver
 from xsrc.core.errors import UsageError
 from xsrc.core.layout import Tree
 from xsrc.core.schema import nearest
@@ -19,14 +20,18 @@ from xsrc.tree.options import options_by_name
 from xsrc.tree.package import Package
 
 
-class Show(WithJson, WithOptions):
-    """Print templates as they are understood, or one field of each: show NAME… [FIELD]"""
+class Show(WithJson, WithOptions, WithBase):
+    """Print templates as they are understood, or one field of each"""
+
+    takes = Takes("NAME… [FIELD]", None)
+    example = "show dash options"
+    more = "template"
 
     def go(self, session: Session) -> int:
         given, field = list(self.given), None
         if given and (len(given) > 1 or session.here()) and self.is_field(session.tree, given):
             field = given.pop()
-        names = session.names(given, "show")
+        names = names_in_tree(session, given, "show")
         words = self.words
         homes = homes_of(session.tree, names)
         chosen = options_by_name(homes, words)
@@ -44,7 +49,7 @@ class Show(WithJson, WithOptions):
 
     def is_field(self, tree: Tree, given: list[str]) -> bool:
         """Whether the last word names a field, not a template."""
-        return given[-1] in (*KEYS, "pkgver") or (len(given) == 2 and given[-1] not in names_of(tree))
+        return given[-1] in (*KEYS, "pkgver") or (len(given) == 2 and parse_pkgver(given[-1])[0] not in names_of(tree))
 
     def show(self, ui: Ui, tables: Mapping[str, dict[str, Any]]) -> None:
         """Print all fields of each template, of several with an empty line between."""

@@ -8,8 +8,8 @@ from functools import partial
 from plumbum import cli
 
 from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
-from xsrc.commands.verb import WithAdopt
-from xsrc.commands.words import choose_version, means, parse_pkgver
+from xsrc.commands.verb import BUILT, Takes, WithAdopt
+from xsrc.commands.words import choose_each, means, parse_pkgver
 from xsrc.core.errors import UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.schema import nearest
@@ -36,18 +36,20 @@ def stowed_names(farm: Farm, given: Iterable[str]) -> tuple[str, ...]:
 
 
 class Stow(FarmVerb, WithAdopt):
-    """Put built packages, and what they need at run time, into the stowed root: NAME or NAME@VERSION"""
+    """Put built packages, and what they need at run time, into the stowed root"""
+
+    takes = BUILT
+    example = "stow -n lua@5.3  # shows what would change"
 
     force = cli.Flag(["-f", "--force"], help="also if packages then lack what they need")
 
     def go(self, session: Session) -> int:
         given = session.names(self.given, "stow")
-        in_tree = partial(version_in_tree, session.tree)
         how = StowOptions(plan_only=self.plan_only, adopt=self.adopt, force=self.force)
         with farm_locked(session, "stow") as farm:
             before = stowed_versions(farm)
-            asked = [choose_version(farm, text, in_tree) for text in given]
-            change, plan = stow(session, farm, asked, in_tree, how)
+            asked = choose_each(session.tree, farm, given)
+            change, plan = stow(session, farm, asked, partial(version_in_tree, session.tree), how)
         if self.plan_only:
             show_change(session.ui, change, before)
             return 0
@@ -68,6 +70,9 @@ class Stow(FarmVerb, WithAdopt):
 
 class Unstow(FarmVerb):
     """Take packages out of the stowed root; their destdirs stay"""
+
+    takes = BUILT
+    example = "unstow dash"
 
     force = cli.Flag(["-f", "--force"], help="also what stowed packages need")
 
@@ -90,6 +95,9 @@ class Unstow(FarmVerb):
 
 class Restow(FarmVerb, WithAdopt):
     """Make the links of stowed packages again, whatever became of them; no name: of all"""
+
+    takes = Takes("[NAME[@VERSION]…]", None)
+    example = "restow dash"
 
     def go(self, session: Session) -> int:
         with farm_locked(session, "restow") as farm:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from plumbum import cli
 
-from xsrc.commands.verb import Verb
+from xsrc.commands.verb import NAMES, WithBase, WithVerbose
 from xsrc.commands.words import select
 from xsrc.core.errors import BuildFailed, UsageError
 from xsrc.core.session import Session
@@ -28,8 +28,12 @@ _SECONDS = 300
 _PLACE = "/tmp"  # noqa: S108 - the sandbox's own
 
 
-class Test(Verb):
-    """Run the tests that templates bring, on what is stowed: test NAME…; exit code 1 where one fails"""
+class Test(WithVerbose, WithBase):
+    """Run the tests that templates bring, on what is stowed; exit code 1 where one fails"""
+
+    takes = NAMES
+    example = "test dash"
+    more = "selectors"
 
     every = cli.Flag(["--all"], help="all that is stowed")
 

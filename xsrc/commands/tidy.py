@@ -5,11 +5,11 @@ from __future__ import annotations
 from plumbum import cli
 
 from xsrc.commands.farm_verb import FarmVerb, show_change, stowed_versions
-from xsrc.commands.verb import Verb
-from xsrc.commands.words import meant, parse_pkgver
+from xsrc.commands.verb import SOME_NAMES, Takes, WithPlan
+from xsrc.commands.words import meant, not_built, parse_pkgver
 from xsrc.core.errors import ConflictError, UsageError
+from xsrc.core.layout import Tree
 from xsrc.core.pkgver import PkgVer
-from xsrc.core.schema import nearest
 from xsrc.core.session import Session
 from xsrc.core.ui import counted
 from xsrc.farm.acts.autoremove import autoremove
@@ -25,9 +25,9 @@ from xsrc.farm.place import Act
 class Autoremove(FarmVerb):
     """Take out of the stowed root what came only because something needed it, and what nothing needs any more"""
 
+    example = "autoremove -n  # shows what would go"
+
     def go(self, session: Session) -> int:
-        if self.given:
-            raise UsageError("autoremove takes no names", hint="xsrc unstow NAME")
         with farm_locked(session, "autoremove") as farm:
             before = stowed_versions(farm)
             change = autoremove(session, farm, StowOptions(plan_only=self.plan_only))
@@ -41,20 +41,18 @@ class Autoremove(FarmVerb):
         return 0
 
 
-class Remove(Verb):
-    """Remove one built version that is not stowed, with its records and logs: NAME or NAME@VERSION"""
+class Remove(WithPlan):
+    """Remove one built version that is not stowed, with its records and logs"""
 
-    plan_only = cli.Flag(["-n", "--plan"], help="print what would be removed, and stop")
+    takes = Takes("NAME[@VERSION]", 1)
+    example = "remove dash@0.5.11"
+
     force = cli.Flag(["-f", "--force"], help="also if a generation needs it, which is then forgotten")
 
     def go(self, session: Session) -> int:
         names = session.names(self.given, "remove")
-        if len(names) != 1:
-            raise UsageError(
-                f"remove: want one package, got {' '.join(names)!r}", hint="xsrc gc removes all old builds"
-            )
         with farm_locked(session, "remove") as farm:
-            pkgver = one_version(farm, names[0])
+            pkgver = one_version(session.tree, farm, names[0])
             found = find_one(session.masterdir, farm, pkgver, force=self.force)
             if self.plan_only:
                 session.ui.output(f"- {pkgver}")
@@ -69,7 +67,7 @@ class Remove(Verb):
         return 0
 
 
-def one_version(farm: Farm, text: str) -> PkgVer:
+def one_version(tree: Tree, farm: Farm, text: str) -> PkgVer:
     """The one built version that `NAME[@VERSION]` means. Raises UsageError for none, and for several."""
     name, _ = parse_pkgver(text)
     versions, fitting = meant(farm, text)
@@ -82,12 +80,14 @@ def one_version(farm: Farm, text: str) -> PkgVer:
         )
     if versions:
         raise UsageError(f"{text}: of {name} there is {known}", hint=f"xsrc remove {name}@VERSION")
-    names = {PkgVer.parse(built).name for built in farm.built()}
-    raise UsageError(f"{name} is not built", hint=nearest(name, names) or "xsrc list")
+    raise not_built(tree, farm, name)
 
 
 class Purge(FarmVerb):
     """Delete conf files, and their .new, that packages left behind because you had changed them"""
+
+    takes = SOME_NAMES
+    example = "purge -n  # lists the files"
 
     def go(self, session: Session) -> int:
         if self.plan_only and not self.given:

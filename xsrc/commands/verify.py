@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbum import cli
 
-from xsrc.commands.verb import WithJson
+from xsrc.commands.verb import WithBase, WithJson
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.core.ui import counted
@@ -21,8 +21,10 @@ from xsrc.farm.stow import StowRequest
 from xsrc.farm.verify import Damage
 
 
-class Verify(WithJson):
+class Verify(WithJson, WithBase):
     """Compare the stowed root and what is built with the records; exit code 1 when something is to be mended"""
+
+    example = "verify"
 
     quick = cli.Flag(["--quick"], help="leave the contents of destdirs unread")
     repair = cli.Flag(["--repair"], help="make links again, and the database from destdirs and links where it is lost")

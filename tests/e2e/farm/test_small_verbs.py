@@ -50,7 +50,7 @@ def test_what_came_for_another_package_stays_for_ever(site: Site) -> None:
     assert "autoremove: -lib-1.0_1" in site.xsrc("history").ok().out
     site.xsrc("rollback").ok()
     assert "lib-1.0_1" in stowed(site)
-    site.xsrc("autoremove", "tool").ended(2, "autoremove takes no names", "xsrc unstow NAME")
+    site.xsrc("autoremove", "tool").ended(2, "autoremove takes no names", "hint: xsrc autoremove [FLAG…]")
     site.xsrc("verify").ok()
 
 
@@ -101,7 +101,7 @@ def test_what_no_generation_needs_is_removed_without_force(site: Site) -> None:
     site.build("--no-stow", "foo")
     site.xsrc("remove", "bar").ended(2, "bar is not built")
     site.xsrc("remove", "foo@3").ended(2, "foo@3: of foo there is 1.0_1", "hint: xsrc remove foo@VERSION")
-    site.xsrc("remove", "foo@1.0", "bar").ended(2, "want one package")
+    site.xsrc("remove", "foo@1.0", "bar").ended(2, "remove takes only NAME[@VERSION], got 'bar'")
     site.xsrc("remove", "foo@1.0").ok("foo-1.0_1: removed")
     assert listed(site) == {}
     site.build("foo")

@@ -64,8 +64,7 @@ def test_other_fragments_are_good() -> None:
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_and_flag_exists(words: list[str]) -> None:
     assert words[0] in VERBS
-    verb, code, said = parse(words)
-    assert isinstance(verb, Verb) and code == 0, said
+    assert isinstance(parse(words), Verb)
 
 
 def test_every_key_is_in_the_table_in_its_order() -> None:
