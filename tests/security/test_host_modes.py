@@ -45,7 +45,7 @@ def test_what_a_careless_build_left_open(site_in_mode: Site, stranger: User) -> 
     for path in ("usr/lib/ww/plugin.so", "etc/ww.conf", "usr/lib/ww/own.so"):
         assert site.land.run("sh", "-c", 'echo evil >"$1"', "sh", site.masterdir / path, user=stranger).code != 0
     site.land.run("touch", site.masterdir / "var/spool/sticky/of-e", user=stranger).ok()
-    site.xsrc("verify").ok("0 to be mended")
+    site.xsrc("verify").ok("no problems")
     open_ = {
         path
         for path, status in look.walk(site.masterdir)

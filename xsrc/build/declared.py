@@ -278,7 +278,7 @@ def unused(suspect: Suspect) -> NeedFinding:
     some = sorted(suspect.words)
     names = ", ".join(some[:3]) + (", …" if len(some) > 3 else "")
     code = f"{UNUSED}-{name}"
-    message = f"{where}: no file asks for anything of {name}, or names it ({names})"
+    message = f"{where}: no file uses or names {name}" + (f" ({names})" if some != [name] else "")
     return NeedFinding(code, suspect.key, message, f"take it out, or say why it stays: {_reason(code)}", name)
 
 

@@ -17,12 +17,12 @@ from xsrc.tree.package import Package
 
 
 class Deps(WithJson, WithOptions, WithBase):
-    """Print all that packages need, in build order; --tree: why; --reverse: what needs them"""
+    """Print all that packages need, in build order"""
 
     takes = NAMES
     example = "deps --tree file"
 
-    tree = cli.Flag(["--tree"], help="as a tree, with the key that says so")
+    tree = cli.Flag(["--tree"], help="as a tree, with the kind of each dependency")
     reverse = cli.Flag(["--reverse"], excludes=["--tree"], help="what needs them, directly, among all templates")
 
     def go(self, session: Session) -> int:

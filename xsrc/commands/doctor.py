@@ -9,7 +9,7 @@ from xsrc.core.session import Session
 
 
 class Doctor(WithJson, WithBase):
-    """Check all that xsrc needs of this machine; print a repair for each problem"""
+    """Check the machine; print a command that fixes each problem"""
 
     example = "doctor"
 

@@ -15,7 +15,11 @@ KEPT = 10
 
 
 class Gc(FarmVerb):
-    """Remove old builds; those of the last generations, and the newest of each package, stay"""
+    """Remove builds that nothing needs
+
+    A build stays if it is stowed, belongs to one of the last generations, is the newest of its package, or is needed
+    by one of these.
+    """
 
     example = "gc -n  # lists what would go"
 

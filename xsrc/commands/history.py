@@ -43,7 +43,7 @@ class History(WithJson):
 
 
 class Rollback(FarmVerb, WithAdopt):
-    """Make the stowed root what it was after generation N; no N: after the one before the last"""
+    """Make the stowed root what it was after generation N; without N, undo the last change"""
 
     takes = Takes("[N]", 1)
     example = "rollback -n  # shows what would change"

@@ -22,12 +22,12 @@ from xsrc.farm.verify import Damage
 
 
 class Verify(WithJson, WithBase):
-    """Compare the stowed root and what is built with the records; exit code 1 when something is to be mended"""
+    """Compare the root and every destdir with the records; exit code 1 if there are problems"""
 
     example = "verify"
 
-    quick = cli.Flag(["--quick"], help="leave the contents of destdirs unread")
-    repair = cli.Flag(["--repair"], help="make links again, and the database from destdirs and links where it is lost")
+    quick = cli.Flag(["--quick"], help="do not read the contents of destdirs")
+    repair = cli.Flag(["--repair"], help="make links again, and a lost database from destdirs and links")
 
     def go(self, session: Session) -> int:
         if self.repair:
@@ -59,7 +59,7 @@ class Verify(WithJson, WithBase):
             session.ui.note(
                 f"{counted(otherwise, 'package was', 'packages were')} stowed with another nostow: xsrc restow"
             )
-        session.ui.note(f"{len(grave)} to be mended, {len(found) - len(grave)} to be known")
+        session.ui.note(summary(len(grave), len(found) - len(grave)))
         return 1 if grave or under_way else 0
 
     def mend(self, session: Session) -> None:
@@ -91,3 +91,13 @@ class Verify(WithJson, WithBase):
                 if more:
                     carry_out(session, farm, change)
             session.ui.note(f"{counted(len(names), 'package')}: {counted(len(plan.ops) + closed, 'path')} mended")
+
+
+def summary(problems: int, notes: int) -> str:
+    """How many findings there are.
+
+    >>> summary(0, 0), summary(2, 1), summary(0, 3)
+    ('no problems', '2 problems to repair, 1 note', 'no problems, 3 notes')
+    """
+    words = f"{counted(problems, 'problem')} to repair" if problems else "no problems"
+    return words + (f", {counted(notes, 'note')}" if notes else "")

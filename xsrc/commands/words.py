@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from xsrc.core.errors import UsageError
+from xsrc.core.errors import NothingToDo, UsageError
 from xsrc.core.layout import Tree
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.schema import nearest
@@ -26,7 +26,7 @@ def select(
     A word is a name, as `in_tree` reads it, a glob, `status:failed` (or skipped, built: what the last build came to),
     `git:REV..`, `git:REV..REV` or `git:REV...REV` (templates that differ), `needs:NAME` (all that need it, directly or
     not), `bootstrap:N` (those of stage N of the base set); no word: the folder's.
-    Raises UsageError for a word that means nothing.
+    Raises UsageError for a word that means nothing, NothingToDo for selections that match no package.
     """
     where = session.tree
     chosen: dict[str, bool] = dict.fromkeys(all_names(where) if every else (), True)
@@ -48,7 +48,7 @@ def select(
         for name in found:
             chosen.setdefault(name, True)
     if not chosen:
-        raise UsageError(f"{verb}: {' '.join(words) or '--all'} means no package now")
+        raise NothingToDo(f"{' '.join(words) or '--all'} matches no package: nothing to do")
     return tuple(chosen), frozenset(name for name, pattern in chosen.items() if pattern)
 
 

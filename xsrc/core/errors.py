@@ -68,6 +68,15 @@ class XsrcError(Exception):
         return lines
 
 
+class NothingToDo(XsrcError):
+    """A request that asks for nothing: a selection that no package matches. It is no failure."""
+
+    code = 0
+
+    def render(self) -> list[str]:
+        return [self.message]
+
+
 class UsageError(XsrcError):
     """Wrong flags or names on the command line."""
 

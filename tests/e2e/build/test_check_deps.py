@@ -75,11 +75,11 @@ or say why it may be: [lint] ignore = {{ undeclared-nobody = "…" }}
       | ^^^^^^^
   hint: add what gives it to depends, or build without it; \
 or say why it may be: [lint] ignore = {{ undeclared-far = "…" }}
-{FILE}:9:16: error: makedepends: no file asks for anything of r, or names it (libr.so.1)
+{FILE}:9:16: error: makedepends: no file uses or names r (libr.so.1)
     9 | makedepends = ["r"]
       |                ^^^
   hint: take it out, or say why it stays: [lint] ignore = {{ unused-r = "…" }}
-{FILE}:10:12: error: depends: no file asks for anything of idle, or names it (idle)
+{FILE}:10:12: error: depends: no file uses or names idle
    10 | depends = ["idle"]
       |            ^^^^^^
   hint: take it out, or say why it stays: [lint] ignore = {{ unused-idle = "…" }}

@@ -46,7 +46,7 @@ def test_an_absolute_link_that_a_package_ships(site_in_mode: Site) -> None:
     site.build("a").ok("a-1.0_1: stowed")
     assert site.xsrc("chroot", "cat", "/usr/share/a/abs").ok().out == "real\n"
     assert str((site.masterdir / "usr/share/a/abs").readlink()) == "/usr/share/a/real"
-    site.xsrc("verify").ok("0 to be mended")
+    site.xsrc("verify").ok("no problems")
     site.xsrc("unstow", "a").ok()
     assert not (site.masterdir / "usr/share/a").exists()
 
@@ -60,7 +60,7 @@ def test_a_root_that_is_reached_through_a_link(site: Site) -> None:
     link = real / "masterdir/usr/share/a/x"
     assert link.read_text() == "x\n"
     site.xsrc("-m", real / "masterdir", "stow", "a").ok("already stowed")
-    site.xsrc("-m", real / "masterdir", "verify").ok("0 to be mended, 0 to be known")
+    site.xsrc("-m", real / "masterdir", "verify").ok("no problems")
     site.xsrc("-m", "way/masterdir", "unstow", "a").ok()
     assert not link.parent.exists()
 
@@ -111,7 +111,7 @@ def test_a_copy_over_a_link_does_not_write_into_the_package(site: Site) -> None:
     assert (site.masterdir / "usr/bin/ls").read_text() == "box\n"
     assert (site.destdir("box-1.0_1") / "usr/bin/hard").read_text() == "hard\n"
     site.land.run("rm", site.masterdir / "bad").ok()
-    site.xsrc("verify").ok("0 to be mended, 0 to be known")
+    site.xsrc("verify").ok("no problems")
 
 
 def test_a_link_to_a_directory_is_replaced_and_nothing_made_inside(site: Site) -> None:
@@ -139,7 +139,7 @@ def test_a_directory_of_packages_that_was_closed_is_opened(site: Site) -> None:
     closed.chmod(0o555)
     site.xsrc("stow", "a", "b").ok("/usr/share/closed: its mode was 0555; packages wish 0755")
     assert (closed / "b").is_symlink()
-    site.xsrc("verify").ok("0 to be mended")
+    site.xsrc("verify").ok("no problems")
 
 
 @pytest.mark.parametrize("first", ["file", "folder"])
@@ -152,10 +152,10 @@ def test_a_file_becomes_a_directory(site: Site, first: str) -> None:
     before = scan(site)
     site.build("p")
     assert (site.masterdir / "usr/share/p").is_dir() == (first == "file")
-    site.xsrc("verify").ok("0 to be mended")
+    site.xsrc("verify").ok("no problems")
     site.xsrc("rollback").ok()
     assert scan(site) == before
-    site.xsrc("verify").ok("0 to be mended")
+    site.xsrc("verify").ok("no problems")
 
 
 def test_a_conf_file_that_its_user_made_a_link_is_kept(site: Site) -> None:

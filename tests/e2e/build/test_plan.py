@@ -26,7 +26,7 @@ def test_plan_of_a_first_build_makes_nothing(site: Site) -> None:
     site.hello()
     before = look.tree(site.root)
     result = site.xsrc("build", "-n", "hello").ok()
-    assert result.out == "build hello-1.0_1: not built yet\nstow  hello-1.0_1\n"
+    assert result.out == "build hello-1.0_1: first build\nstow  hello-1.0_1\n"
     assert look.tree(site.root) == before
 
 

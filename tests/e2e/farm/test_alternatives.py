@@ -191,4 +191,4 @@ def test_gc_takes_builds_that_stand_aside(site: Site) -> None:
     site.land.own(site.masterdir / "pkg-destdir")
     site.xsrc("gc", "--keep", "1").ok("1 build and 1 generation removed")
     assert built(site) == ["p-1.0_1"]
-    site.xsrc("verify").ok("0 to be mended")
+    site.xsrc("verify").ok("no problems")

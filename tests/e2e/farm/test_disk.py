@@ -42,7 +42,7 @@ def test_a_shared_directory_that_became_a_link(site: Site, where: str) -> None:
     site.xsrc("unstow", "a").ok()
     sh(site, f"rm {where}")
     site.xsrc("stow", "a", "b").ok()
-    site.xsrc("verify", "--repair").ok("0 to be mended")
+    site.xsrc("verify", "--repair").ok("no problems")
     assert (site.masterdir / "usr/share/doc/b/x").read_text() == "b\n"
 
 
@@ -55,7 +55,7 @@ def test_a_shared_directory_that_was_removed_is_made_again(site: Site) -> None:
     site.xsrc("restow").ok()
     assert found(site) == []
     sh(site, "rm -r usr/src")
-    site.xsrc("verify", "--repair").ok("0 to be mended")
+    site.xsrc("verify", "--repair").ok("no problems")
 
 
 def test_a_shared_directory_that_nobody_can_enter(site: Site) -> None:
@@ -90,7 +90,7 @@ def test_a_data_directory_that_its_user_moved(site: Site) -> None:
     package(site, "p", {"usr/share/p": "p"}, top=top, version="1.1")
     site.build("p")
     site.xsrc("restow", "p").ok()
-    site.xsrc("verify", "--repair").ok("0 to be mended, 0 to be known")
+    site.xsrc("verify", "--repair").ok("no problems")
     site.xsrc("unstow", "p").ok()
     assert (site.masterdir / "var/lib/db").is_symlink()
     package(site, "p", {"var/lib/db/x": "p"}, version="1.2")
@@ -126,7 +126,7 @@ def test_a_new_mode_of_a_directory_arrives(site: Site) -> None:
         assert mode() == want
     sh(site, "chmod 711 var/lib/sec")
     assert found(site, 1) == ["mode /var/lib/sec: sec-1.0_3: is 0711, is to be 0750"]
-    site.xsrc("verify", "--repair").ok("its mode was 0711", "0 to be mended")
+    site.xsrc("verify", "--repair").ok("its mode was 0711", "no problems")
     assert mode() == 0o750
     site.xsrc("rollback", "2").ok()
     assert mode() == 0o700
@@ -209,7 +209,7 @@ def test_an_edited_conf_file_that_becomes_something_else(site: Site, after: str)
     assert (site.masterdir / f"{path}.new").is_symlink()
     assert found(site) == [f"changed /{path}: p-1.1_1: by its user"]
     site.xsrc("restow", "p").ok()
-    site.xsrc("verify", "--repair").ok("0 to be mended")
+    site.xsrc("verify", "--repair").ok("no problems")
     assert (site.masterdir / path).read_text() == "mine\n"
 
 

@@ -103,7 +103,7 @@ def test_ten_generations_one_by_one_and_in_one_jump(site: Site) -> None:
     past.hold(0)
     site.xsrc("rollback").ok(f"generation {2 * last + 1} is stowed again")
     past.hold(last)
-    site.xsrc("verify").ok("0 to be mended")
+    site.xsrc("verify").ok("no problems")
 
 
 def test_a_rebuild_can_be_taken_back(site: Site) -> None:
@@ -122,7 +122,7 @@ def test_a_rebuild_can_be_taken_back(site: Site) -> None:
     assert (site.destdir("p-1.0_1") / "usr/share/one").read_text() == "one\n"
     site.xsrc("rollback", "2").ok()
     past.hold(2)
-    site.xsrc("verify").ok("0 to be mended")
+    site.xsrc("verify").ok("no problems")
 
 
 def test_history_and_a_plan_of_going_back(site: Site) -> None:

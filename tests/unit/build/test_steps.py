@@ -418,7 +418,7 @@ def reasons(made: dict[str, Job], *args: Any, **kwargs: Any) -> dict[str, str | 
 
 def test_nothing_is_built_yet() -> None:
     all_of_it = chain()
-    assert reasons(all_of_it, ("top",), Built()) == dict.fromkeys(("low", "mid", "top", "run"), "not built yet")
+    assert reasons(all_of_it, ("top",), Built()) == dict.fromkeys(("low", "mid", "top", "run"), "first build")
 
 
 def test_steps_come_after_what_they_need() -> None:
@@ -429,11 +429,11 @@ def test_steps_come_after_what_they_need() -> None:
 def test_what_nothing_unfinished_needs_is_left_out() -> None:
     all_of_it = chain()
     assert reasons(all_of_it, ("top",), built(all_of_it, "mid", "top", "run")) == {"top": None, "run": None}
-    assert reasons(all_of_it, ("top",), built(all_of_it, "top")) == {"top": None, "run": "not built yet"}
+    assert reasons(all_of_it, ("top",), built(all_of_it, "top")) == {"top": None, "run": "first build"}
     assert reasons(all_of_it, ("top",), built(all_of_it, "mid")) == {
         "mid": None,
-        "top": "not built yet",
-        "run": "not built yet",
+        "top": "first build",
+        "run": "first build",
     }
 
 
@@ -446,8 +446,8 @@ def test_what_only_tests_need_is_left_out_where_none_are_run() -> None:
             top={"checkdepends": ["prover"]},
         )
     )
-    assert reasons(all_of_it, ("top",), Built()) == dict.fromkeys(("harness", "low", "prover", "top"), "not built yet")
-    assert reasons(all_of_it, ("top",), Built(), untested={"top"}) == {"top": "not built yet"}
+    assert reasons(all_of_it, ("top",), Built()) == dict.fromkeys(("harness", "low", "prover", "top"), "first build")
+    assert reasons(all_of_it, ("top",), Built(), untested={"top"}) == {"top": "first build"}
     plan = plan_build(all_of_it, ("top",), Built(), untested={"low"})
     assert {step.name for step in plan.todo} == {"low", "prover", "top"}
     assert {task.name: task.needs for task in tasks(plan.todo, {}, fetch=False)} == {
@@ -459,7 +459,7 @@ def test_what_only_tests_need_is_left_out_where_none_are_run() -> None:
 
 def test_a_package_without_tests_needs_nothing_for_them() -> None:
     all_of_it = made(packages(prover={}, top={"checkdepends": ["prover"], "make_check": "a reason"}))
-    assert reasons(all_of_it, ("top",), Built()) == {"top": "not built yet"}
+    assert reasons(all_of_it, ("top",), Built()) == {"top": "first build"}
 
 
 def test_all_is_built() -> None:
@@ -510,9 +510,9 @@ def test_force_builds_what_was_asked_for_and_nothing_else() -> None:
 
 def test_force_does_not_hide_the_better_reason() -> None:
     all_of_it = chain()
-    assert reasons(all_of_it, ("low",), Built(), force=True) == {"low": "not built yet"}
+    assert reasons(all_of_it, ("low",), Built(), force=True) == {"low": "first build"}
 
 
 def test_a_destdir_of_another_revision_is_not_this_one() -> None:
     all_of_it = chain()
-    assert reasons(all_of_it, ("low",), Built({"low-0.5.12_2": all_of_it["low"].key})) == {"low": "not built yet"}
+    assert reasons(all_of_it, ("low",), Built({"low-0.5.12_2": all_of_it["low"].key})) == {"low": "first build"}

@@ -23,7 +23,7 @@ def plan_lines(session: Session, plan: BuildPlan, extra: Mapping[str, str]) -> I
             continue
         known = expected.get(step.name)
         cost = "" if known is None or step.name in partial else f" ({seconds(known.seconds)}, {known.peak >> 20} MiB)"
-        yield f"{'may  ' if step.because else 'build'} {pkgver}: {step.reason}{extra.get(step.name, '')}{cost}"
+        yield f"{'maybe' if step.because else 'build'} {pkgver}: {step.reason}{extra.get(step.name, '')}{cost}"
     if len(plan.todo) > 1:
         yield summary(session.jobs, plan, Schedule(tasks(plan.todo, expected, fetch=False), session.jobs))
 
@@ -67,6 +67,6 @@ def plan_table(session: Session, plan: BuildPlan) -> dict[str, Any]:
         "jobs": session.jobs,
         "seconds": left.known,
         "unknown": left.unknown,
-        "critical path": {"seconds": longest.known, "names": names},
+        "critical_path": {"seconds": longest.known, "names": names},
         "steps": steps,
     }

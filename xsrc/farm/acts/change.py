@@ -73,7 +73,7 @@ def refuse_conflicts(plan: StowPlan, what: str, *, adopt: bool = True) -> None:
         if (cure := next((conflict for conflict in plan.conflicts if conflict.cure), None)) is not None:
             hint = cure.cure.replace("{}", shlex.quote(f"{plan.root}/{cure.path}"))
         if not adopt and all(conflict.stranger for conflict in plan.conflicts):
-            hint = "move them away, or let them stand aside with --adopt"
+            hint = "move them away, or rename them to NAME.orig with --adopt"
         raise ConflictError(f"{what}: refused, nothing was changed", detail=most(plan.conflicts), hint=hint)
 
 
