@@ -5,6 +5,7 @@ from __future__ import annotations
 from xsrc.commands.farm_verb import FarmVerb, show_change
 from xsrc.commands.verb import Takes, WithJson
 from xsrc.core.errors import UsageError
+from xsrc.core.schema import nearest
 from xsrc.core.session import Session
 from xsrc.farm.acts.commit import farm_locked
 from xsrc.farm.acts.requests import StowOptions, choose
@@ -37,7 +38,8 @@ class Alternatives(FarmVerb, WithJson):
         found, chosen = offers(members), providers(members, choices)
         for group in groups:
             if group not in found:
-                raise UsageError(f"no stowed package offers {group!r}", hint=f"there are {', '.join(found) or 'none'}")
+                hint = nearest(group, found) or f"there are {', '.join(found) or 'none'}"
+                raise UsageError(f"no stowed package offers {group!r}", hint=hint)
         rows = [
             {
                 "group": g,

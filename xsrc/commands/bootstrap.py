@@ -11,6 +11,7 @@ from xsrc.base.disk import shelf
 from xsrc.bootstrap.acts import source
 from xsrc.bootstrap.acts.debian import make_debian
 from xsrc.commands.verb import SOME_NAMES, WithBase, WithJobs, WithPlan, WithVerbose
+from xsrc.core.base import HOST
 from xsrc.core.errors import HostError, UsageError
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import make_masterdir
@@ -40,6 +41,9 @@ class Bootstrap(WithPlan, WithJobs, WithVerbose, WithBase):
     def go(self, session: Session) -> int:
         asked = (self.origin, self.listing or None, self.drop, self.export, self.bring)
         if sum(word is not None for word in asked) != 1 or (self.given and self.origin != source.NAME):
+            if self.given and self.origin:
+                words = "bootstrap: names of packages go only with --from source"
+                raise UsageError(words, hint=f"xsrc bootstrap --from source {' '.join(self.given)}")
             raise UsageError(
                 "bootstrap: want one of --from, --list, --remove, --export, --import",
                 hint="xsrc bootstrap --from debian",
@@ -68,7 +72,10 @@ class Bootstrap(WithPlan, WithJobs, WithVerbose, WithBase):
         Raises UsageError, HostError, ConflictError, ArchiveError as the acts do.
         """
         if self.drop:
-            record = shelf.choose(self.drop, session.bases)
+            if self.drop == HOST:
+                hint = "xsrc bootstrap --list"
+                raise UsageError("bootstrap: the base host is this machine itself: it cannot be removed", hint=hint)
+            record = shelf.choose(self.drop, session.bases, "xsrc bootstrap --list")
             if self.plan_only:
                 session.ui.output(f"- {record.name}")
                 return 0

@@ -59,6 +59,8 @@ class CheckDeps(WithJson, WithBase):
             session.ui.json(rows)
         if unbuilt:
             session.ui.note(f"{unbuilt} not built, so not looked at")
+        elif not rows:
+            session.ui.note("the files of the built packages need what their templates declare")
         return 1 if rows else 0
 
     def _check(

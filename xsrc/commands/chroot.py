@@ -43,6 +43,7 @@ class Chroot(WithBase):
     takes = Takes("[CMD…]", None)
     example = "chroot dash -c 'echo hi'"
     more = "sandbox"
+    speaks = False
 
     def go(self, session: Session) -> int:
         command = self.given or (SHELL, "-i")
@@ -67,6 +68,7 @@ class Shell(WithOptions, WithVerbose, WithBase):
     takes = Takes("NAME [CMD…]", None)
     example = "shell dash ls"
     more = "sandbox"
+    speaks = False
 
     phase = cli.SwitchAttr(
         ["--phase"], cli.Set(*(p for p in Phase if p is not Phase.FETCH)), argname="PHASE", help="at this phase"
@@ -79,14 +81,10 @@ class Shell(WithOptions, WithVerbose, WithBase):
         words = self.words
         builder = self.builder(session, name, words)
         state = work.read_state(builder.work)
-        if state is None or not {*state.done, state.running, state.failed} - {
-            Phase.FETCH,
-            None,
-        }:  # no sources are there
-            build(
-                session,
-                BuildRequest((name,), to=Phase.PATCH, stow=False, keep=True, options=options_by_name((name,), words)),
-            )
+        if state is None or not {*state.done, state.running, state.failed} - {Phase.FETCH, None}:  # no sources are there
+            options = options_by_name((name,), words)
+            if code := build(session, BuildRequest((name,), to=Phase.PATCH, stow=False, keep=True, options=options)):
+                return code  # what failed has been said
             builder = self.builder(session, name, words)
         lock = session.masterdir.work_lock(builder.pkgver)
         with locked(lock, f"xsrc shell {name}", session.ui.note, wait=False) as waited:

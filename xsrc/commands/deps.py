@@ -42,9 +42,11 @@ class Deps(WithJson, WithOptions, WithBase):
                 for line in tree_lines(name, packages):
                     session.ui.output(line)
         else:
-            for name in ordered:
-                if name not in asked:
-                    session.ui.output(str(packages[name].pkgver))
+            needs = [name for name in ordered if name not in asked]
+            for name in needs:
+                session.ui.output(str(packages[name].pkgver))
+            if not needs:
+                session.ui.note(f"{', '.join(asked)}: no needs")
         return 0
 
     def show_reverse(self, session: Session, asked: tuple[str, ...]) -> int:
@@ -58,6 +60,8 @@ class Deps(WithJson, WithOptions, WithBase):
         if self.json:
             session.ui.json(table)
         else:
+            if not any(table.values()):
+                session.ui.note(f"nothing needs {', '.join(asked)}")
             for others in table.values():
                 for other in others:
                     session.ui.output(str(known[other].pkgver))

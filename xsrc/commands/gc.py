@@ -9,7 +9,7 @@ from xsrc.core.session import Session
 from xsrc.core.ui import counted
 from xsrc.farm.acts.collect import find, refuse_while_building, sweep
 from xsrc.farm.acts.commit import farm_locked
-from xsrc.farm.acts.masterdir import is_made
+from xsrc.farm.acts.masterdir import is_lost, tell_missing
 
 KEPT = 10
 
@@ -27,7 +27,7 @@ class Gc(FarmVerb):
     all = cli.Flag(["--all"], help="also the newest build of what is not stowed")
 
     def go(self, session: Session) -> int:
-        if not is_made(session.masterdir):
+        if not is_lost(session.masterdir) and tell_missing(session):
             return 0
         with farm_locked(session, "gc") as farm:
             refuse_while_building(session.masterdir)

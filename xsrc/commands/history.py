@@ -36,6 +36,8 @@ class History(WithJson):
         if self.json:
             session.ui.json(rows)
             return 0
+        if not rows:
+            session.ui.note("nothing was ever stowed here")
         for row in rows:
             mark = "*" if row["number"] == last else " "
             session.ui.output(f"{mark} {row['number']:>4}  {row['at']}  {row['why']}: {row['changed']}")

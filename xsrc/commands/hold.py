@@ -42,8 +42,10 @@ class Hold(WithJson):
         with farm_at_rest(session) as farm:
             stowed, held = farm.stowed(), sorted(farm.held())
         if self.json:
-            session.ui.json([str(stowed[name][0]) for name in held])
+            session.ui.json([{"name": name, "pkgver": str(stowed[name][0])} for name in held])
             return 0
+        if not held:
+            session.ui.note("no package is held")
         for name in held:
             session.ui.output(str(stowed[name][0]))
         return 0

@@ -55,6 +55,8 @@ VERBS = {
     "log": "log.Log",
     "report": "report.Report",
     "clean": "clean.Clean",
+    "distclean": "distclean.DistClean",
+    "search": "search.Search",
     "doctor": "doctor.Doctor",
     "pkg": "pkg.Pkg",
     "whence": "pkg.Whence",
@@ -170,7 +172,10 @@ def main(argv: Sequence[str], ui: Ui | None = None) -> int:
     host = read_host(argv)
     ui = ui or for_streams(host.live)
     try:
-        return app.run_with(host, ui)
+        code = app.run_with(host, ui)
+        if code == 0 and not ui.said and app.speaks:
+            ui.note("nothing to do")
+        return code
     finally:
         ui.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from plumbum import cli
 
+from xsrc.commands.search import available, show
 from xsrc.commands.verb import BUILT, Takes, WithJson
 from xsrc.commands.words import choose_version
 from xsrc.core.errors import UsageError
@@ -30,11 +31,15 @@ class _Query(WithJson):
 class ListPackages(_Query):
     """Print every built package, the stowed ones with a star"""
 
-    example = "list"
+    example = "list --available"
+    available = cli.Flag(["--available"], excludes=["--untested"], help="all packages of the tree: + built, * stowed")
 
     untested = cli.Flag(["--untested"], help="only those whose tests did not run when they were built (--no-check)")
 
     def go(self, session: Session) -> int:
+        if self.available:
+            show(session.ui, available(session), json=self.json)
+            return 0
         rows = []
         with farm_at_rest(session) as farm:
             stowed, held = farm.stowed(), farm.held()
@@ -66,6 +71,8 @@ class ListPackages(_Query):
             session.ui.output(f"{'*' if row['stowed'] else ' '} {row['pkgver']:{width}}  {row['short_desc']}")
         if rows and self.untested:
             session.ui.note("hint: xsrc check NAME runs the tests of one")
+        elif not rows:
+            session.ui.note(f"nothing {'untested ' if self.untested else ''}is built in {session.masterdir.root}")
         return 0
 
 

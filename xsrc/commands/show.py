@@ -54,7 +54,7 @@ class Show(WithJson, WithOptions, WithBase):
     def show(self, ui: Ui, tables: Mapping[str, dict[str, Any]]) -> None:
         """Print all fields of each template, of several with an empty line between."""
         if self.json:
-            ui.json(tables if len(tables) > 1 else next(iter(tables.values())))
+            ui.json(tables)
             return
         for place, table in enumerate(tables.values()):
             if place:
@@ -70,8 +70,7 @@ class Show(WithJson, WithOptions, WithBase):
         if field not in known:
             raise UsageError(f"show: no field {field!r}", hint=nearest(field, known))
         if self.json:
-            values = {name: table.get(field) for name, table in tables.items()}
-            ui.json(values if len(values) > 1 else next(iter(values.values())))
+            ui.json({name: table.get(field) for name, table in tables.items()})
             return
         for table in tables.values():
             for line in lines(table.get(field)):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from xsrc.core.layout import Masterdir
+from xsrc.core.errors import Diagnostic, SettingsError
+from xsrc.core.layout import Masterdir, Tree
+from xsrc.core.schema import nearest
 from xsrc.core.session import Flags, Host, Session
 from xsrc.core.settings import Settings
 from xsrc.core.trust import Trust
 from xsrc.core.ui import Ui
-from xsrc.tree.disk.templates import find_tree
+from xsrc.tree.disk.templates import find_tree, names
 from xsrc.unix import trust
 from xsrc.unix.privilege import become_builder, builder
 from xsrc.unix.program import PROGRAM
@@ -35,9 +37,23 @@ def begin(host: Host, flags: Flags, ui: Ui) -> Session:
         shared = (Path(path) for path in (mine.srcdistdir, mine.basedir) if path)
         become_builder((found.root, PROGRAM), (masterdir.root, *shared))
     settings = read_settings(own, found, believed, ui.warn)
+    refuse_unknown(settings, found)
     session = Session(host, flags, ui, found, settings, masterdir, believed)
     check_masterdir(session)
+    if not host.cwd.is_relative_to(found.root):
+        ui.note(f"using the tree {found.root}")
     return session
+
+
+def refuse_unknown(settings: Settings, tree: Tree) -> None:
+    """Raise SettingsError, at their places, for options of packages that the tree does not have."""
+    unknown = (name for name in settings.options if not tree.template(name).is_file())
+    problems = [
+        Diagnostic(settings.places[name], f"options.{name}: no template {name!r}", nearest(name, names(tree)))
+        for name in unknown
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def check_masterdir(session: Session) -> None:

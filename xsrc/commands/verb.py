@@ -96,6 +96,9 @@ class Verb(Common):
     more: ClassVar[str] = ""
     """The topics of `xsrc help` that say more."""
 
+    speaks: ClassVar[bool] = True
+    """Whether silence of a successful command would leave people in doubt."""
+
     given: tuple[str, ...] = ()
 
     @property

@@ -10,7 +10,7 @@ from xsrc.core.session import Session
 from xsrc.core.ui import counted
 from xsrc.farm.acts.change import bones, change_of, plan_change, refuse_conflicts
 from xsrc.farm.acts.commit import carry_out, farm_locked
-from xsrc.farm.acts.masterdir import farm_to_read, is_made
+from xsrc.farm.acts.masterdir import farm_to_read, is_lost, is_made, tell_missing
 from xsrc.farm.acts.recover import rebuild_database
 from xsrc.farm.acts.requests import StowOptions, finish
 from xsrc.farm.acts.rest import settle
@@ -30,11 +30,11 @@ class Verify(WithJson, WithBase):
     repair = cli.Flag(["--repair"], help="make links again, and a lost database from destdirs and links")
 
     def go(self, session: Session) -> int:
-        if self.repair:
+        masterdir = session.masterdir
+        if self.repair and (is_made(masterdir) or is_lost(masterdir)):
             self.mend(session)
-        if not is_made(session.masterdir):
-            session.ui.note(f"there is no masterdir at {session.masterdir.root} yet")
-            return 0
+        if not is_made(masterdir):
+            return self.report_missing(session)
         under_way = settle(session)
         with farm_to_read(session.masterdir) as farm:
             farm.check()
@@ -61,6 +61,18 @@ class Verify(WithJson, WithBase):
             )
         session.ui.note(summary(len(grave), len(found) - len(grave)))
         return 1 if grave or under_way else 0
+
+    def report_missing(self, session: Session) -> int:
+        """Report a lost database, or that there is no masterdir yet; the exit code."""
+        lost = is_lost(session.masterdir)
+        path = f"/{session.masterdir.farm.relative_to(session.masterdir.root)}"
+        text = "the database is lost, the builds are there"
+        if self.json:
+            session.ui.json([{"path": path, "trouble": "lost", "owner": "", "text": text}] if lost else [])
+        elif lost:
+            session.ui.output(f"lost      {path}: {text}")
+        tell_missing(session)
+        return 1 if lost else 0
 
     def mend(self, session: Session) -> None:
         """Make a lost database anew, then all links, copies and caches. Raises HostError, ConflictError, OSError.

@@ -214,7 +214,9 @@ class Choice:
 
     def problems(self, value: object, path: KeyPath) -> Iterator[Problem]:
         if not isinstance(value, str) or value not in self.words:
-            yield wrong(path, self.want, value)
+            near = nearest(value, self.words) if isinstance(value, str) else None
+            place, message, hint = wrong(path, self.want, value)
+            yield place, message, near or hint
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,30 @@ from types import MappingProxyType
 from typing import Any
 
 from xsrc.core.base import HOST
-from xsrc.core.errors import SettingsError
+from xsrc.core.errors import SettingsError, Span
 from xsrc.core.outcome import Rung
 from xsrc.core.paths import fault
 from xsrc.core.pkgver import NAME
-from xsrc.core.schema import Checked, Choice, Flag, List, Map, Number, Problem, Shape, Table, Text, read
+from xsrc.core.schema import Checked, Choice, Flag, List, Map, Number, Problem, Shape, Table, Text, locate, read
 
 
 def nostow_fault(glob: str) -> str:
     """Return why a text is no glob of paths below the root, or ""."""
     return fault(glob.strip("/"))
 
+
+FLAG_NAMES = (
+    "CFLAGS",
+    "CXXFLAGS",
+    "CPPFLAGS",
+    "LDFLAGS",
+    "FFLAGS",
+    "FCFLAGS",
+    "OBJCFLAGS",
+    "RUSTFLAGS",
+    "GOFLAGS",
+)
+"""The variables with flags of compilers and linkers."""
 
 CHECKOUT: Mapping[str, Shape] = MappingProxyType(
     {
@@ -45,7 +58,7 @@ CHECKOUT: Mapping[str, Shape] = MappingProxyType(
                 )
             }
         ),
-        "flags": Map(name=Text("a name of capitals", r"[A-Z]+")),
+        "flags": Map(name=Choice(FLAG_NAMES)),
         "nostow": List(Checked("a path or glob below the root", nostow_fault)),
         "options": Map(List(Text("an option, ~ in front to switch it off", r"~?[A-Za-z0-9_-]+")), Text("a name", NAME)),
     }
@@ -141,6 +154,8 @@ class Settings:
     flags: Mapping[str, str] = field(default_factory=lambda: FLAGS)
     sites: Mapping[str, str] = field(default_factory=lambda: SITES)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    places: Mapping[str, Span] = field(default_factory=lambda: MappingProxyType({}))
+    """Where the options of each package are set."""
     nostow: tuple[str, ...] = ()
     """Globs of paths that no package gets in the root."""
     safe_directories: tuple[str, ...] = ()
@@ -171,6 +186,8 @@ class Settings:
             tables[name] = MappingProxyType({**getattr(self, name), **raw.pop(name, {})})
         options = {key: tuple(value) for key, value in raw.pop("options", {}).items()}
         tables["options"] = MappingProxyType({**self.options, **options})
+        places = {key: locate(file, text, [(("options", key), "", None)])[0].span for key in options}
+        tables["places"] = MappingProxyType({**self.places, **places})
         for name in ("nostow", "source_mirrors"):
             tables[name] = tuple(raw.pop(name, getattr(self, name)))
         tables["safe_directories"] = (*self.safe_directories, *raw.pop("safe_directories", ()))

@@ -54,8 +54,11 @@ class PlainUi:
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self.out, self.err = out, err
+        self.said = False
+        """Whether anything was said."""
 
     def _line(self, text: str) -> None:
+        self.said = True
         with self._answering():
             self.out.flush()  # in one log, earlier output comes first
         with self._unheard():
@@ -104,16 +107,19 @@ class PlainUi:
 
     def output(self, text: str) -> None:
         """A line of the answer. Raises HostError."""
+        self.said = True
         with self._answering():
             print(fitting(visible(text), self.out), file=self.out)
 
     def json(self, value: Any) -> None:
         """The answer, for a program. Raises HostError."""
+        self.said = True
         with self._answering():
             print(dumps(value), file=self.out)
 
     def contents(self, file: IO[bytes]) -> None:
         """A file as the answer: safe on a terminal, byte for byte elsewhere. Raises OSError and HostError."""
+        self.said = True
         if self.out.isatty():
             for line in io.TextIOWrapper(file, encoding="utf-8", errors="replace"):
                 self.output(line.rstrip("\n"))
@@ -157,6 +163,7 @@ class LiveUi(PlainUi):
     def _line(self, text: str) -> None:
         from rich.text import Text
 
+        self.said = True
         line = fitting(visible(text), self.err)
         styled = Text(line)  # not markup: whatever the text says, only the word below is styled
         for word, style in _STYLES.items():
@@ -232,6 +239,8 @@ def table(progress: Progress, console: Console) -> RenderableType:
 
 class WorkerUi:
     """The user interface of a worker: the parent process shows its messages."""
+
+    said = True
 
     def __init__(self, say: Callable[[str, Any], None]) -> None:
         self.say = say

@@ -187,7 +187,7 @@ def test_json_of_each_query(dash: Dash) -> None:
     assert program["sha256"] == sha256((dash.destdir / "usr/bin/dash").read_bytes()).hexdigest()
     owners = json.loads(dash.xsrc("owner", "/usr/bin/dash", "--json").ok().out)
     assert owners == [{"path": "/usr/bin/dash", "pkgver": DASH, "stowed": True}]
-    shown = json.loads(dash.xsrc("show", "dash", "--json").ok().out)
+    shown = json.loads(dash.xsrc("show", "dash", "--json").ok().out)["dash"]
     assert shown["pkgver"] == DASH and shown["options"]["libedit"]["on"] is False
     depends = json.loads(dash.xsrc("deps", "dash", "--json").ok().out)
     assert set(depends["dash"]) == {"hostmakedepends", "makedepends", "checkdepends", "depends"}

@@ -102,7 +102,7 @@ def test_options_of_a_package_that_is_shown_by_its_subpackage(site: Site) -> Non
 
 def test_show_prints_the_chosen_options(site: Site) -> None:
     site_with_options(site)
-    shown = json.loads(site.xsrc("show", "-o", "fancy", "--json", "hello").ok().out)
+    shown = json.loads(site.xsrc("show", "-o", "fancy", "--json", "hello").ok().out)["hello"]
     assert shown["options"]["fancy"] == {"on": True, "desc": "Fancy output"}
     assert shown["configure_args"] == ["--fancy", "--when"]
 

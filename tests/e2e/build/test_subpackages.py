@@ -53,7 +53,7 @@ def test_one_build_makes_several_packages(site: Site) -> None:
     assert site.xsrc("owner", "/usr/lib/libxa.so.1").ok().out == "/usr/lib/libxa.so.1: libxa-1.0_1\n"
     listed = json.loads(site.xsrc("list", "--json").ok().out)
     assert {row["pkgver"] for row in listed} == {f"{n}-1.0_1" for n in ("xa", "xa-devel", "libxa", "xa-doc")}
-    shown = json.loads(site.xsrc("show", "--json", "xa-devel").ok().out)
+    shown = json.loads(site.xsrc("show", "--json", "xa-devel").ok().out)["xa-devel"]
     assert shown == {
         "pkgver": "xa-devel-1.0_1",
         "source": "xa",

@@ -37,7 +37,7 @@ def test_files_of_versions(site: Site) -> None:
     assert site.xsrc("files", "v@1.0").ok().out == "/usr/share/v\n"
     assert set(json.loads(site.xsrc("files", "v@1.0_1", "--json").ok().out)) == {"v-1.0_1"}
     site.xsrc("files", "v@3").ended(2, "1.0_1, 1.1_1")
-    site.xsrc("files", "w").ended(2, "w is not built", "hint: xsrc build w")
+    site.xsrc("files", "w").ended(2, "w is not built", "hint: xsrc list")
 
 
 def test_owner_of_what_nobody_has(site: Site) -> None:
@@ -57,7 +57,7 @@ def test_show_prints_all_or_one_field(site: Site) -> None:
     lines = site.xsrc("show", "hello").ok().out.splitlines()
     assert lines[0].split() == ["pkgver", "hello-1.0_1"]
     assert site.xsrc("show", "hello", "depends").ok().out == "lib>=0.5\n"
-    assert json.loads(site.xsrc("show", "hello", "depends", "--json").ok().out) == ["lib>=0.5"]
+    assert json.loads(site.xsrc("show", "hello", "depends", "--json").ok().out) == {"hello": ["lib>=0.5"]}
     assert site.xsrc("show", "hello", "conf_files").ok().out == ""
     site.xsrc("show", "hello", "dependz").ended(2, "no field 'dependz'", "depends")
     site.xsrc("show", "helo").ended(2, "no template 'helo'", "did you mean hello?")

@@ -203,7 +203,7 @@ def test_an_update_cannot_be_held_back(site: Site) -> None:
     site.xsrc("hold", "lib", "nothing").ended(2, "nothing is not stowed")
     site.xsrc("hold", "lib").ok("lib-1.0_1: held")
     assert site.xsrc("hold").ok().out == "lib-1.0_1\n"
-    assert json.loads(site.xsrc("hold", "--json").ok().out) == ["lib-1.0_1"]
+    assert json.loads(site.xsrc("hold", "--json").ok().out) == [{"name": "lib", "pkgver": "lib-1.0_1"}]
     assert listed(site)["lib-1.0_1"]["held"] is True
     library(site, "1.1", code=F % 2)
     before = site.farm()

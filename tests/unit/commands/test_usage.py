@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +136,24 @@ def test_a_topic_is_readable_at_every_width(name: str, width: int) -> None:
     tables = [line for line in lines if len(line) > width and not line.startswith("    ")]
     assert lines and not tables
     assert not any(re.search(r"\*\*\w", line) for line in lines if not line.startswith("    "))
+
+
+TREE = Path(__file__).resolve().parents[3]
+
+
+def commands() -> list[str]:
+    """Every command of xsrc that README.md and the topics show, in a sentence or in a line of its own."""
+    found: list[str] = []
+    for text in ((TREE / "README.md").read_text(), *map(topic, titles())):
+        found += re.findall(r"`xsrc ([^`]*)`", text) + re.findall(r"^(?:    |\$ )xsrc ([^|#\n]*)", text, re.M)
+    return sorted({" ".join(command.split()) for command in found})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_of_a_page_can_be_given(command: str) -> None:
+    parse(shlex.split(command.replace("-j N", "-j 2")))
+
+
+def test_pages_show_commands() -> None:
+    assert len(commands()) > 50
+    assert len((TREE / "README.md").read_text().splitlines()) <= 350

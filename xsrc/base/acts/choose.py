@@ -18,7 +18,7 @@ from xsrc.unix import machine
 def chosen_base(session: Session) -> Base:
     """The base that was chosen by flag, by XSRC_BASE or in the settings.
 
-    Raises HostError for a missing or unsuitable base, UsageError if the choice is ambiguous, and ConflictError while
+    Raises UsageError for a missing base and an ambiguous choice, HostError for an unsuitable one, ConflictError while
     another xsrc replaces or removes the base.
     """
     if session.stage is not None:

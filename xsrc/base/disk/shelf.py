@@ -50,8 +50,8 @@ def every(bases: Path) -> tuple[Record, ...]:
     return tuple(found)
 
 
-def choose(wish: str, folder: Path) -> Record:
-    """The finished base that `wish` means. Raises HostError if there is none, UsageError if there are several."""
+def choose(wish: str, folder: Path, hint: str | None = None) -> Record:
+    """The finished base that `wish` means. Raises UsageError if there is none, and if there are several."""
     records = {record.name: record for record in every(folder)}
     fit = fitting(wish, records)
     if len(fit) > 1:
@@ -61,7 +61,7 @@ def choose(wish: str, folder: Path) -> Record:
     if not fit:
         kind = wish if wish.startswith(("debian:", "source")) else "debian"
         there = f"there is {', '.join(records)}, and host" if records else "there is none but host"
-        raise HostError(f"no base {wish} in {folder}: {there}", hint=f"xsrc bootstrap --from {kind}")
+        raise UsageError(f"no base {wish} in {folder}: {there}", hint=hint or f"xsrc bootstrap --from {kind}")
     return records[fit[0]]
 
 

@@ -70,7 +70,7 @@ def read_wish(text: str) -> Wish:
     try:
         wish = debian.wish(text, machine.debian_release() or "stable", native)
     except ValueError as error:
-        raise UsageError(f"bootstrap --from: {error}", hint="xsrc bootstrap --from debian") from error
+        raise UsageError(f"bootstrap --from: {error}, or source", hint="xsrc bootstrap --from debian") from error
     if wish.arch != native:
         raise HostError(f"this machine runs {native}, not {wish.arch}", hint=f"--from debian:{wish.suite}/{native}")
     return wish

@@ -49,7 +49,7 @@ def plan_table(session: Session, plan: BuildPlan) -> dict[str, Any]:
     left = schedule.remaining()
     steps = []
     for step in plan.steps:
-        known = expected.get(step.name)
+        one = expected.get(step.name)
         steps.append(
             {
                 "name": step.name,
@@ -58,8 +58,8 @@ def plan_table(session: Session, plan: BuildPlan) -> dict[str, Any]:
                 "do": "keep" if step.reason is None else "may build" if step.because else "build",
                 "reason": step.reason,
                 "because": step.because,
-                "seconds": known and known.seconds,
-                "peak": known and known.peak,
+                "seconds": one and one.seconds,
+                "peak": (one and one.peak) or None,
             }
         )
     return {

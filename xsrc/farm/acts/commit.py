@@ -12,7 +12,7 @@ from xsrc.core.errors import HostError
 from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.acts.masterdir import make_masterdir, open_farm
+from xsrc.farm.acts.masterdir import open_farm, want_masterdir
 from xsrc.farm.disk import generations, links
 from xsrc.farm.disk.database import Farm
 from xsrc.farm.disk.survey import scan, survey
@@ -144,10 +144,10 @@ def _undo(masterdir: Masterdir, farm: Farm, tried: Iterable[Op], error: OSError,
 def farm_locked(session: Session, purpose: str) -> Iterator[Farm]:
     """Yield the farm, locked against other changes; first finish an interrupted change.
 
-    Raises HostError if the farm cannot be made, opened or locked, or if that change can be neither finished nor undone.
-    Raises TemplateError as `make_masterdir` does.
+    Raises HostError if the farm cannot be opened or locked, or if that change can be neither finished nor undone.
+    Raises UsageError and HostError as `want_masterdir` does.
     """
-    make_masterdir(session)
+    want_masterdir(session.masterdir)
     with locked(session.masterdir.farm_lock, f"xsrc {purpose}", session.ui.note), open_farm(session) as farm:
         recover(session, farm)
         yield farm

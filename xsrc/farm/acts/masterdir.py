@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xsrc.base.acts.choose import chosen_base
-from xsrc.core.errors import HostError
+from xsrc.core.errors import HostError, UsageError
 from xsrc.core.layout import DESTDIRS, Masterdir, Tree
 from xsrc.core.session import Session
 from xsrc.unix import trust
@@ -25,12 +25,58 @@ def is_made(masterdir: Masterdir) -> bool:
     return masterdir.farm.exists()
 
 
+def is_lost(masterdir: Masterdir) -> bool:
+    """Whether there are builds, and no database that knows them."""
+    if is_made(masterdir):
+        return False
+    try:
+        return any(os.scandir(masterdir.destdirs))
+    except OSError:
+        return False
+
+
+def what_is_lost(masterdir: Masterdir) -> str:
+    """What a user has to know of a masterdir whose database is lost."""
+    return f"{masterdir.farm} is lost: {masterdir.destdirs} holds builds that nothing knows of"
+
+
+REPAIR = "xsrc verify --repair"
+"""What makes a lost database again."""
+
+
+def want_masterdir(masterdir: Masterdir) -> None:
+    """Raise UsageError if there is no masterdir, and HostError if its database is lost or reached through a link."""
+    refuse_links(masterdir)
+    if is_lost(masterdir):
+        raise HostError(what_is_lost(masterdir), hint=REPAIR)
+    if not is_made(masterdir):
+        hint = "xsrc build NAME makes one; -m DIR names another"
+        raise UsageError(f"there is no masterdir at {masterdir.root}", hint=hint)
+
+
+def tell_missing(session: Session) -> bool:
+    """Whether there is no masterdir that can be read; if so, tell the user."""
+    masterdir = session.masterdir
+    if is_made(masterdir):
+        return False
+    if is_lost(masterdir):
+        session.ui.warn(f"{what_is_lost(masterdir)}: {REPAIR}")
+    else:
+        session.ui.note(f"there is no masterdir at {masterdir.root} yet")
+    return True
+
+
 def make_masterdir(session: Session) -> None:
-    """Make the masterdir from the skeleton if it is missing. Raises HostError, and TemplateError for a bad skeleton."""
+    """Make the masterdir from the skeleton if it is missing. Raises HostError, and TemplateError for a bad skeleton.
+
+    Raises HostError, too, if its database is lost: an empty one would hide that.
+    """
     root = session.masterdir.root
     if is_made(session.masterdir):
         refuse_links(session.masterdir)
         return
+    if is_lost(session.masterdir):
+        raise HostError(what_is_lost(session.masterdir), hint=REPAIR)
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
         trust.check("the masterdir", root, session.believed)  # another user may have made it meanwhile

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from xsrc.core.errors import HostError
 from xsrc.core.session import Session
-from xsrc.farm.acts.masterdir import farm_to_read, is_made, open_farm
+from xsrc.farm.acts.masterdir import farm_to_read, is_made, open_farm, tell_missing
 from xsrc.farm.disk.database import Farm
 
 
@@ -16,8 +16,9 @@ from xsrc.farm.disk.database import Farm
 def farm_at_rest(session: Session) -> Iterator[Farm]:
     """Open the database to read it, as `farm_to_read` does; no change is half done, or the user is warned of it.
 
-    Raises HostError.
+    A masterdir that is not there, or whose database is lost, reads as empty, and the user is told. Raises HostError.
     """
+    tell_missing(session)
     with farm_to_read(session.masterdir) as farm:
         if farm.begun() is None:
             yield farm

@@ -9,7 +9,7 @@ from xsrc.core.errors import HostError, XsrcError
 from xsrc.core.layout import DESTDIRS, Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
-from xsrc.farm.acts.masterdir import farm_to_read, is_made
+from xsrc.farm.acts.masterdir import farm_to_read, is_lost, is_made
 from xsrc.farm.candidate import unmet
 from xsrc.farm.disk import links
 from xsrc.farm.disk.candidates import KnownBuilds
@@ -49,10 +49,10 @@ def close_destdirs(masterdir: Masterdir, farm: Farm) -> int:
 
 def unusable(masterdir: Masterdir) -> str | None:
     """Why the database cannot be used, or None."""
-    if not masterdir.destdirs.is_dir():
-        return None
-    if not is_made(masterdir):
+    if is_lost(masterdir):
         return "it is not there"
+    if not is_made(masterdir):
+        return None
     try:
         with farm_to_read(masterdir) as farm:
             farm.check()

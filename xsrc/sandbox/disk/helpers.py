@@ -14,7 +14,7 @@ from types import MappingProxyType
 import prctl
 import xattr
 
-from xsrc.core.errors import HostError
+from xsrc.core.errors import HostError, UsageError
 from xsrc.sandbox.checks import Trouble
 from xsrc.unix.mounts import Mount, mount_of, mount_table
 
@@ -51,10 +51,11 @@ def find_helpers(env: Mapping[str, str]) -> Helpers:
     """The helpers to use: those with capabilities if they are sound and this user may run them.
 
     XSRC_ISOLATION=caps or =userns in `env` chooses one mode. Raises HostError if no helper can be used.
+    Raises UsageError for any other value.
     """
     asked = env.get("XSRC_ISOLATION", "")
     if asked not in ("", "caps", "userns"):
-        raise HostError(f"XSRC_ISOLATION: want caps or userns, got {asked!r}", hint="unset XSRC_ISOLATION")
+        raise UsageError(f"XSRC_ISOLATION: want caps or userns, got {asked!r}", hint="unset XSRC_ISOLATION")
     trouble = capability_trouble(SYSTEM)
     why = trouble.found if trouble else None
     if trouble is None and asked != "userns":

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from xsrc.base.acts.choose import chosen_machine
 from xsrc.core.arch import Machine
 from xsrc.core.dep import Dep
-from xsrc.core.errors import UsageError, XsrcError
+from xsrc.core.errors import Diagnostic, SettingsError, UsageError, XsrcError
 from xsrc.core.layout import Tree
 from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.core.schema import nearest
 from xsrc.core.session import Session
+from xsrc.core.settings import Settings
 from xsrc.tree.disk.templates import load
 from xsrc.tree.package import Package
 from xsrc.tree.resolve import resolve
@@ -88,10 +89,21 @@ def package_of(
 ) -> Package:
     """The package of a template here; with `native`, for the building machine.
 
-    Raises TemplateError for a bad template and UsageError for an unknown option.
+    Raises TemplateError for a bad template, UsageError for an unknown option, SettingsError for one in the settings.
     Raises HostError and ConflictError as `chosen_machine` does.
     """
+    refuse_settings(session.settings, template)
     return _package(chosen_machine(session), template, session.wanted(template.name, options), native=native)
+
+
+def refuse_settings(settings: Settings, template: Template) -> None:
+    """Raise SettingsError, at its place, for an option in the settings that a template does not have."""
+    declared = template.raw.get("options", {})
+    for word in settings.options.get(template.name, ()):
+        if (name := word.removeprefix("~")) not in declared:
+            known = f"it has {', '.join(declared)}" if declared else "it has none"
+            message = f"options.{template.name}: {template.name} has no option {name!r}: {known}"
+            raise SettingsError([Diagnostic(settings.places[template.name], message, nearest(name, declared))])
 
 
 def _package(machine: Machine, template: Template, wanted: tuple[str, ...], *, native: bool) -> Package:
@@ -122,6 +134,7 @@ def read_closure(
             homes |= {} if template.name == name else {name: template.name}
             if template.name not in packages:
                 indexed |= set() if few else {template.name}
+                refuse_settings(session.settings, template)
                 wanted = session.wanted(template.name, options or {})
                 package = packages[template.name] = _package(machine, template, wanted, native=native)
                 queue += _needs(package, template, machine, native=native)
