@@ -21,7 +21,7 @@ from xsrc.tree.template import parse as parse_template
 TREE = Path(__file__).resolve().parents[3]
 TEMPLATES = TREE / "templates"
 PAGE = (TEMPLATES / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```(\w+)(?: long)?\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 DASH = (TEMPLATES / "dash/template.toml").read_text()
 
 QUOTES = re.findall(
@@ -32,7 +32,8 @@ QUOTES = re.findall(
 
 def commands() -> list[list[str]]:
     """The words of every command of xsrc that the page names, whole or in a sentence."""
-    lines = [line[2:].partition("  #")[0] for kind, text in BLOCKS if kind == "console" for line in text.splitlines()]
+    texts = [text for kind, text in BLOCKS if kind in ("console", "sh")]
+    lines = [line.removeprefix("$ ").partition("  #")[0] for text in texts for line in text.splitlines()]
     lines += re.findall(r"`(xsrc [^`]*)`", re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL))
     return [shlex.split(line)[1:] for line in lines if line.startswith("xsrc ")]
 
