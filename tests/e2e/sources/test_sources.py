@@ -138,7 +138,8 @@ def test_a_patch_that_fits_elsewhere_leaves_no_backup(site: Site) -> None:
     """https://github.com/msys2/MINGW-packages/pull/3634; one of them is a .diff, and one has the line ends of DOS."""
     lines = "".join(f"{number}\n" for number in range(30))
     files = [Member("p-1/doc/guide", lines.encode()), Member("p-1/dos", b"a\r\nb\r\n"), Member("p-1/COPYING", b"old\n")]
-    site.script("p", tables=site.dist("p", files) + "[patch]\nbinary = true\n", do_build="cat COPYING dos doc/guide\n")
+    build = "cat COPYING doc/guide\nprintf 'A\\r\\nb\\r\\n' | cmp - dos\n"
+    site.script("p", tables=site.dist("p", files) + "[patch]\nbinary = true\n", do_build=build)
     site.write(
         "templates/p/patches/1.patch", "--- a/doc/guide\n+++ b/doc/guide\n@@ -10,3 +10,3 @@\n 19\n-20\n+x\n 21\n"
     )
@@ -146,7 +147,7 @@ def test_a_patch_that_fits_elsewhere_leaves_no_backup(site: Site) -> None:
     site.write("templates/p/patches/3.patch", "--- a/dos\n+++ b/dos\n@@ -1,2 +1,2 @@\n-a\r\n+A\r\n b\r\n")
     site.build("-K", "p")
     assert wrksrc(site, "p-1.0") == ["COPYING", "doc/guide", "dos"]
-    assert site.log("build", "p-1.0_1") == "new\nA\r\nb\r\n" + lines.replace("20\n", "x\n")
+    assert site.log("build", "p-1.0_1") == "new\n" + lines.replace("20\n", "x\n")
     site.write("templates/p/patches/4.patch.gz", "")
     (site.root / "templates/p/patches/more").mkdir()
     words = (
