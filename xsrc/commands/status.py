@@ -9,6 +9,7 @@ from typing import Any
 
 from xsrc.commands.verb import WithJson
 from xsrc.core.errors import HostError, UsageError
+from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.core.ui import left_words, seconds
@@ -34,7 +35,7 @@ class Status(WithJson):
         expected = journal.expected() if runs else {}
         try:
             changes = holder(session.masterdir.farm_lock)
-            rows = [{**_table(run, now), "jobs": list(_jobs(session, run, now))} for run in runs]
+            rows = [{**_table(run, now), "jobs": list(_jobs(session.masterdir, run, now))} for run in runs]
         except OSError as error:
             raise HostError(f"{error.filename}: {error.strerror}", hint="ask the owner of the masterdir") from error
         if self.json:
@@ -64,11 +65,11 @@ def _table(run: Run, now: float) -> dict[str, Any]:
     }
 
 
-def _jobs(session: Session, run: Run, now: float) -> Iterator[dict[str, Any]]:
+def _jobs(masterdir: Masterdir, run: Run, now: float) -> Iterator[dict[str, Any]]:
     """The jobs of a run that go on. Raises OSError."""
     for job in run.jobs:
         if job.state is State.RUNNING:
-            by = holder(session.masterdir.work_lock(PkgVer.parse(job.pkgver))) or Holder(0, "", "")
+            by = holder(masterdir.work_lock(PkgVer.parse(job.pkgver))) or Holder(0, "", "")
             phase = job.phase or "start"
             row = {"name": job.name, "pkgver": job.pkgver, "phase": phase, "seconds": _since(job, now)}
             yield {**row, "process": by.process or None, "user": by.user or None}

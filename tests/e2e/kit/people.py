@@ -87,7 +87,12 @@ class Running:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
-        return Result(self.argv, self.process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+        return Result(
+            self.argv,
+            self.process.returncode,
+            (out or b"").decode(errors="replace"),
+            (err or b"").decode(errors="replace"),
+        )
 
     def kill(self) -> None:
         """End it and its session, whatever it does."""
