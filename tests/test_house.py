@@ -94,9 +94,10 @@ BELOW: dict[str, str] = {
     "sandbox": "core unix base store",
     "farm": "core unix base sandbox store",
     "export": "core unix base farm store",
+    "repo": "core unix export store",
     "build": "core unix base export farm runs sandbox sources store tree",
     "bootstrap": "core unix base build export farm runs sandbox sources store tree",
-    "commands": "core unix base bootstrap build export farm runs sandbox sources store tree",
+    "commands": "core unix base bootstrap build export farm repo runs sandbox sources store tree",
     "__main__": "core unix commands",
     "__init__": "",
 }

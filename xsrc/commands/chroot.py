@@ -81,7 +81,10 @@ class Shell(WithOptions, WithVerbose, WithBase):
         words = self.words
         builder = self.builder(session, name, words)
         state = work.read_state(builder.work)
-        if state is None or not {*state.done, state.running, state.failed} - {Phase.FETCH, None}:  # no sources are there
+        if state is None or not {*state.done, state.running, state.failed} - {
+            Phase.FETCH,
+            None,
+        }:  # no sources are there
             options = options_by_name((name,), words)
             if code := build(session, BuildRequest((name,), to=Phase.PATCH, stow=False, keep=True, options=options)):
                 return code  # what failed has been said

@@ -59,6 +59,7 @@ VERBS = {
     "search": "search.Search",
     "doctor": "doctor.Doctor",
     "pkg": "pkg.Pkg",
+    "repo": "repo.Repo",
     "whence": "pkg.Whence",
     "bootstrap": "bootstrap.Bootstrap",
     "help": "help.Help",

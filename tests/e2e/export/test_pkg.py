@@ -173,3 +173,22 @@ def test_what_a_program_takes_from_its_base_is_a_package_too(site: Site) -> None
     assert set(hello.props["shlib-requires"]) <= set(libraries.props["shlib-provides"])
     assert libraries.props["pkgname"] == "base-libs-host"
     assert len(site.xsrc("pkg", "hello").ok().out.split()) == 1
+
+
+def test_packages_become_a_repository(site: Site) -> None:
+    site.script("lib")
+    site.script("top", top='depends = ["lib"]')
+    site.build("top")
+    site.xsrc("pkg", "top").ok()
+    site.xsrc("repo", "index").ok("top-1.0_1: added")
+    (line,) = site.xsrc("repo", "check").ended(1).out.splitlines()
+    assert line == "top-1.0_1: needs lib>=0, and no package of the index is that"
+    site.xsrc("pkg", "lib").ok()
+    site.xsrc("repo", "index", site.masterdir / "pkg-binpkgs").ok("lib-1.0_1: added")
+    assert site.xsrc("repo", "check").ok().out == ""
+    site.script("lib", "mkdir -p $DESTDIR/usr; echo other >$DESTDIR/usr/lib-file\n")
+    site.build("lib")
+    site.xsrc("pkg", "lib").ok()
+    site.xsrc("repo", "index").ended(5, "nothing was changed", "raise the revision of its template")
+    site.xsrc("repo", "indx").ended(2, "did you mean index?")
+    site.xsrc("repo", "sign").ended(2, "with which key?")

@@ -10,31 +10,42 @@ import zstandard
 
 from xsrc.core.errors import ArchiveError
 from xsrc.export.xbps import SCRIPTS
-from xsrc.store.manifest import PROPS, read_plist
+from xsrc.store.manifest import FILES, PROPS, read_plist
 from xsrc.unix.files import opened
 
-_LARGEST = 16 << 20
+_LARGEST = 256 << 20
 """Bytes of one member before the files."""
+_HEADS = frozenset(f"./{name}" for name in (*SCRIPTS, PROPS, FILES))
 _WINDOW = 1 << 27
 
 
 def read_props(file: Path) -> dict[str, Any]:
-    """The property list of a package. Raises ArchiveError for a file that is no package, and OSError."""
+    """The property list of a package. Raises as `read_heads` does."""
+    return read_heads(file)[0]
+
+
+def read_heads(file: Path) -> tuple[dict[str, Any], bytes]:
+    """The property list of a package, and the text of its list of files.
+
+    Raises ArchiveError for a file that is no package, and OSError.
+    """
     try:
         with (
             opened(file) as packed,
             zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(packed) as plain,
             tarfile.open(fileobj=plain, mode="r|") as tar,
         ):
-            for _ in range(len(SCRIPTS) + 1):
-                member = tar.next()
-                if member is None or not member.isreg() or member.size > _LARGEST:
+            texts: dict[str, bytes] = {}
+            while f"./{FILES}" not in texts and (member := tar.next()) is not None:
+                if member.name not in _HEADS or not member.isreg() or member.size > _LARGEST:
                     break
-                if member.name == f"./{PROPS}" and (data := tar.extractfile(member)) is not None:
-                    return _checked(read_plist(data.read()))
+                if (data := tar.extractfile(member)) is not None:
+                    texts[member.name] = data.read()
+            if f"./{PROPS}" in texts and f"./{FILES}" in texts:
+                return _checked(read_plist(texts[f"./{PROPS}"])), texts[f"./{FILES}"]
     except (tarfile.TarError, zstandard.ZstdError, EOFError, ValueError) as error:
         raise ArchiveError(f"{file}: no package of xbps: {error}") from error
-    raise ArchiveError(f"{file}: no package of xbps: want {PROPS} before its files, found none")
+    raise ArchiveError(f"{file}: no package of xbps: want {PROPS} and {FILES} before its files")
 
 
 def _checked(props: Any) -> dict[str, Any]:

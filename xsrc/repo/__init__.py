@@ -1,0 +1,1 @@
+"""Repositories of binary packages: their indexes, signatures and checks."""

@@ -1,0 +1,1 @@
+"""The part of repo that touches the disk."""
