@@ -10,6 +10,7 @@ from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
 from xsrc.core.ui import counted
 from xsrc.farm.acts.commit import farm_locked
+from xsrc.farm.acts.masterdir import is_made
 from xsrc.farm.acts.requests import StowOptions, return_to
 from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.disk import generations
@@ -36,7 +37,7 @@ class History(WithJson):
         if self.json:
             session.ui.json(rows)
             return 0
-        if not rows:
+        if not rows and is_made(session.masterdir):
             session.ui.note("nothing was ever stowed here")
         for row in rows:
             mark = "*" if row["number"] == last else " "

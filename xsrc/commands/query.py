@@ -16,6 +16,7 @@ from xsrc.core.layout import DESTDIRS, MERGED, Tree
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.farm.accounts import merged
+from xsrc.farm.acts.masterdir import is_made
 from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.alternatives import links_of
 from xsrc.farm.disk.database import Farm
@@ -71,7 +72,7 @@ class ListPackages(_Query):
             session.ui.output(f"{'*' if row['stowed'] else ' '} {row['pkgver']:{width}}  {row['short_desc']}")
         if rows and self.untested:
             session.ui.note("hint: xsrc check NAME runs the tests of one")
-        elif not rows:
+        elif not rows and is_made(session.masterdir):
             session.ui.note(f"nothing {'untested ' if self.untested else ''}is built in {session.masterdir.root}")
         return 0
 

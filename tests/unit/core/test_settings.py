@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from xsrc.core.errors import SettingsError
-from xsrc.core.settings import FLAGS, SITES, Limits, Settings
+from xsrc.core.settings import FLAG_NAMES, FLAGS, SITES, Limits, Settings
 
 
 def test_defaults() -> None:
@@ -106,7 +106,7 @@ dash = ["~~x"]
         "config.toml:2:1: bsae: unknown key",
         'config.toml:3:1: base: want host, or a base such as debian or debian:bookworm, got "../x"',
         'config.toml:4:1: srcdistdir: want an absolute path, got "relative"',
-        'config.toml:7:1: flags.cflags: want a name of capitals, got "cflags"',
+        f'config.toml:7:1: flags.cflags: want one of {", ".join(FLAG_NAMES)}, got "cflags"',
         'config.toml:10:1: sites.GNU: want a name that ends in _SITE, got "GNU"',
         'config.toml:11:1: sites.GNU_SITE: want an address, got "gnu"',
         'config.toml:14:9: options.dash[0]: want an option, ~ in front to switch it off, got "~~x"',
