@@ -18,8 +18,8 @@ _MASKS = (
 )
 _SLOW = re.compile(r"[^ ]+: \w+(?:-\w+)?: SECONDS\n")
 """A line that only a phase of a second or more prints."""
-_ADDRESS = re.compile(r"[^ ]+: https?://.*\n")
-"""A line about an address that did not answer here."""
+_HERE = re.compile(r"(?:[^ ]+: https?://|note: using a user namespace).*\n")
+"""A line about this machine: an address that did not answer, helpers without capabilities."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def masked(text: str, root: Path) -> str:
     text = text.replace(str(root), HOME)
     for pattern, word in _MASKS:
         text = re.sub(pattern, word, text)
-    return "".join(line for line in text.splitlines(True) if not (_SLOW.fullmatch(line) or _ADDRESS.fullmatch(line)))
+    return "".join(line for line in text.splitlines(True) if not (_SLOW.fullmatch(line) or _HERE.fullmatch(line)))
 
 
 def agrees(example: Example, printed: str, root: Path) -> bool:
