@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from xsrc.core.errors import Diagnostic, SettingsError, Span
+from xsrc.core.redact import masked, redacted
 from xsrc.core.settings import Settings
 
 LINE = 'url = "ftp://ben:se%25cret@example.org/a.tar.gz"'
@@ -22,3 +27,18 @@ def test_an_error_of_the_settings_shows_no_password() -> None:
         assert "secret" not in "\n".join(error.render())
     else:
         raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "text", ["://" + ":" * 3000 + "a" * 3000, "://" * 100_000, "://a:b/" * 50_000, "://" + "a:" * 500_000]
+)
+def test_a_line_of_colons_is_read_quickly(text: str) -> None:
+    """A template may hold such a line, and xsrc reads it outside of any sandbox."""
+    begun = time.monotonic()
+    assert redacted(text) == masked(text) == text
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("text", ["http://u:p://q@h/a", "http://u:p@q@h/a", "http://u@h/a", "http://u:p/q@h/a"])
+def test_odd_passwords_are_hidden(text: str) -> None:
+    assert redacted(text) == "http://h/a"
