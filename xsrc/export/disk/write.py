@@ -78,13 +78,20 @@ def _members(content: Content) -> Iterator[bytes]:
                 yield tar.header(name, tar.LINK, 0o777, mtime=_time(at, content, entry), target=entry.target)
             elif entry.kind is Kind.FILE:
                 first = firsts.setdefault(entry.inode, name) if entry.inode else name
-                with contextlib.closing(_Sealed(at, content, entry)) as file:
+                file = _Sealed(at, content, entry)
+                try:
                     if first != name:
                         yield tar.header(name, tar.HARD_LINK, entry.mode, mtime=file.mtime, target=first)
                         continue
-                    yield tar.header(name, tar.FILE, entry.mode, entry.size, file.mtime, more=file.attributes())
+                    head = tar.header(name, tar.FILE, entry.mode, entry.size, file.mtime, more=file.attributes())
+                    if entry.size <= _CHUNK:
+                        yield b"".join((head, *file.pieces(), tar.padding(entry.size)))
+                        continue
+                    yield head
                     yield from file.pieces()
-                yield tar.padding(entry.size)
+                    yield tar.padding(entry.size)
+                finally:
+                    file.close()
 
 
 def _time(at: Below, content: Content, entry: Entry) -> int:
