@@ -26,6 +26,7 @@ _SHELL = {
     "build_triplet": "BUILD_TRIPLET",
     "cc": "CC",
     "cflags": "CFLAGS",
+    "cxxflags": "CXXFLAGS",
     "ldflags": "LDFLAGS",
 }
 _VALUES = (*STYLE_TEXTS, *STYLE_LISTS)

@@ -60,7 +60,9 @@ SNAPSHOTS = {
         "configure": needs("cmake", "cmake")
         + "\n"
         + needs("ninja", "cmake")
-        + '\ncmake -S . -B "$WRKSRC"/xsrc-build -G Ninja -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib '
+        + "\nenv "
+        + "".join(f'{name}="${name}"\' -ffile-prefix-map=\'"$WRKSRC"/= ' for name in ("CFLAGS", "CXXFLAGS"))
+        + 'cmake -S . -B "$WRKSRC"/xsrc-build -G Ninja -DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR=lib '
         "-DCMAKE_INSTALL_SBINDIR=bin -DCMAKE_INSTALL_SYSCONFDIR=/etc -DCMAKE_INSTALL_LOCALSTATEDIR=/var "
         "-DCMAKE_BUILD_TYPE=None -DBUILD_SHARED_LIBS=ON --with-x",
         "build": 'cmake --build "$WRKSRC"/xsrc-build --parallel "$MAKEJOBS" V=1',
