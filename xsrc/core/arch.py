@@ -40,6 +40,11 @@ class Arch:
         wordsize, endian = _MACHINES[machine]
         return cls(name, wordsize, endian, "musl" if name.endswith("-musl") else "glibc")
 
+    @classmethod
+    def every(cls) -> tuple[Arch, ...]:
+        """All machine types."""
+        return tuple(cls.named(machine + libc) for machine in _MACHINES for libc in ("", "-musl"))
+
 
 @dataclass(frozen=True)
 class Machine:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
@@ -15,9 +14,10 @@ from xsrc.core.pkgver import Pattern, PkgVer
 from xsrc.core.schema import nearest
 from xsrc.sources.distfile import Distfile
 from xsrc.store.rules import Directory
+from xsrc.tree.conditions import holds, listed
 from xsrc.tree.format import FILE_NAME, KEYS, STYLE_LISTS, STYLE_TEXTS
 from xsrc.tree.package import Install, Package, StowRules, Subpackage
-from xsrc.tree.template import LITERAL, Template, listed
+from xsrc.tree.template import LITERAL, Template
 
 
 def resolve(template: Template, machine: Machine | Arch, wanted: Iterable[str] = ()) -> Package:
@@ -70,30 +70,6 @@ def choose(template: Template, wanted: Iterable[str]) -> dict[str, bool]:
     return options
 
 
-def holds(test: Mapping[str, Any], machine: Machine, options: Mapping[str, bool]) -> bool:
-    """Whether the `if` of a `[[when]]` holds: its keys are ANDed, lists are ORed."""
-    facts: dict[str, Any] = {
-        "libc": machine.arch.libc,
-        "wordsize": machine.arch.wordsize,
-        "endian": machine.arch.endian,
-        "cross": machine.cross,
-        "stage": machine.stage,
-    }
-    for key, want in test.items():
-        if key == "not":
-            if any(holds({name: value}, machine, options) for name, value in want.items()):
-                return False
-        elif key == "arch":
-            if not any(fnmatchcase(machine.arch.name, glob) for glob in listed(want)):
-                return False
-        elif key == "option":
-            if not any(options[name] for name in listed(want)):
-                return False
-        elif facts[key] not in listed(want):
-            return False
-    return True
-
-
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`over` laid on `base`: lists append, tables merge, everything else replaces.
 
@@ -138,7 +114,8 @@ def _package(
         raise TemplateError(problems)
     if machine.cross:  # what compiles for another machine is a tool of everything that is built for it
         raw[Dep.TOOL.value] = [*raw.get(Dep.TOOL.value, ()), CROSS_COMPILER]
-    if machine.stage is not None:  # a bootstrap runs no tests, and builds nothing for them
+    # a bootstrap runs no tests, and where none are run, nothing is built for them
+    if machine.stage is not None or raw.get("make_check", True) is not True:
         raw.pop(Dep.CHECK.value, None)
     return Package(
         template=template,

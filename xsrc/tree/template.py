@@ -14,6 +14,7 @@ from xsrc.core.braces import BRACES
 from xsrc.core.errors import Diagnostic, Span, TemplateError
 from xsrc.core.schema import Problem, found, nearest, quoted, read, shown
 from xsrc.core.spans import KeyPath
+from xsrc.tree.conditions import idle, listed, strangers
 from xsrc.tree.format import TEMPLATE
 
 _SITE = re.compile(r"[A-Z][A-Z0-9_]*_SITE")
@@ -81,6 +82,7 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
     for top, table in tables:
         yield from _distfiles(table, top)
         yield from _replacing(table.get("install", {}), (*top, "install"))
+        yield from strangers(table.get("archs", []), (*top, "archs"))
     known = whole.get("options", {})
     options = known if isinstance(known, dict) else {}
     for option, body in raw.get("options", {}).items():
@@ -95,6 +97,7 @@ def _across(name: str, whole: Mapping[str, Any], bad: set[str | int]) -> Iterato
                 if word not in options:
                     at: KeyPath = ("when", index, *path, "option")
                     yield at, f"{shown(at)}: no option {found(word)}", nearest(word, options)
+        yield from idle(when["if"], ("when", index, "if"))
     for part, body in raw.get("subpackages", {}).items():
         place: KeyPath = ("subpackages", part)
         if part == name:
@@ -166,8 +169,3 @@ def _used(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 def _plain(value: object) -> bool:
     """Whether a value certainly has no `{word}`, without a look into it."""
     return not isinstance(value, list | dict) and not (isinstance(value, str) and ("{" in value or "}" in value))
-
-
-def listed(value: object) -> list[Any]:
-    """A single value or a list, as a list."""
-    return value if isinstance(value, list) else [value]

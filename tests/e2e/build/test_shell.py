@@ -37,13 +37,9 @@ def test_shell_after_a_failure_stands_at_the_failed_phase(site: Site) -> None:
     assert result.out.startswith("/pkg-builddir/hello-1.0\nprefix = /usr\nnone\n")
     assert "build-0-gnu-configure-build" in result.out
     # what is mended there by hand is gone on with
-    site.xsrc(
-        "shell",
-        "hello",
-        "sh",
-        "-c",
-        "printf 'all:\\ninstall:\\n\\tmkdir -p $(DESTDIR)/usr/x; :>$(DESTDIR)/usr/x/y\\ncheck:\\n' >Makefile",
-    ).ok()
+    install = "install:\\n\\tmkdir -p $(DESTDIR)/usr/x; :>$(DESTDIR)/usr/x/y\\n"
+    mended = f"printf 'all:\\n{install}check:\\n\\techo checked\\n' >Makefile"
+    site.xsrc("shell", "hello", "sh", "-c", mended).ok()
     again = site.build("-v", "hello")
     assert "hello-1.0_1: configure" not in again.lines and "hello-1.0_1: build" in again.lines
 

@@ -16,6 +16,7 @@ all: libgreet.so.1
 libgreet.so.1: greet.c
 	$(CC) -shared -fPIC -Wl,-soname,libgreet.so.1 -o $@ greet.c
 check:
+	echo checked
 install: all
 	mkdir -p $(DESTDIR)/usr/lib $(DESTDIR)/usr/include
 	cp libgreet.so.1 $(DESTDIR)/usr/lib/libgreet.so.1
@@ -29,7 +30,7 @@ def library(site: Site) -> None:
     files = {"Makefile": LIBRARY, "greet.h": "int greet(void);\n", "greet.c": "int greet(void) { return 42; }\n"}
     dist = site.dist("greet", [pack.Member(f"greet-1.0/{name}", text.encode()) for name, text in files.items()])
     site.template("greet", pack.template("greet", style="gnu-makefile", tables=dist))
-    make = "all: user\nuser: user.c\n\t$(CC) -o $@ user.c -lgreet\ncheck:\ninstall: all\n"
+    make = "all: user\nuser: user.c\n\t$(CC) -o $@ user.c -lgreet\ncheck:\n\techo checked\ninstall: all\n"
     make += "\tmkdir -p $(DESTDIR)/usr/bin\n\tcp user $(DESTDIR)/usr/bin/user\n"
     program = '#include <greet.h>\n#include <stdio.h>\nint main(void) { return printf("%d\\n", greet()) < 0; }\n'
     members = [pack.Member("user-1.0/Makefile", make.encode()), pack.Member("user-1.0/user.c", program.encode())]

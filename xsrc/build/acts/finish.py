@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from xsrc.base.acts.choose import base_name
+from xsrc.base.acts.choose import base_name, chosen_base
+from xsrc.build.acts.unfound import refuse_unfound
 from xsrc.build.disk.work import WorkState
 from xsrc.build.job import Job
+from xsrc.build.named import absent
 from xsrc.build.root import Layers
 from xsrc.build.shlibs import Provider, exports, links, run_depends
 from xsrc.build.split import linking, split
@@ -57,22 +59,27 @@ def record(session: Session, job: Job, state: WorkState, needs: Layers) -> None:
     """Scan an unfinished destdir, split it, seal the parts, put them into place, and record them.
 
     `needs` is the content of its build root. Raises BuildFailed for a destdir that cannot be a package, TemplateError
-    for empty subpackages, and OSError.
+    for empty subpackages and for paths that no package has, and OSError.
     """
     package = job.package
     destdir, what = session.masterdir.work(package.pkgver).destdir, str(package.pkgver)
     limits, leaks = session.settings.limits, scanning.LEAKS in package.excused
     found = scanning.scan(destdir, limits, what, package.open_modes, leaks=leaks)
     _warn_of_modes(session.ui, package, found)
+    refuse_unfound(package, found, needs, chosen_base(session))
     if not package.meta and not found.manifest.entries:
         raise BuildFailed(
             f"{package.pkgver}: the install phase installed nothing",
             detail=[f"  log: {session.masterdir.log(package.pkgver, 'install')}"],
             hint="does it honour DESTDIR? see make_install_args",
         )
+    parts = _divided(session.masterdir, package, found)
+    paths = {part.pkgver.name: {entry.path for entry in part.scan.manifest.entries} for part in parts}
+    if problems := [Diagnostic(package.template.span(*at), text, hint) for at, text, hint in absent(package, paths)]:
+        raise TemplateError(problems)
     outputs = []
     commit = commit_of(session.tree, package.name, session.host.env, session.believed)
-    for part in _divided(session.masterdir, package, found):
+    for part in parts:
         folder = part.folder
         props = replace(_props(session, job, state, needs, part), commit=commit)
         files.create(folder / FILES, part.scan.manifest.render(props.rules.conf_files))
@@ -111,6 +118,8 @@ class _Part:
     sub: Subpackage | None = None
     siblings: Mapping[str, Provider] = field(default_factory=dict)
     """The libraries that other packages of the same build provide."""
+    private: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The sonames that only files of this build find in those packages."""
     linking: frozenset[str] = frozenset()
     """The packages into which its links to libraries lead."""
 
@@ -138,14 +147,11 @@ def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> li
             places.get(v.name, whole),
             subs.get(v.name),
             {name: one for name, one in libraries.items() if name != v.name},
+            {name: frozenset(one.private) for name, one in scans.items() if name != v.name},
             frozenset(leads[v.name]),
         )
         for v in package.outputs
     ]
-
-
-def _provider(pkgver: PkgVer, found: scanning.Scan) -> Provider:
-    return Provider(str(pkgver), "", exports(found.elves, found.provides))
 
 
 def _place(session: Session, outputs: Iterable[_Output], state: WorkState) -> None:
@@ -212,33 +218,39 @@ def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _P
     """The record of the destdir; it is equal for equal builds, so it has no data of this run."""
     package, found, sub = job.package, part.scan, part.sub
     # of what one build makes, none goes with an older one of the others
+    own = {*found.provides, *found.private, *(soname for names in part.private.values() for soname in names)}
     near = [
-        n for n, one in part.siblings.items() if n in part.linking or not one.exports.keys().isdisjoint(found.requires)
+        n
+        for n, one in part.siblings.items()
+        if n in part.linking or not {*one.exports, *part.private[n]}.isdisjoint(found.requires)
     ]
     declared = [
         *(str(pattern) for pattern in (sub.depends if sub else package.depends[Dep.RUN])),
         *(f"{name}>={package.pkgver.version}" for name in near),
     ]
-    own = {*found.provides, *(soname for name in near for soname in part.siblings[name].exports)}
-    depends = run_depends(declared, found.requires, own, {name: one.exports for name, one in needs.providers.items()})
-    rules = rules_of(package, found, sub)
+    beside = {soname for name in near for soname in part.siblings[name].exports}
+    requires = tuple(soname for soname in found.requires if soname not in own)
+    depends = run_depends(
+        declared, requires, {*own, *beside}, {name: one.exports for name, one in needs.providers.items()}
+    )
+    rules, made = rules_of(package, found, sub), {pkgver.name for pkgver in package.outputs}
     manifest, elves = found.manifest.entries, found.elves
     return Props(
         pkgver=part.pkgver,
         arch=package.machine.arch.name,
         key=job.key,
         inputs=job.inputs,
-        outcome=outcome(manifest, elves, rules.table(), depends, found.requires, found.provides),
-        saw=weighed(state.saw, needs, found),
+        outcome=outcome(manifest, elves, rules.table(), depends, requires, found.provides),
+        saw=weighed({n: o for n, o in state.saw.items() if n not in made}, needs, found),
         short_desc=(sub and sub.short_desc) or package.raw.get("short_desc", ""),
         license=package.raw.get("license", ""),
         homepage=package.raw.get("homepage", ""),
         maintainer=package.raw.get("maintainer", ""),
         size=found.manifest.size,
         run_depends=depends,
-        shlib_requires=found.requires,
+        shlib_requires=requires,
         shlib_provides=found.provides,
-        links={**links(elves, own, needs.providers), **links(elves, found.provides, part.siblings)},
+        links={**links(elves, own | beside, needs.providers), **links(elves, own, part.siblings)},
         exports=exports(elves, found.provides),
         rules=rules,
         source=str(package.pkgver) if sub else "",

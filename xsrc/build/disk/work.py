@@ -45,6 +45,8 @@ class WorkState:
     """How long each finished phase took."""
     saw: Mapping[str, Outcome] = field(default_factory=dict)
     """The outcome of each package in its build roots when it was first seen there, by name."""
+    keys: Mapping[Phase, str] = field(default_factory=dict)
+    """The keys of phases, by which a changed template continues."""
 
 
 def read_state(work: WorkDir) -> WorkState | None:
@@ -57,6 +59,7 @@ def read_state(work: WorkDir) -> WorkState | None:
             "failed": _phase(raw["failed"]),
             "options": tuple(raw["options"]),
             "seconds": tuple((Phase(phase), float(seconds)) for phase, seconds in raw["seconds"].items()),
+            "keys": {Phase(phase): str(key) for phase, key in raw["keys"].items()},
             "saw": {name: Outcome.parse(text) for name, text in raw["saw"].items()},
         }
         state = WorkState(**{**raw, **parsed})
@@ -131,7 +134,9 @@ def make_root(
                 files.create(script_file(phase, number, script), f"{text}\n".encode(), folder)
     etc = work.root / "etc"
     add_user(etc, "xbuild", "/tmp", os.getgroups())  # noqa: S108 - the sandbox's own
-    files.replace(etc / "ld.so.conf", "".join(f"/{folder}\n" for folder in libdirs).encode())
+    # first what packages name, then the base's folders, its own first
+    folders = ("include /etc/ld.so.conf.d/*.conf", *(f"/{folder}" for folder in libdirs))
+    files.replace(etc / "ld.so.conf", "".join(f"{line}\n" for line in folders).encode())
 
 
 def cover(

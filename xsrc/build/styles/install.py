@@ -24,14 +24,25 @@ each() {
 	IFS=$old
 	[ -n "$matches$optional" ] || { echo "xsrc: [install]: nothing matches $glob" >&2; exit 1; }
 }
+refuse() { # WORDS
+	echo "xsrc: [install]: $1" >&2; exit 1
+}
+once() { # PATH: no second file of this table comes to stand there
+	case $had in *"/$1//"*) refuse "two files would be $1: give one another name by files" ;; esac
+	had="$had/$1//"
+}
+had=
 put() { # MODE DIRECTORY PATH
 	mkdir -p "$DESTDIR/$2"
-	if [ -d "$3" ]; then cp -R "$3" "$DESTDIR/$2/"; else install -m "$1" "$3" "$DESTDIR/$2/"; fi
+	if [ -d "$3" ]; then cp -R "$3" "$DESTDIR/$2/"
+	else once "$2/${3##*/}"; install -m "$1" "$3" "$DESTDIR/$2/"; fi
 }
 put_as() { # TARGET PATH
 	case $1 in */) mkdir -p "$DESTDIR/$1" ;; */*) mkdir -p "$DESTDIR/${1%/*}" ;; esac
-	if [ -d "$2" ] && [ -d "$DESTDIR/$1" ] && [ "${1%/}" = "$1" ]; then cp -R "$2/." "$DESTDIR/$1"
-	else cp -R "$2" "$DESTDIR/$1"; fi
+	if [ -d "$2" ] && [ -d "$DESTDIR/$1" ] && [ "${1%/}" = "$1" ]; then cp -R "$2/." "$DESTDIR/$1"; return; fi
+	case $1 in */) ;; *) [ ! -d "$DESTDIR/$1" ] || refuse "files: $1 is a folder: write $1/" ;; esac
+	[ -d "$2" ] || case $1 in */) once "$1${2##*/}" ;; *) once "$1" ;; esac
+	cp -R "$2" "$DESTDIR/$1"
 }
 put_man() { # PATH
 	page=${1%.gz}; put 644 "usr/share/man/man${page##*.}" "$1"
@@ -45,10 +56,19 @@ put_completion() { # PATH
 }
 move() { # TARGET PATH
 	case $1 in */) mkdir -p "$DESTDIR/$1" ;; */*) mkdir -p "$DESTDIR/${1%/*}" ;; esac
-	mv "$2" "$DESTDIR/$1"
+	to=$DESTDIR/$1; case $1 in */) to=$to${2##*/} ;; esac
+	if [ -d "$2" ] && [ ! -L "$2" ] && [ -d "$to" ] && [ ! -L "$to" ]; then
+		(cd "$2" && find . ! -type d) | while IFS= read -r entry; do
+			[ ! -e "$to/$entry" ] && [ ! -L "$to/$entry" ] ||
+				refuse "rename: ${to#"$DESTDIR"/}/${entry#./} is there already"
+		done
+		cp -RPp "$2/." "$to/" && rm -r "$2"
+	elif [ -e "$to" ] || [ -L "$to" ]; then refuse "rename: ${to#"$DESTDIR"/} is there already"
+	else mv "$2" "$to"; fi
 }
 link() { # PATH TEXT
 	case $1 in */*) mkdir -p "$DESTDIR/${1%/*}" ;; esac
+	[ ! -d "$DESTDIR/$1" ] || [ -L "$DESTDIR/$1" ] || refuse "symlinks: $1 is a folder"
 	ln -sfn "$2" "$DESTDIR/$1"
 }
 """.strip()

@@ -12,7 +12,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -21,7 +21,7 @@ from xsrc.core.errors import BuildFailed
 from xsrc.core.layout import BUILDDIR, DESTDIRS
 from xsrc.core.paths import CONTROLS, is_ours
 from xsrc.core.settings import Limits
-from xsrc.store import elf
+from xsrc.store import elf, loader
 from xsrc.store.digest import libraries
 from xsrc.store.disk.seal import BEYOND, Links
 from xsrc.store.manifest import FILES, PROPS, Entry, Kind, Manifest, kept_mode
@@ -54,11 +54,15 @@ class Scan:
     requires: tuple[str, ...]
     """Sonames that its files need and no library of its own has."""
     provides: tuple[str, ...]
-    """Sonames of its own libraries; where one has none, the names that it is found by."""
+    """Sonames of its own libraries where the loader looks; where one has none, the names that it is found by."""
+    private: tuple[str, ...] = ()
+    """Sonames of its other libraries."""
     placed: tuple[str, ...] = ()
     """Programs that ask for their own place: through a link they would find their destdir, without neighbours."""
     elves: Mapping[str, elf.Elf] = field(default_factory=dict)
     """Its ELF files, by path."""
+    searched: tuple[str, ...] = ()
+    """Folders where its own files make the loader look."""
     closed: Mapping[str, int] = field(default_factory=dict)
     """Paths that others than their owner could write, with this mode; the manifest has them without this right."""
 
@@ -67,7 +71,7 @@ class Scan:
         manifest = Manifest.of(entries)
         elves = {e.path: self.elves[e.path] for e in manifest.entries if e.path in self.elves}
         placed = tuple(path for path in self.placed if path in elves)
-        return Scan(manifest, *_sonames(manifest.entries, elves), placed, elves)
+        return Scan(manifest, *_sonames(manifest.entries, elves, self.searched), placed, elves, self.searched)
 
 
 def scan(
@@ -93,6 +97,7 @@ def scan(
     elves: dict[str, elf.Elf] = {}
     bad: list[str] = []
     closed: dict[str, int] = {}
+    searched: list[str] = []
     with Walk(destdir) as at:
         for item in at.items():
             if item.name == ".":
@@ -121,6 +126,9 @@ def scan(
                 elif found:
                     elves[item.path] = found
                     placed += [item.path] if found.interpreter and (asks or found.from_origin) else []
+                if loader.CONFIG.fullmatch(item.path) and item.status.st_size <= _CHUNK:
+                    with _opened(item) as file:
+                        searched += loader.configured(file.read())
                 inode = item.status.st_ino if item.status.st_nlink > 1 else 0
                 entries.append(Entry(item.path, Kind.FILE, mode, item.status.st_size, digest, inode=inode))
             else:
@@ -129,7 +137,8 @@ def scan(
     if bad:
         raise _refused(what or destdir.name, bad)
     manifest = Manifest.of(_numbered(entries))
-    return Scan(manifest, *_sonames(manifest.entries, elves), tuple(placed), elves, closed)
+    sonames = _sonames(manifest.entries, elves, searched)
+    return Scan(manifest, *sonames, tuple(placed), elves, tuple(searched), closed)
 
 
 def _link_faults(path: str, target: str) -> Iterator[str]:
@@ -158,16 +167,20 @@ def _refused(what: str, bad: Iterable[str]) -> BuildFailed:
     return BuildFailed(f"{what}: what it installed cannot be a package", detail=bad, hint=hint)
 
 
-def _sonames(entries: Iterable[Entry], elves: Mapping[str, elf.Elf]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The needs and the offers of a package.
+def _sonames(
+    entries: Iterable[Entry], elves: Mapping[str, elf.Elf], searched: Collection[str]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The needs of a package, its offers, and the libraries that only its own files find.
 
     If a library has no soname, the linker records the name by which it found the library (ld(1), -soname).
     """
-    provides = {found.soname for found in elves.values()} - {""}
+    entries = tuple(entries)
+    provides = set(loader.public(entries, elves, searched))
     bare = [at for at, found in libraries(entries, elves) if found.role is elf.Role.LIBRARY and not found.soname]
     provides.update(name[1] for name in map(_LINKED.fullmatch, bare) if name)
-    requires = {soname for found in elves.values() for soname in found.needed} - provides
-    return tuple(sorted(requires)), tuple(sorted(provides))
+    private = {found.soname for found in elves.values()} - {"", *provides}
+    requires = {soname for found in elves.values() for soname in found.needed} - provides - private
+    return tuple(sorted(requires)), tuple(sorted(provides)), tuple(sorted(private))
 
 
 def _unwritable(text: str, what: str) -> str:
