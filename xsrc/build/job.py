@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -13,11 +13,13 @@ from xsrc.build.phases import ACCESS
 from xsrc.build.styles.expand import Script, Style, scripts, style_of
 from xsrc.core.arch import Arch, Machine
 from xsrc.core.base import Base
+from xsrc.core.dep import BUILD, UNTESTED, Dep
 from xsrc.core.layout import inside_wrksrc
+from xsrc.core.phase import Phase
 from xsrc.core.settings import Settings
 from xsrc.sandbox.environment import SCRIPTS, SHELL
 from xsrc.tree.format import NEUTRAL
-from xsrc.tree.graph import groups, ordered
+from xsrc.tree.graph import ordered, sort
 from xsrc.tree.package import Package
 
 _ELSEWHERE = ("name", "version", "revision", "distfiles", "options", "phases", "env", "flags", "vars", "patch")
@@ -26,6 +28,23 @@ _ELSEWHERE = ("name", "version", "revision", "distfiles", "options", "phases", "
 _REASONS = frozenset(("make_check", "nostrip", "disable_parallel_build"))
 """Keys that mean yes or no; a reason in their place is prose."""
 
+_TESTS = ("make_check", "make_check_args", "make_check_target", "checkdepends")
+"""Keys that matter from the tests on."""
+_RESULT = (
+    *("make_install_args", "make_install_target", "install", "subpackages", "stow", "conf_files", "make_dirs"),
+    *(
+        "system_accounts",
+        "shells",
+        "alternatives",
+        "triggers",
+        "depends",
+        "provides",
+        "conflicts",
+        "replaces",
+        "nostrip",
+    ),
+)
+"""Keys that matter from the install phase on."""
 
 SANDBOX = {"access": repr(sorted((phase.value, repr(access)) for phase, access in ACCESS.items())), "hostname": "xsrc"}
 """The policy of the sandbox, as far as a build can notice it."""
@@ -42,6 +61,8 @@ class Job:
     key: str
     depends: Mapping[str, str]
     """The part of its key from other packages: a digest for each direct need of the build."""
+    late: bool = False
+    """Whether its tests come after packages that need it; until then it is built without them."""
 
     @property
     def name(self) -> str:
@@ -60,6 +81,26 @@ class Job:
     def env(self) -> Mapping[str, str]:
         """Their environment."""
         return self._build[1]
+
+    @cached_property
+    def phase_keys(self) -> dict[Phase, str]:
+        """For the end of the phases build and check, the digest of all that decides what is in the sources then.
+
+        All scripts of phases are beside the sources, but only those that have run count.
+        """
+        return {
+            Phase.BUILD: self._key_at(Phase.BUILD, UNTESTED, (*_TESTS, *_RESULT)),
+            Phase.CHECK: self._key_at(Phase.CHECK, BUILD, _RESULT),
+        }
+
+    def _key_at(self, end: Phase, kinds: tuple[Dep, ...], later: Collection[str]) -> str:
+        """The digest of what counts up to a phase: without the keys of the template that are for `later`."""
+        own, package = parts(self.package, self.scripts, self.env), self.package
+        own["template"] = {key: value for key, value in own["template"].items() if key not in later}
+        own["scripts"] = {p: text for p, text in own["scripts"].items() if Phase(p).number <= end.number}
+        unseen = {*package.needs(*BUILD)} - {*package.needs(*kinds)}
+        own[DEPENDS] = {name: key for name, key in self.depends.items() if name not in unseen}
+        return digest(joined({**written(own), **self.ground.shared}))
 
     @cached_property
     def preimage(self) -> str:
@@ -98,11 +139,11 @@ class Ground:
     def input_texts(self, package: Package) -> dict[str, str]:
         """The canonical texts of the inputs of a package, by name. Raises TemplateError for an unknown style."""
         own = {**parts(package, *self.build_of(package)), "arch": package.machine.arch.name}
-        return {**written(own), **self._shared}
+        return {**written(own), **self.shared}
 
     @cached_property
-    def _shared(self) -> dict[str, str]:
-        """The inputs that are the same for all packages."""
+    def shared(self) -> dict[str, str]:
+        """The canonical texts of the inputs that are the same for all packages."""
         base = {"name": self.base.name, **self.base.identity}
         return written({"base": base, "sandbox": SANDBOX})
 
@@ -118,11 +159,11 @@ def jobs(
     `known` are digests of inputs by name, which need no new computation. Raises TemplateError for a cycle and for an
     unknown style.
     """
-    together = tuple(groups(names, packages))
-    inputs = {name: known.get(name) or ground.inputs(packages[name]) for name in ordered(together, packages)}
+    row = sort(names, packages)
+    inputs = {name: known.get(name) or ground.inputs(packages[name]) for name in ordered(row.groups, packages)}
     return {
-        name: Job(packages[name], ground, inputs[name], *key)
-        for name, key in keyed(together, packages, inputs.__getitem__).items()
+        name: Job(packages[name], ground, inputs[name], *key, late=name in row.late)
+        for name, key in keyed(row.groups, row.packages, inputs.__getitem__).items()
     }
 
 

@@ -46,7 +46,7 @@ class RunOptions:
             force=self.request.force and asked,
             again=step.same_key or to is not Phase.INSTALL,
             keep=self.request.keep,
-            check=self.request.check,
+            check=self.request.check and not step.job.late,
             options=self.request.options.get(name, ()),
             makejobs=makejobs,
             run=run,

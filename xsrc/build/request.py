@@ -19,6 +19,8 @@ class BuildRequest:
     patterns: frozenset[str] = frozenset()
     """Names that come only from a pattern: one that must not be built is left out, without an error."""
     to: Phase = Phase.INSTALL
+    root: Phase = Phase.FETCH
+    """The phase whose build root has to be complete, if that is later."""
     stow: bool = True
     check: bool = True
     force: bool = False

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from xsrc.build.job import Job
 from xsrc.build.key import DEPENDS, difference
-from xsrc.core.dep import BUILD, UNTESTED
+from xsrc.build.phases import kinds_up_to
 from xsrc.core.outcome import Outcome, Rung, same
+from xsrc.core.phase import Phase
 from xsrc.core.pkgver import PkgVer
 from xsrc.tree.graph import build_closure, run_closure
 from xsrc.tree.package import pkgvers
@@ -46,6 +47,8 @@ class Step:
     """Whether a build of the same key is there."""
     within: tuple[str, ...] = ()
     """The declared content of its build roots; if no tests run, without the packages for tests."""
+    afterwards: tuple[str, ...] = ()
+    """What its late tests need."""
 
     @property
     def name(self) -> str:
@@ -87,12 +90,14 @@ def plan_build(
     *,
     force: bool = False,
     untested: Collection[str] = (),
+    to: Phase = Phase.INSTALL,
 ) -> BuildPlan:
     """The jobs (in build order) to do; a package that no unfinished job needs is not in the plan.
 
     A package is up to date if its inputs are the same, and everything in its build root has the same outcome on `rung`.
     If something there has to be built first, the package *may* be built. `force` always builds the requested ones
-    again. For the `untested`, no tests run, and packages that only their tests need are not in the plan.
+    again. For the `untested`, no tests run, and packages that only their tests need are not in the plan. The requested
+    ones are built up to `to`: what only later phases need, or the stowed root, is not in the plan.
     """
     packages = {name: job.package for name, job in jobs.items()}
     versions = pkgvers(packages.values())
@@ -102,7 +107,13 @@ def plan_build(
     for name, job in jobs.items():
         text = str(job.package.pkgver)
         tested = job.package.make_check and name not in untested
-        closure = build_closure(job.package, packages, BUILD if tested else UNTESTED)
+        end = to if name in requested else Phase.INSTALL
+        roots = [
+            build_closure(job.package, packages, kinds_up_to(end, job.package.phases, tested=tested and not late))
+            for late in (job.late, False)
+        ]
+        # late tests have what needs the package, and so its earlier build
+        closure, whole = (tuple(need for need in root if need != name) for root in roots)
         key = built.keys.get(text)
         reason = _own(job, built, forced=force and name in requested)
         because: tuple[str, ...] = ()
@@ -119,11 +130,14 @@ def plan_build(
                 reason = _chain(steps[because[0]])
             elif reason is None and key != job.key and closure and not seen:
                 reason = "what it was built with is not known"
-        steps[name] = Step(job, reason, because, key == job.key, closure)
-    wanted = set(run_closure(requested, packages))
-    for name, step in reversed(steps.items()):
-        if name in wanted and step.reason:
-            wanted.update(step.within)
+        steps[name] = Step(job, reason, because, key == job.key, closure, whole if job.late else ())
+    wanted = set(run_closure(requested, packages) if to is Phase.INSTALL else requested)
+    queue = [*wanted]
+    while queue:
+        step = steps[queue.pop()]
+        further = {*step.within, *step.afterwards} - wanted if step.reason else ()
+        wanted.update(further)
+        queue += further
     return BuildPlan(tuple(step for name, step in steps.items() if name in wanted), requested, rung)
 
 

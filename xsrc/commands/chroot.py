@@ -14,7 +14,7 @@ from xsrc.build.request import BuildOptions, BuildRequest
 from xsrc.commands.verb import Takes, WithBase, WithOptions, WithVerbose
 from xsrc.commands.words import names_in_tree
 from xsrc.core.errors import ConflictError, UsageError
-from xsrc.core.phase import Phase
+from xsrc.core.phase import ORDER, Phase
 from xsrc.core.session import Session
 from xsrc.farm.acts.masterdir import stowed_root
 from xsrc.farm.acts.rest import settle
@@ -74,6 +74,9 @@ class Shell(WithOptions, WithVerbose, WithBase):
         ["--phase"], cli.Set(*(p for p in Phase if p is not Phase.FETCH)), argname="PHASE", help="at this phase"
     )
 
+    fresh = False
+    """Whether this command made the work directory."""
+
     def go(self, session: Session) -> int:
         if not self.given and session.here() is None:
             raise UsageError("shell: of which package?", hint="xsrc shell NAME")
@@ -81,12 +84,13 @@ class Shell(WithOptions, WithVerbose, WithBase):
         words = self.words
         builder = self.builder(session, name, words)
         state = work.read_state(builder.work)
-        if state is None or not {*state.done, state.running, state.failed} - {
-            Phase.FETCH,
-            None,
-        }:  # no sources are there
+        # after a fetch alone, no sources are there
+        self.fresh = state is None or not {*state.done, state.running, state.failed} - {Phase.FETCH, None}
+        if self.fresh:
+            root = Phase(str(self.phase)) if self.phase else Phase.BUILD
             options = options_by_name((name,), words)
-            if code := build(session, BuildRequest((name,), to=Phase.PATCH, stow=False, keep=True, options=options)):
+            wish = BuildRequest((name,), to=Phase.PATCH, root=root, stow=False, keep=True, options=options)
+            if code := build(session, wish):
                 return code  # what failed has been said
             builder = self.builder(session, name, words)
         lock = session.masterdir.work_lock(builder.pkgver)
@@ -98,8 +102,7 @@ class Shell(WithOptions, WithVerbose, WithBase):
     def enter(self, session: Session, builder: Builder, command: tuple[str, ...]) -> int:
         """Enter the build root; the caller holds the lock of the work directory. Raises as Builder does."""
         state = work.read_state(builder.work)
-        failed = state.failed if state else None
-        phase = Phase(str(self.phase)) if self.phase else failed or Phase.BUILD
+        phase = Phase(str(self.phase)) if self.phase else _phase(state, self.fresh)
         sandbox = builder.sandbox_for_person(phase, session.host.env.get("TERM", "dumb"))
         if not command:
             scripts = ", ".join(
@@ -124,3 +127,14 @@ class Shell(WithOptions, WithVerbose, WithBase):
         from xsrc.build.acts.builder import Builder
 
         return Builder(session, planned[name], BuildOptions(versions, options=words), state)
+
+
+def _phase(state: work.WorkState | None, fresh: bool) -> Phase:
+    """The phase to look at: the failed one, or else that of a build; where there are only sources, the last one.
+
+    Sources can be looked at without the packages that a build needs.
+    """
+    if state is None or state.failed or fresh:
+        return (state.failed if state else None) or Phase.BUILD
+    done = max((phase.number for phase in state.done), default=0)
+    return Phase.BUILD if done >= Phase.CONFIGURE.number else ORDER[max(done, Phase.EXTRACT.number)]

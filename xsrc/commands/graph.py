@@ -14,7 +14,7 @@ from xsrc.commands.words import select
 from xsrc.core.dep import Dep
 from xsrc.core.session import Session
 from xsrc.tree.acts.closure import homes_of, index_of
-from xsrc.tree.graph import Cycle, Needing, Node, cycle_of, groups
+from xsrc.tree.graph import Cycle, Needing, Node, cycle_of, sort
 from xsrc.tree.outline import Outline
 
 _LOOKS = {Dep.TOOL: "dashed", Dep.LIB: "solid", Dep.CHECK: "dotted", Dep.RUN: "bold"}
@@ -35,13 +35,13 @@ class Graph(WithBase):
         names = index_of(session).names() if every else homes_of(session.tree, select(session, self.given, "graph")[0])
         with index_of(session):
             packages = dict(outlines(session)) if every else outlines(session)
-            together = tuple(groups(names, packages))
-            ordered, cycles = sort(together, packages)
+            row = sort(names, packages)
+            ordered, cycles = _ordered(row.groups, packages)
         if self.dot:
             for line in dot(ordered, packages):
                 session.ui.output(line)
         elif self.json:
-            keys = keyed(together, packages, lambda name: packages[name].inputs)
+            keys = keyed(row.groups, row.packages, lambda name: packages[name].inputs)
             for line in rows(ordered, packages, keys, cycles):
                 session.ui.output(line)
         else:
@@ -67,7 +67,7 @@ def rows(
     yield f'}}, "order": {json.dumps(tuple(ordered))}, "cycles": {json.dumps([cycle.names for cycle in cycles])}}}'
 
 
-def sort(
+def _ordered(
     together: Iterable[tuple[Node, ...]], packages: Mapping[str, Needing]
 ) -> tuple[tuple[str, ...], tuple[Cycle, ...]]:
     """Names in build order, and the cycles, whose packages are adjacent."""

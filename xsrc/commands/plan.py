@@ -11,10 +11,14 @@ from plumbum import cli
 
 from xsrc.build.acts.decide import present, read_jobs
 from xsrc.build.acts.words import plan_lines, plan_table
+from xsrc.build.disk.work import read_state
 from xsrc.build.explain import reasons
+from xsrc.build.job import Job
+from xsrc.build.phases import remaining, still_done
 from xsrc.build.steps import plan_build
 from xsrc.commands.verb import NAMES, WithBase, WithCutoff, WithJobs, WithJson, WithOptions
 from xsrc.commands.words import select
+from xsrc.core.phase import Phase
 from xsrc.core.session import Session
 from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.tree.acts.closure import homes_of
@@ -76,15 +80,28 @@ class Why(WithJson, WithOptions, WithCutoff, WithBase):
         for name in names:
             props = stored[name]
             found[name] = reasons(planned[name], props.preimage if props else None, plan, built, planned)
+            found[name]["continues"] = _continues(session, planned[name])
         if self.json:
             session.ui.json(found)
             return 0
         for name, reason in found.items():
             pkgver = planned[name].package.pkgver
             session.ui.output(f"{pkgver}: {reason['verdict']}")
+            if reason["continues"]:
+                session.ui.output(f"  a work directory is there: it continues at {reason['continues']}")
             for line in _lines(reason):
                 session.ui.output(f"  {line}")
         return 0
+
+
+def _continues(session: Session, job: Job) -> str:
+    """The phase at which the next build would begin, if a work directory has any that count; else ""."""
+    state = read_state(session.masterdir.work(job.package.pkgver))
+    if state is None or state.running:
+        return ""
+    done = state.done if state.key == job.key else still_done(state.done, state.keys, job.phase_keys)
+    todo = remaining(done, Phase.INSTALL)
+    return str(todo[0]) if done and todo else ""
 
 
 def _lines(reason: dict[str, Any]) -> Iterator[str]:

@@ -66,7 +66,50 @@ def order(names: Iterable[str], packages: Mapping[str, Package]) -> tuple[str, .
 
     Raises TemplateError that names the whole cycle.
     """
-    return ordered(groups(names, packages), packages)
+    return ordered(sort(names, packages).groups, packages)
+
+
+@dataclass(frozen=True)
+class Untested:
+    """A package as the graph has it where its tests come later."""
+
+    package: Needing
+
+    @property
+    def pkgver(self) -> PkgVer:
+        return self.package.pkgver
+
+    def needs(self, *kinds: Dep) -> tuple[str, ...]:
+        return self.package.needs(*(kind for kind in kinds if kind is not Dep.CHECK))
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """Packages in their order, those that need each other together."""
+
+    groups: tuple[tuple[Node, ...], ...]
+    packages: Mapping[str, Needing]
+    """The packages as the order has them."""
+    late: frozenset[str] = frozenset()
+    """Packages whose tests come after packages that need them: each is built without tests, and then with them."""
+
+
+def sort(names: Iterable[str], packages: Mapping[str, Needing]) -> Sorted:
+    """The components of `groups`. A cycle that only tests make is none: those tests come late."""
+    names = tuple(names)
+    together = tuple(groups(names, packages))
+    late: set[str] = set()
+    for group in together:
+        if cycle_of(group, packages) is not None:
+            members = {node.name for node in group}
+            late |= {name for name, usable in group if not usable and members & {*packages[name].needs(Dep.CHECK)}}
+    if not late:
+        return Sorted(together, packages)
+    every = {node.name: packages[node.name] for group in together for node in group}
+    rest = {name: Untested(package) if name in late else package for name, package in every.items()}
+    # what late tests need is built too
+    further = (need for name in sorted(late) for need in packages[name].needs(Dep.CHECK))
+    return Sorted(tuple(groups((*names, *further), rest)), rest, frozenset(late))
 
 
 def ordered(together: Iterable[tuple[Node, ...]], packages: Mapping[str, Package]) -> tuple[str, ...]:

@@ -193,3 +193,20 @@ def test_sources_of_a_dependency_are_not_fetched_when_it_is_built(site: Site) ->
     header_user(site, "b", 'makedepends = ["a"]')
     result = site.build("b")
     assert "a-1.0_1" not in " ".join(line for line in result.lines if "stowed" not in line)
+
+
+def test_tests_that_need_what_needs_the_package_run_after_both_are_built(site: Site) -> None:
+    """https://github.com/void-linux/void-packages/issues/32614, https://github.com/aurutils/aurutils/issues/826"""
+    site.script("cyca", top='checkdepends = ["cycb"]', do_check="cat /usr/share/cyca /usr/share/cycb\n")
+    site.script("cycb", top='depends = ["cyca"]')
+    site.build("--no-check", "cyca")
+    assert "cycb" not in site.xsrc("list").ok().out
+    assert "cyca-1.0_1" in site.xsrc("list", "--untested").ok().out
+
+    site.build("-f", "cyca")
+    assert site.log("check", "cyca-1.0_1") == "cyca 1.0\ncycb 1.0\n"
+    assert "cyca" not in site.xsrc("list", "--untested").ok().out
+    assert "cyca-1.0_1: up to date" in site.build("cyca", "cycb").err
+
+    site.script("cyca", top='checkdepends = ["cycb"]\nmake_check = "x"', do_check="exit 3\n")
+    site.build("cyca")

@@ -240,3 +240,20 @@ def test_masterdir_by_environment(site: Site) -> None:
     site.xsrc("build", "hello", env={"XSRC_MASTERDIR": str(other)}).ok(f"stowed into {other}")
     third = site.root / "third"
     site.xsrc("build", "-m", third, "hello", env={"XSRC_MASTERDIR": str(other)}).ok(f"stowed into {third}")
+
+
+def test_looking_at_sources_builds_nothing_for_them(site: Site) -> None:
+    """`extract openldap` wanted perl, openssl, lmdb and cyrus-sasl first."""
+    site.script("tool")
+    site.hello(top='hostmakedepends = ["tool"]\nmakedepends = ["tool"]\ndepends = ["tool"]')
+    for verb in ("extract", "patch"):
+        assert "tool" not in site.xsrc(verb, "-n", "hello").ok().out
+        assert "tool-1.0_1" not in site.xsrc(verb, "hello").ok().err
+    assert "hello.c" in site.xsrc("shell", "hello", "ls").ok().out
+    assert site.xsrc("list").ok().out == ""
+
+    # a build goes on with those sources
+    result = site.build("--no-stow", "hello")
+    assert "tool-1.0_1: install" in result.err
+    assert "hello-1.0_1: extract" not in result.err
+    assert "hello-1.0_1: configure" in result.err

@@ -12,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.builders import CROSS, HOST, SHA, X86_64, a_package, a_template, packages, style_programs, style_texts
+from tests.unit.builders import (
+    CROSS,
+    HOST,
+    SHA,
+    X86_64,
+    a_job,
+    a_package,
+    a_template,
+    packages,
+    style_programs,
+    style_texts,
+)
 from tests.unit.tree.test_format import EVERY
 from xsrc.build.job import Ground, Job, environment, jobs
 from xsrc.build.key import digest, key_of, preimage
@@ -105,6 +116,8 @@ def other(path: tuple[str | int, ...], value: Any) -> Any:
             return not value
         case int():
             return value + 1
+    if path[0] == "archs":
+        return "!i686"
     return "f" + value[1:] if path[-1] == "sha256" else value + "x"
 
 
@@ -516,3 +529,15 @@ def test_force_does_not_hide_the_better_reason() -> None:
 def test_a_destdir_of_another_revision_is_not_this_one() -> None:
     all_of_it = chain()
     assert reasons(all_of_it, ("low",), Built({"low-0.5.12_2": all_of_it["low"].key})) == {"low": "first build"}
+
+
+def test_keys_do_not_depend_on_what_is_asked_of_a_cycle_of_tests() -> None:
+    every = packages(a={"checkdepends": ["b", "c"]}, b={"depends": ["a"]}, c={})
+    ground = a_job().ground
+    asked = [jobs(every, names, ground) for names in (["a"], ["b"], ["c", "a"])]
+    assert len({tuple(found[name].key for name in "abc") for found in asked}) == 1
+    assert [found["a"].late for found in asked] == [True] * 3
+    plan = plan_build(asked[0], ("a",), Built())
+    assert {step.name: step.within for step in plan.steps} == {"a": (), "b": (), "c": ()}, "a without its tests"
+    plan = plan_build(asked[0], ("a",), Built(), untested=("a", "b", "c"))
+    assert [step.name for step in plan.steps] == ["a"], "nothing is built for tests that do not run"

@@ -11,7 +11,7 @@ from tests.unit.builders import a_package, packages
 from xsrc.core.dep import Dep
 from xsrc.core.errors import TemplateError
 from xsrc.core.pkgver import Pattern, PkgVer
-from xsrc.tree.graph import build_closure, dependents, order, run_closure
+from xsrc.tree.graph import build_closure, cycle_of, dependents, order, ordered, run_closure, sort
 from xsrc.tree.package import Package
 
 TOOL, LIB, CHECK, RUN = "hostmakedepends", "makedepends", "checkdepends", "depends"
@@ -84,9 +84,9 @@ def cycle(names: list[str], known: dict[str, Package]) -> tuple[str, str]:
 
 
 def test_a_cycle_is_spelled_out_at_its_place() -> None:
-    known = packages(a={TOOL: ["b"]}, b={LIB: ["c"]}, c={CHECK: ["a"]})
+    known = packages(a={TOOL: ["b"]}, b={LIB: ["c"]}, c={LIB: ["a"]})
     assert cycle(["a"], known) == (
-        "dependency cycle: a -> b (hostmakedepends) -> c (makedepends) -> a (checkdepends)",
+        "dependency cycle: a -> b (hostmakedepends) -> c (makedepends) -> a (makedepends)",
         "templates/a/template.toml:8:1",
     )
 
@@ -137,3 +137,25 @@ def test_dependents() -> None:
     assert dependents("a", known) == ("b", "c")
     assert dependents("a", known, (Dep.RUN,)) == ("c",)
     assert dependents("d", known) == ()
+
+
+def test_a_cycle_that_only_tests_make_is_none() -> None:
+    """https://github.com/void-linux/void-packages/issues/32614"""
+    every = packages(a={"checkdepends": ["b", "c"]}, b={"depends": ["a"], "makedepends": ["c"]}, c={})
+    for names in (["a"], ["b"], ["a", "b"], ["c", "b", "a"]):
+        row = sort(names, every)
+        assert row.late == {"a"}
+        built = ordered(row.groups, every)
+        assert set(built) == {"a", "b", "c"}
+        assert not any(cycle_of(group, row.packages) for group in row.groups)
+
+
+def test_a_cycle_that_builds_make_too_stays_one() -> None:
+    every = packages(a={"checkdepends": ["b"], "makedepends": ["b"]}, b={"makedepends": ["a"]})
+    assert cycle(["a"], every)[0] == "dependency cycle: a -> b (makedepends) -> a (makedepends)"
+
+
+def test_needs_of_tests_that_do_not_run_are_none() -> None:
+    every = packages(a={"checkdepends": ["b"], "make_check": "no tests"}, b={"makedepends": ["a"]})
+    assert order(["b"], every) == ("a", "b")
+    assert order(["a"], every) == ("a",)

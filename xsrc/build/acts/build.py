@@ -42,17 +42,20 @@ def build(session: Session, request: BuildRequest) -> int:
     with farm_at_rest(session) if request.plan_only else open_farm(session) as farm:
         found = present(session.masterdir, farm, planned)
         cutoff, untested = session.settings.cutoff, _untested(request, planned)
-        plan = plan_build(planned, request.names, found.built, cutoff, force=force, untested=untested)
+        to = max(request.to, request.root, key=lambda phase: phase.number)
+        plan = plan_build(planned, request.names, found.built, cutoff, force=force, untested=untested, to=to)
         refuse_to_stow(farm, request, plan)
         if not request.plan_only:
             note(farm, plan, found)
     if request.plan_only:
         return show_plan(session, plan, request)
-    # a package needs its dependencies after the fetch phase only
-    todo = tuple(step for step in plan.todo if request.to is not Phase.FETCH or step.name in request.names)
+    todo = plan.todo
     judged |= refusals(session.tree, (step.job for step in todo if step.name not in judged))
     refused = {step.name: error for step in todo if (error := judged[step.name]) is not None}
     code, failed = run_plan(session, request, plan, todo, refused) if todo else (0, frozenset())
+    late = tuple(step.name for step in todo if is_late(step, request) and step.name not in failed)
+    if late and not code:
+        code, failed = test_late(session, request, planned, late)
     there = tuple(name for name in request.names if name not in failed)
     if request.to is not Phase.INSTALL or not there or (code and not request.keep_going):
         return code
@@ -66,6 +69,29 @@ def build(session: Session, request: BuildRequest) -> int:
         return reproduce(session, (planned[name] for name in there), versions, request.options, makejobs) or code
     built = tuple(step for step in todo if step.name not in failed)
     return stow_built(session, plan, replace(request, names=there), versions, built) or code
+
+
+def is_late(step: Step, request: BuildRequest) -> bool:
+    """Whether the tests of a package run after packages that need it are built."""
+    tests = request.check and step.job.package.make_check
+    return bool(step.job.late and tests and (request.to is Phase.INSTALL or step.name not in request.names))
+
+
+def test_late(
+    session: Session, request: BuildRequest, planned: Mapping[str, Job], late: tuple[str, ...]
+) -> tuple[int, frozenset[str]]:
+    """Build packages again with the tests that came too early; return the exit code and those that failed.
+
+    Raises as `run_plan` does.
+    """
+    # they come last, so that they are no reason to build what they are tested with once more
+    others = {name: job for name, job in planned.items() if name not in late}
+    whole = {**others, **{name: replace(planned[name], late=False) for name in late}}
+    with open_farm(session) as farm:
+        built = present(session.masterdir, farm, whole).built
+    plan = plan_build(whole, late, built, session.settings.cutoff, force=True, untested=others)
+    steps = tuple(replace(step, reason="its tests need what needs it") for step in plan.steps if step.name in late)
+    return run_plan(session, replace(request, to=Phase.INSTALL, force=True, names=late), plan, steps, {})
 
 
 def refuse_to_stow(farm: Farm, request: BuildRequest, plan: BuildPlan) -> None:
@@ -199,6 +225,9 @@ def show_plan(session: Session, plan: BuildPlan, request: BuildRequest) -> int:
     to = "" if request.to is Phase.INSTALL else f" (to {request.to})"
     for line in plan_lines(session, plan, dict.fromkeys(request.names, to)):
         session.ui.output(line)
+    for step in plan.todo:
+        if is_late(step, request):
+            session.ui.output(f"build {step.job.package.pkgver}: once more: its tests need what needs it")
     if request.stow and request.to is Phase.INSTALL:
         packages = {step.name: step.job.package for step in plan.steps}
         steps = {step.name: step for step in plan.steps}

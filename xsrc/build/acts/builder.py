@@ -15,17 +15,17 @@ from xsrc.build.acts.failure import host_error, phase_failed
 from xsrc.build.acts.finish import is_untested, note_tested, record
 from xsrc.build.acts.layers import layers_of
 from xsrc.build.acts.tidy import tidy
-from xsrc.build.acts.verdict import NO_TEST, no_test_ran, unused_flags
+from xsrc.build.acts.verdict import judged
 from xsrc.build.disk import logs, work
 from xsrc.build.job import Job
 from xsrc.build.jobresult import JobResult
-from xsrc.build.phases import ACCESS, Access, remaining
+from xsrc.build.phases import kinds, kinds_up_to, remaining, still_done
 from xsrc.build.request import BuildOptions
 from xsrc.build.root import Layers, build_root
 from xsrc.build.styles.expand import TIDY
 from xsrc.build.tidy.draft import Untidy
 from xsrc.core.dep import Dep
-from xsrc.core.errors import BuildFailed, ConflictError, HostError, Interrupted
+from xsrc.core.errors import BuildFailed, ConflictError, HostError, Interrupted, TemplateError
 from xsrc.core.layout import INSIDE_TEMPLATE, inside_destdir, inside_wrksrc
 from xsrc.core.outcome import Outcome
 from xsrc.core.phase import Phase
@@ -70,8 +70,8 @@ def build_job(session: Session, job: Job, wish: BuildOptions) -> JobResult:
 
 
 def _sealed(session: Session, job: Job) -> bool:
+    pkgver = job.package.pkgver
     with open_farm(session) as farm:
-        pkgver = job.package.pkgver
         return farm.built().get(str(pkgver)) == job.key and (session.masterdir.destdirs / farm.folder(pkgver)).is_dir()
 
 
@@ -81,11 +81,10 @@ class Builder:
     def __init__(self, session: Session, job: Job, wish: BuildOptions, state: work.WorkState | None = None) -> None:
         """`state` is that of the work directory, if a build was begun there."""
         self.session, self.job, self.wish = session, job, wish
-        self.package = job.package
-        self.pkgver = job.package.pkgver
+        self.package, self.pkgver = job.package, job.package.pkgver
         self.tested = wish.check and self.package.make_check and wish.to.number >= Phase.CHECK.number
         self.work = session.masterdir.work(self.pkgver)
-        self.state = state or work.WorkState(job.key, options=wish.options)
+        self.state = state or work.WorkState(job.key, options=wish.options, keys=job.phase_keys)
         self.laid: Layers | None = None
         self.covered: list[str] = []
         self.layers: dict[tuple[Dep, ...], Layers] = {}
@@ -122,15 +121,10 @@ class Builder:
         return JobResult.UNTESTED if is_untested(self.job, self.state) else JobResult.SEALED
 
     def resume(self) -> None:
-        """Continue a failed build of the same key and the same needs; else start over. Raises HostError and OSError."""
-        state = work.read_state(self.work)
-        if (
-            state is not None
-            and state.key == self.job.key
-            and not (state.running or self.wish.force)
-            and state.failed not in _NOT_TWICE
-            and self.unchanged(state.saw)
-        ):
+        """Continue a failed build with what its template still says; else start over. Raises HostError and OSError."""
+        found = work.read_state(self.work)
+        sound = found is not None and not (found.running or self.wish.force) and found.failed not in _NOT_TWICE
+        if found and sound and (state := self.continued(found)) and self.unchanged(state.saw):
             self.state = replace(state, failed=None, options=self.wish.options)
             return
         try:
@@ -138,13 +132,23 @@ class Builder:
         except OSError as error:
             raise host_error(error, self.work.path) from error
 
+    def continued(self, state: work.WorkState) -> work.WorkState | None:
+        """The state with the phases that count for the present template; None if there are none."""
+        if state.key == self.job.key:
+            return state
+        if not (done := still_done(state.done, state.keys, self.job.phase_keys)):
+            return None
+        seen = state.saw if Phase.CHECK in done else self.depends(Phase.BUILD).outcomes
+        seconds = tuple(pair for pair in state.seconds if pair[0] in done)
+        saw = {name: outcome for name, outcome in state.saw.items() if name in seen}
+        return replace(self.state, done=done, seconds=seconds, epoch=state.epoch, saw=saw)
+
     def unchanged(self, saw: Mapping[str, Outcome]) -> bool:
         """Whether the packages seen in the build roots are unchanged, as far as this build will see them again."""
-        if not saw or self.wish.to is Phase.FETCH:
-            return True
-        now = self.depends(ACCESS[Phase.INSTALL]).outcomes
+        untested = kinds_up_to(self.wish.to, self.package.phases, tested=False)
+        now = self.depends_on(untested).outcomes if saw else {}
         if self.tested and not saw.keys() <= now.keys():
-            now = self.depends(ACCESS[Phase.CHECK]).outcomes
+            now = self.depends(Phase.CHECK).outcomes
         return all(now[name].exact == seen.exact if name in now else not self.tested for name, seen in saw.items())
 
     def make_root(self) -> None:
@@ -170,7 +174,7 @@ class Builder:
             self.session.ui.step(str(self.pkgver), phase)
         started = time.monotonic()
         # the present builds count, even if others take their places meanwhile
-        seen = {} if phase is Phase.FETCH else self.depends(ACCESS[phase]).outcomes
+        seen = {} if phase is Phase.FETCH else self.depends(phase).outcomes
         try:
             self.state = replace(self.state, running=phase, saw={**seen, **self.state.saw})
             work.write_state(self.work, self.state)
@@ -253,7 +257,7 @@ class Builder:
 
     def sandbox(self, phase: Phase) -> Sandbox:
         """The sandbox of a phase; `lay` prepares its top layer. Raises ConflictError, HostError, UsageError."""
-        needed = self.depends(ACCESS[phase])
+        needed = self.depends(phase)
         env = {**self.job.env, "SOURCE_DATE_EPOCH": str(self.state.epoch or EPOCH)}
         env["MAKEJOBS"] = str(self.wish.makejobs if self.package.parallel else 1)
         env |= {name: self.package.env[name] for name in ("SOURCE_DATE_EPOCH", "MAKEJOBS") if name in self.package.env}
@@ -265,7 +269,7 @@ class Builder:
 
         Raises ConflictError, HostError, OSError.
         """
-        needed = self.depends(ACCESS[phase])
+        needed = self.depends(phase)
         if needed != self.laid:  # the scripts of a phase, and most phases, want the same top layer
             base = chosen_base(self.session)
             self.covered = work.cover(self.work.root, base.root, needed.hidden, needed.links, self.covered)
@@ -283,16 +287,19 @@ class Builder:
         directory = sandbox.directory if work.has_folder(self.work, self.package.build_wrksrc) else "/"
         return replace(sandbox, env={**sandbox.env, "TERM": term, "PS1": prompt}, directory=directory)
 
-    def depends(self, access: Access) -> Layers:
+    def depends(self, phase: Phase) -> Layers:
         """The destdirs that a phase may see.
 
         Raises ConflictError if they do not fit into one root, HostError if one is missing.
         """
-        if access.depends not in self.layers:
+        return self.depends_on(kinds(phase, self.package.phases))
+
+    def depends_on(self, wanted: tuple[Dep, ...]) -> Layers:
+        """The destdirs of these kinds of needs. Raises as `depends` does."""
+        if wanted not in self.layers:
             with open_farm(self.session) as farm:
-                found = layers_of(self.session, farm, self.package, access.depends, self.wish.planned)
-            self.layers[access.depends] = found
-        return self.layers[access.depends]
+                self.layers[wanted] = layers_of(self.session, farm, self.package, wanted, self.wish.planned)
+        return self.layers[wanted]
 
     def cache_libraries(self, sandbox: Sandbox, needed: Layers) -> None:
         """Make ld.so.cache if declared packages have libraries, so that theirs precede the base's.
@@ -320,7 +327,8 @@ class Builder:
                 continue
             file = f"/{INSIDE_TEMPLATE}/scripts/{work.script_file(phase, number, script.name)}"
             self.shell(phase, log, ("/bin/sh", "-eux" if self.session.flags.verbose else "-eu", file))
-        self.judge(phase, log)
+        if words := judged(self.job, phase, self.session.masterdir.log(self.pkgver, phase), log, self.session.ui):
+            raise self.failed(phase, words)
 
     def shell(self, phase: Phase, log: IO[bytes], words: tuple[str, ...], feed: Feed | None = None) -> None:
         """Run one shell of a phase. Raises BuildFailed if it fails, HostError."""
@@ -344,15 +352,6 @@ class Builder:
             tidy(self.work.destdir, self.package, limits, self.sink(log), shell)
         except Untidy as error:
             raise self.failed(phase, str(error)) from error
-
-    def judge(self, phase: Phase, log: IO[bytes]) -> None:
-        """Warn of flags that no compiler got. Raises BuildFailed for a suite that ran no test, and OSError."""
-        path = self.session.masterdir.log(self.pkgver, phase)
-        if phase is Phase.CHECK and no_test_ran(self.job, path):
-            raise self.failed(phase, NO_TEST)
-        if phase is Phase.BUILD and (words := unused_flags(self.job, path)):
-            log.write(f"xsrc: {words}\n".encode())
-            self.session.ui.warn(f"{self.pkgver}: {words}")
 
     def become_caller(self, group: Group | None) -> None:
         """Join the cgroup of a phase; the process of a script does this before it becomes the helper."""
@@ -383,8 +382,8 @@ class Builder:
         self.state = replace(self.state, epoch=self.state.epoch or EPOCH, running=Phase.INSTALL)
         try:
             work.write_state(self.work, self.state)
-            record(self.session, self.job, self.state, self.depends(ACCESS[Phase.INSTALL]))
-        except (BuildFailed, ConflictError, OSError) as error:
+            record(self.session, self.job, self.state, self.depends(Phase.INSTALL))
+        except (BuildFailed, ConflictError, TemplateError, OSError) as error:
             done = tuple(phase for phase in self.state.done if phase != Phase.INSTALL)
             self.state = replace(self.state, done=done, running=None, failed=Phase.INSTALL)
             with contextlib.suppress(OSError):
