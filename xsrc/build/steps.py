@@ -15,7 +15,7 @@ from xsrc.tree.graph import build_closure, run_closure
 from xsrc.tree.package import pkgvers
 
 _SHOWN = 3
-FIRST = "not built yet"
+FIRST = "first build"
 """The reason of a first build."""
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 
 from xsrc.commands.query import in_root
-from xsrc.commands.verb import WithJson, WithPlan
+from xsrc.commands.verb import BUILT, Takes, WithJson, WithPlan
 from xsrc.commands.words import choose_version
 from xsrc.core.errors import UsageError
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
 from xsrc.export.acts.pack import pack, package_file
 from xsrc.farm.acts.rest import farm_at_rest
-from xsrc.tree.acts.closure import version_in_tree
 
 ENDING = ".xbps"
 
@@ -21,10 +19,14 @@ ENDING = ".xbps"
 class Pkg(WithPlan):
     """Write binary packages of what was built, with their subpackages, for xbps: into pkg-binpkgs/"""
 
+    takes = BUILT
+    example = "pkg dash"
+    more = "publish"
+
     def go(self, session: Session) -> int:
         names = session.names(self.given, "pkg")
         with farm_at_rest(session) as farm:
-            chosen = [choose_version(farm, name, partial(version_in_tree, session.tree)) for name in names]
+            chosen = [choose_version(session.tree, farm, name) for name in names]
             every = dict.fromkeys(one for pkgver in chosen for one in (*farm.parts(pkgver), pkgver))
             if self.plan_only:
                 found = [props for pkgver in every if (props := farm.props(pkgver)) is not None]
@@ -38,6 +40,10 @@ class Pkg(WithPlan):
 
 class Whence(WithJson):
     """Print the template, commit and key that a stowed file or a package file came from"""
+
+    takes = Takes("FILE…", None)
+    example = "whence /usr/bin/dash"
+    more = "publish"
 
     def go(self, session: Session) -> int:
         if not self.given:

@@ -18,6 +18,7 @@ from xsrc.build.phases import remaining, still_done
 from xsrc.build.steps import plan_build
 from xsrc.commands.verb import NAMES, WithBase, WithCutoff, WithJobs, WithJson, WithOptions
 from xsrc.commands.words import select
+from xsrc.core.layout import Masterdir
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
 from xsrc.farm.acts.rest import farm_at_rest
@@ -80,7 +81,7 @@ class Why(WithJson, WithOptions, WithCutoff, WithBase):
         for name in names:
             props = stored[name]
             found[name] = reasons(planned[name], props.preimage if props else None, plan, built, planned)
-            found[name]["continues"] = _continues(session, planned[name])
+            found[name]["continues"] = _continues(session.masterdir, planned[name])
         if self.json:
             session.ui.json(found)
             return 0
@@ -94,9 +95,9 @@ class Why(WithJson, WithOptions, WithCutoff, WithBase):
         return 0
 
 
-def _continues(session: Session, job: Job) -> str:
+def _continues(masterdir: Masterdir, job: Job) -> str:
     """The phase at which the next build would begin, if a work directory has any that count; else ""."""
-    state = read_state(session.masterdir.work(job.package.pkgver))
+    state = read_state(masterdir.work(job.package.pkgver))
     if state is None or state.running:
         return ""
     done = state.done if state.key == job.key else still_done(state.done, state.keys, job.phase_keys)

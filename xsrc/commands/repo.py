@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plumbum import cli
 
-from xsrc.commands.verb import WithPlan
+from xsrc.commands.verb import Takes, WithPlan
 from xsrc.core.errors import UsageError
 from xsrc.core.schema import nearest
 from xsrc.core.session import Session
@@ -21,6 +21,10 @@ _FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 class Repo(WithPlan):
     """Keep the indexes of a folder of packages: index, sign, check or clean [DIR]; without DIR, pkg-binpkgs/"""
+
+    takes = Takes("index|sign|check|clean [DIR]", None)
+    example = "repo index"
+    more = "publish"
 
     force = cli.Flag(["-f", "--force"], help="index: make the index anew from the files")
     key = cli.SwitchAttr(["--key"], str, argname="FILE", help="sign: a key of OpenSSH, for xsrc's own index")

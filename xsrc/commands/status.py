@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from xsrc.commands.verb import WithJson
-from xsrc.core.errors import HostError, UsageError
+from xsrc.core.errors import HostError
 from xsrc.core.layout import Masterdir
 from xsrc.core.pkgver import PkgVer
 from xsrc.core.session import Session
@@ -25,9 +25,9 @@ _RUNS = 20
 class Status(WithJson):
     """Print what is built in the masterdir now, in which phase, for how long, and whose process does it"""
 
+    example = "status"
+
     def go(self, session: Session) -> int:
-        if self.given:
-            raise UsageError(f"status: takes no names, got {self.given[0]!r}", hint="xsrc status")
         journal = Journal(session.masterdir, session.ui.warn)
         now = datetime.fromisoformat(session.host.now).timestamp()
         numbers = [tally.number for tally in journal.tallies(_RUNS) if not tally.state.over]

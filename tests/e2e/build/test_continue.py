@@ -20,7 +20,7 @@ def same_as_fresh(site: Site, number: int) -> None:
     other = site.root / f"fresh-{number}"
     site.build("-m", str(other), "--no-stow", "t")
     for one in ("t-1.0_1", "t-doc-1.0_1"):
-        if (site.destdir(one)).exists():
+        if (other / "pkg-destdir" / one).exists():
             files = (site.destdir(one) / "files.plist").read_bytes()
             assert files == (other / "pkg-destdir" / one / "files.plist").read_bytes()
 
@@ -33,6 +33,7 @@ def test_a_change_continues_at_the_phase_that_it_concerns(site: Site) -> None:
         site.script("t", install, do_check=check, **more)
 
     site.script("tool")
+    site.build("--no-stow", "tool")
     say()
     site.xsrc("build", "--no-stow", "t").ended(1, "t-1.0_1: check failed: exit code 3")
 

@@ -253,7 +253,7 @@ def test_looking_at_sources_builds_nothing_for_them(site: Site) -> None:
     assert site.xsrc("list").ok().out == ""
 
     # a build goes on with those sources
+    site.build("--no-stow", "tool")
     result = site.build("--no-stow", "hello")
-    assert "tool-1.0_1: install" in result.err
     assert "hello-1.0_1: extract" not in result.err
     assert "hello-1.0_1: configure" in result.err

@@ -47,7 +47,7 @@ def test_one_package_is_told_as_many_are(site: Site) -> None:
     for name in ("a", "b"):
         site.script(name)
     alone = site.build("a").lines
-    assert alone[0] == "a-1.0_1: build begins (not built yet)"
+    assert alone[0] == "a-1.0_1: build begins (first build)"
     assert alone[1].startswith("a-1.0_1: built (first build) in ") and alone[1].endswith(" MiB [1 of 1]")
     many = site.build("-f", "-j1", "a", "b").lines
     assert "a-1.0_1: build begins (forced)" in many
@@ -63,7 +63,7 @@ def test_a_partial_run_is_no_build(site: Site) -> None:
         ("configure", "configured"),
         ("check", "checked"),
     ):
-        said = site.xsrc(word, "hello").ok(f"hello-1.0_1: {state} (not built yet) in ").err
+        said = site.xsrc(word, "hello").ok(f"hello-1.0_1: {state} (first build) in ").err
         assert "built (" not in said
     site.xsrc("build", "status:built").ended(2)
     site.build("hello")

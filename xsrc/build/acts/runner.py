@@ -14,7 +14,7 @@ from xsrc.build.disk.workers import END, End, Event, Send, Workers, memory_free
 from xsrc.build.jobresult import JobResult
 from xsrc.build.orders import RunOptions, RunResult
 from xsrc.build.schedule import Schedule, direct_needs, tasks
-from xsrc.build.steps import FIRST, Step
+from xsrc.build.steps import Step
 from xsrc.core.errors import Interrupted, XsrcError
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
@@ -262,9 +262,8 @@ class Runner:
 
     def success(self, record: JobRecord) -> str:
         """The line for a package that is done."""
-        reason = "first build" if record.reason == FIRST and record.state is State.BUILT else record.reason
         words = ", untested" if record.untested else ""
-        line = f"{record.pkgver}: {record.state}{words} ({reason})"
+        line = f"{record.pkgver}: {record.state}{words} ({record.reason})"
         at_most = f", {record.peak >> 20} MiB" if record.peak else ""
         return f"{line} in {seconds(record.took)}{at_most} [{len(self.schedule.done)} of {len(self.records)}]"
 

@@ -93,11 +93,9 @@ def scan(
     """
     entries: list[Entry] = []
     files, links = _Files(what or destdir.name, limits), Links()
-    placed: list[str] = []
+    placed, bad, searched = list[str](), list[str](), list[str]()
     elves: dict[str, elf.Elf] = {}
-    bad: list[str] = []
     closed: dict[str, int] = {}
-    searched: list[str] = []
     with Walk(destdir) as at:
         for item in at.items():
             if item.name == ".":
@@ -126,9 +124,7 @@ def scan(
                 elif found:
                     elves[item.path] = found
                     placed += [item.path] if found.interpreter and (asks or found.from_origin) else []
-                if loader.CONFIG.fullmatch(item.path) and item.status.st_size <= _CHUNK:
-                    with _opened(item) as file:
-                        searched += loader.configured(file.read())
+                searched += _configured(item)
                 inode = item.status.st_ino if item.status.st_nlink > 1 else 0
                 entries.append(Entry(item.path, Kind.FILE, mode, item.status.st_size, digest, inode=inode))
             else:
@@ -137,8 +133,15 @@ def scan(
     if bad:
         raise _refused(what or destdir.name, bad)
     manifest = Manifest.of(_numbered(entries))
-    sonames = _sonames(manifest.entries, elves, searched)
-    return Scan(manifest, *sonames, tuple(placed), elves, tuple(searched), closed)
+    return Scan(manifest, *_sonames(manifest.entries, elves, searched), tuple(placed), elves, tuple(searched), closed)
+
+
+def _configured(item: Item) -> tuple[str, ...]:
+    """The folders where a file of a package makes the loader look."""
+    if not loader.CONFIG.fullmatch(item.path) or item.status.st_size > _CHUNK:
+        return ()
+    with open_item(item) as file:
+        return loader.configured(file.read())
 
 
 def _link_faults(path: str, target: str) -> Iterator[str]:
