@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 from pathlib import Path
@@ -16,7 +17,11 @@ WAITS = (
 
 def reads(pid: int, name: str) -> bool:
     """Whether a process has a file of this name open."""
-    return any(entry.readlink().name == name for entry in Path(f"/proc/{pid}/fd").iterdir())
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            if entry.readlink().name == name:
+                return True
+    return False
 
 
 def test_what_a_killed_build_printed_is_in_its_log(site: Site) -> None:
