@@ -156,6 +156,10 @@ class Policy:
         if len(self.tops) > _SHOWN:
             raise self.overlaid()
 
+    def dropped(self) -> bool:
+        """Whether `strip` leaves nothing of the name of a file."""
+        return not all(top.endswith("/") for top in self.tops)
+
     def overlaid(self) -> ArchiveError:
         """The error for an archive of which `strip` would leave out files, or lay some over others."""
         folder = next((top[:-1] for top in self.tops if top.endswith("/")), "")
@@ -187,7 +191,7 @@ class Policy:
         """The path that a hard link names. Raises ArchiveError if strip leaves nothing of it, and as `parts`."""
         target = self.stripped(self.parts(member.linkname))
         if target is None:
-            raise self.no_link(member)
+            raise self.overlaid() if self.dropped() else self.no_link(member)
         self.check_way(member.name, target)
         return target
 
@@ -209,8 +213,6 @@ class Policy:
         To be called after the last member. Raises ArchiveError for a link without a target, and if strip would leave
         out files or lay some over others.
         """
-        if len(self.tops) > 1 or not all(top.endswith("/") for top in self.tops):
-            raise self.overlaid()
         wanted: dict[str, list[tuple[tarfile.TarInfo, tarfile.TarInfo]]] = {}
         for member, clean in self.later.values():
             wanted.setdefault(clean.linkname, []).append((member, clean))
@@ -225,6 +227,8 @@ class Policy:
                     ready.append(clean.name)
         for (member, _), *_more in wanted.values():
             raise self.no_link(member)
+        if len(self.tops) > 1 or self.dropped():
+            raise self.overlaid()
 
 
 def _seconds(time: float) -> int:

@@ -53,6 +53,8 @@ def test_of_two_top_folders_one_was_laid_over_the_other(tmp_path: Path) -> None:
     refused(pack.tar([two[0], Member("b-1", type=SYM, target="a-1")]), tmp_path, "it begins with a-1/, b-1")
     refused(pack.tar([two[0], Member("h", type=LINK, target="a-1/Makefile")]), tmp_path, "it begins with a-1/, h")
     assert len(passed(pack.tar(two), tmp_path, strip=0)) == 2
+    beside = [Member("README", b"r"), two[0], Member("a-1/README", type=LINK, target="README")]
+    refused(pack.tar(beside), tmp_path, "it begins with README, a-1/")
 
 
 def test_what_strip_takes_away_may_be_spelled_in_many_ways(tmp_path: Path) -> None:
