@@ -55,13 +55,13 @@ def test_each_example_prints_what_the_page_shows(land: Land, page: str) -> None:
 
 
 def test_the_test_of_examples_sees_what_differs() -> None:
-    root = Path("/x")
+    root = Path("/srv/tree")
     shown = "dash: built in 3.4 s, 61 MiB\n…\ndash: stowed into /home/alice/xsrc/masterdir\n"
     example = Example("xsrc build dash", shown, False)
-    assert agrees(example, "dash: built in 2 min 01 s, 7 MiB\na\nb\ndash: stowed into /x/masterdir\n", root)
-    assert agrees(example, "dash: built in 1 s, 7 MiB\ndash: stowed into /x/masterdir\n", root)
+    assert agrees(example, "dash: built in 2 min 01 s, 7 MiB\na\nb\ndash: stowed into /srv/tree/masterdir\n", root)
+    assert agrees(example, "dash: built in 1 s, 7 MiB\ndash: stowed into /srv/tree/masterdir\n", root)
     assert not agrees(example, "dash: built in 1 s, 7 MiB\ndash: stowed into /y/masterdir\n", root)
-    assert not agrees(example, "dash: built (forced) in 1 s, 7 MiB\ndash: stowed into /x/masterdir\n", root)
+    assert not agrees(example, "dash: built (forced) in 1 s, 7 MiB\ndash: stowed into /srv/tree/masterdir\n", root)
     assert agrees(Example("x", "a\n", False), "d-1: configure: 3.3 s\na\n", root), "a slow phase says so"
 
 
