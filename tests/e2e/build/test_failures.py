@@ -93,7 +93,7 @@ def test_failing_test_in_check(site: Site) -> None:
         ("mkfifo $DESTDIR/x; ln -s /pkg-builddir/y $DESTDIR/y\n", ("/x: neither", "/y: a link to")),
         (
             "mkdir -p $DESTDIR/bin $DESTDIR/usr/bin; : >$DESTDIR/bin/a; : >$DESTDIR/usr/bin/a\n",
-            ("both bin/a and usr/bin/a",),
+            ("both /bin/a and /usr/bin/a",),
         ),
     ],
 )
