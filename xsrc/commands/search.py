@@ -14,7 +14,7 @@ from xsrc.core.ui import Ui
 from xsrc.farm.acts.masterdir import farm_to_read, is_made
 from xsrc.tree.acts.closure import index_of
 
-Listed = dict[str, object]
+Availability = dict[str, object]
 
 
 class Search(WithJson):
@@ -36,9 +36,9 @@ class Search(WithJson):
         return 0
 
 
-def available(session: Session) -> list[Listed]:
+def available(session: Session) -> list[Availability]:
     """Every package and subpackage of the tree; a bad template is left out with a warning. Raises HostError."""
-    rows: list[Listed] = []
+    rows: list[Availability] = []
     built, stowed = _known(session.masterdir)
     with index_of(session) as index:
         for name in index.names():
@@ -65,7 +65,7 @@ def _known(masterdir: Masterdir) -> tuple[frozenset[str], frozenset[str]]:
         return frozenset(farm.built()), frozenset(str(pkgver) for pkgver, _ in farm.stowed().values())
 
 
-def show(ui: Ui, rows: Iterable[Listed], *, json: bool) -> None:
+def show(ui: Ui, rows: Iterable[Availability], *, json: bool) -> None:
     """Print packages of the tree: a star marks what is stowed, a plus what is built."""
     listed = list(rows)
     if json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xsrc.farm.place import Act, Change, Class, Conf, Op, Placed, merge_lines, placed_read, placed_text
-from xsrc.store.rules import Account, Alternative, Directory, Rules
+from xsrc.store.rules import Account, Alternative, Directory, Owned, Rules
 
 OLD, NEW = "dash-0.5.11_2", "dash-0.5.12_1"
 COPY = Placed("etc/é", NEW, Class.COPY, "f" * 64, 0o600, "pkg-destdir/dash-0.5.12_1/etc/é")
@@ -92,6 +92,7 @@ RULES = Rules(
     shells=("/usr/bin/a",),
     alternatives=(Alternative("sh", "/usr/bin/sh", "a", 5),),
     triggers=("ldconfig",),
+    owned=(Owned("/usr/bin/a", "_a:_a", "cap_net_raw=ep"),),
 )
 
 
