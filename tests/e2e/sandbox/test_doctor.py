@@ -197,13 +197,15 @@ def test_what_builds_can_live_with(machine: Double, script: str, what: str, word
     [
         ("size=400m", "room", "note", 0),
         ("size=308m", "room", "BAD", 4),
-        ("size=2g,nr_inodes=2500", "inodes", "note", 0),
-        ("size=2g,nr_inodes=1120", "inodes", "BAD", 4),
+        ("size=2g,nr_inodes=9000", "inodes", "note", 0),
+        ("size=2g,nr_inodes=6000", "inodes", "BAD", 4),
     ],
 )
 def test_little_room(machine: Double, room: str, what: str, mark: str, code: int) -> None:
     """What is left of a build that failed takes the room; the command that is printed gives it back."""
-    fill = "fallocate -l 300m big" if what == "room" else "for i in $(seq 1000); do : >$i; done"
+    count = 8000 if code else 1000  # more than there is room for, or not; the layer of the base is in the masterdir too
+    files = f"i=0; while [ $i -lt {count} ] && true >$i; do i=$((i+1)); done; rm [1-6]?"
+    fill = "fallocate -l 300m big" if what == "room" else files
     full = f'mount -t tmpfs -o uid="$(id -u "$1")",mode=755,{room} tmpfs "$2"'
     machine.site.script("s", do_build=f"{fill}\nfalse\n")
     machine.root(full, machine.site.land.user.name, machine.site.masterdir).ok()

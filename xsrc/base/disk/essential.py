@@ -80,7 +80,10 @@ def view(bases: Path, *, make: bool) -> View:
             return View(_state().digest)
         place.mkdir(mode=0o755, parents=True, exist_ok=True)
         with locked_folder(place):
-            return _kept(place) or _made(place)
+            try:
+                return _kept(place) or _made(place)
+            finally:
+                remove_tree(place / _NEW)  # of a full disk
     except PermissionError as error:  # overlayfs, on which some containers are, takes no whiteouts of others
         if error.filename != _NEW:
             raise HostError(f"{error.filename}: {error.strerror}", hint=f"ls -ld {place}") from error
