@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -84,6 +85,12 @@ def free_bytes(path: Path) -> int:
     """Bytes that this user may still write below `path`. Raises OSError."""
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize
+
+
+def check_free(path: Path) -> None:
+    """Raise OSError, ENOSPC, if no block is left for users on the file system of a file."""
+    if os.statvfs(path).f_bavail == 0:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def check_room(masterdir: Masterdir) -> None:

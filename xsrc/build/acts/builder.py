@@ -42,7 +42,7 @@ from xsrc.sources.disk import archives
 from xsrc.sources.disk.distdir import OpenFile, verified
 from xsrc.sources.distfile import Distfile
 from xsrc.unix.lock import locked
-from xsrc.unix.machine import check_room
+from xsrc.unix.machine import check_free, check_room
 from xsrc.unix.process import Feed, LimitReached, Quiet, Sink, Watch, adopt_orphans
 from xsrc.unix.trees import remove_tree
 
@@ -193,7 +193,10 @@ class Builder:
             ) from error
         took = (*self.state.seconds, (phase, round(time.monotonic() - started, 3)))
         self.state = replace(self.state, running=None, done=(*self.state.done, phase), seconds=took)
-        work.write_state(self.work, self.state)
+        try:
+            work.write_state(self.work, self.state)
+        except OSError as error:
+            raise host_error(error, self.work.path) from error
 
     def stopped(self, phase: Phase) -> None:
         """Record that a phase was interrupted and can continue from its remains."""
@@ -370,8 +373,9 @@ class Builder:
         return both
 
     def failed(self, phase: Phase, how: str) -> BuildFailed:
-        """The error for a failed phase, with the end of its log."""
+        """The error for a failed phase, with the end of its log. Raises OSError if the disk is full: that is why."""
         log = self.session.masterdir.log(self.pkgver, phase)
+        check_free(log)
         return phase_failed(self.pkgver, phase, how, log, self.session.settings.limits, self.wish.options)
 
     def record(self) -> None:

@@ -51,8 +51,9 @@ def _forget_runs(folder: Path, run: int) -> None:
 def forget(folder: Path, done: Iterable[Phase]) -> None:
     """Forget the newest logs but those of phases that are `done`; runs keep theirs. Raises OSError."""
     for phase in ORDER:
-        if phase not in done:
-            (folder / f"{phase}.log").unlink(missing_ok=True)
+        path = folder / f"{phase}.log"
+        if phase not in done and not path.is_symlink():  # a link there is refused when the phase begins
+            path.unlink(missing_ok=True)
 
 
 def newest(folder: Path, phase: Phase | None = None) -> Path | None:
