@@ -46,7 +46,7 @@ def test_file_builds_zlib_first_and_uses_it(dash: Dash) -> None:
     ids=["cmake", "meson"],
 )
 def test_build_style_with_programs_of_its_own(site: Site, style: str, file: str, text: bytes) -> None:
-    unpack.tools(site, "tools", style, "ninja")
+    unpack.tools(site, "tools", style, "ninja-build")
     dist = site.dist("tiny", [Member(f"tiny-1/{file}", text), Member("tiny-1/main.c", MAIN)])
     site.template("tiny", pack.template("tiny", style=style, top='hostmakedepends = ["tools"]', tables=dist))
     site.build("tiny")

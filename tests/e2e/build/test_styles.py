@@ -125,7 +125,7 @@ GO = {
 
 
 def test_go(site: Site) -> None:
-    unpack.tools(site, "tools", "go")
+    unpack.tools(site, "tools", "golang-go")
     project(site, "go", GO, 'hostmakedepends = ["tools"]')
     site.build("tiny")
     assert "ok  \texample.com/tiny" in site.log("check", "tiny-1.0_1")

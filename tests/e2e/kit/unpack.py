@@ -108,11 +108,15 @@ def _source(site: Site, name: str, paths: Iterable[str]) -> str:
     return pack.distfile(site.serve(f"{name}.tar", done.stdout), done.stdout)
 
 
-def tools(site: Site, name: str, *programs: str) -> None:
-    """Write the template NAME of programs of this machine, with all that they need beside the base `host`."""
-    names = sorted({_owner(program(one)) for one in programs})
-    links = [link for one in programs for link in _links_to(one)]
-    paths = _files([*names, *_needs(names)], links, ("*",), ("*.a", "/usr/include/*"))
+def tools(site: Site, name: str, *debian: str) -> None:
+    """Write the template NAME of Debian packages of this machine, with all that they need beside the base `host`.
+
+    Where one of them is not installed, the test is skipped.
+    """
+    for one in debian:
+        if one not in _packages():
+            pytest.skip(f"Debian's {one} is not installed: helpers/setup --test brings most of what is asked for")
+    paths = _files([*debian, *_needs(debian)], (), ("*",), ("*.a", "/usr/include/*"))
     site.script(name, COPY, top="nostrip = true", tables=_source(site, name, paths))
 
 
