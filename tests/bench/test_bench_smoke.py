@@ -32,6 +32,7 @@ def test_list_names_every_row() -> None:
         "whole",
         "stow",
         "farm",
+        "pack",
         "schedule",
         "parallel",
         "memory",

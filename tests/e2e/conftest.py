@@ -47,5 +47,5 @@ def launcher(land: Land) -> str:
 def dash(land: Land) -> Iterator[Dash]:
     """`xsrc build dash` in a fresh checkout, by its launcher, from the real address; and said once more."""
     program = launcher(land)
-    built = land.run(program, "build", "dash", cwd=land.clone)
+    built = land.run(program, "build", "-v", "dash", cwd=land.clone)
     yield Dash(land, built, land.run(program, "build", "dash", cwd=land.clone))

@@ -38,7 +38,7 @@ def enter(world: World) -> list[Figure]:
         whole = host_base(arch(), View(whole="bwrap shows all of it"))
         sandbox = _sandbox(world.folder("enter"), whole, overlay=False)
         figures.append(_compare(world, name, helpers, sandbox, bwrap))
-        figures.append(_hidden(world, f"{name}, undeclared tools hidden", helpers, whole))
+        figures.append(_hidden(world, f"{name}, hidden", helpers, whole))
     return figures
 
 

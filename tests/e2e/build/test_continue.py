@@ -35,32 +35,32 @@ def test_a_change_continues_at_the_phase_that_it_concerns(site: Site) -> None:
     site.script("tool")
     site.build("--no-stow", "tool")
     say()
-    site.xsrc("build", "--no-stow", "t").ended(1, "t-1.0_1: check failed: exit code 3")
+    site.xsrc("build", "-v", "--no-stow", "t").ended(1, "t-1.0_1: check failed: exit code 3")
 
     say("test -f /usr/share/tool; exit 4\n", top='checkdepends = ["tool"]')
-    assert phases(site.xsrc("build", "--no-stow", "t").ended(1, "check failed: exit code 4").err) == ["check"]
+    assert phases(site.xsrc("build", "-v", "--no-stow", "t").ended(1, "check failed: exit code 4").err) == ["check"]
 
     sub = '[subpackages.t-doc]\nshort_desc = "Words"\nfiles = ["usr/share/none"]\n'
     say(":\n", tables=sub)
-    result = site.xsrc("build", "--no-stow", "t").ended(3, "it matches nothing that is installed")
+    result = site.xsrc("build", "-v", "--no-stow", "t").ended(3, "it matches nothing that is installed")
     assert phases(result.err) == ["check", "install"]
 
     assert "continues at install" in site.xsrc("why", "t").ok().out
     say(":\n", tables=sub.replace("none", "t/doc"))
-    assert phases(site.build("--no-stow", "t").err) == ["install"]
+    assert phases(site.build("-v", "--no-stow", "t").err) == ["install"]
     assert (site.destdir("t-1.0_1") / "usr/share/t/count").read_text() == "1\n2\n"
     same_as_fresh(site, 1)
 
     # what comes before the tests begins anew
     say("exit 5\n")
-    site.xsrc("build", "--no-stow", "t").ended(1, "check failed: exit code 5")
+    site.xsrc("build", "-v", "--no-stow", "t").ended(1, "check failed: exit code 5")
     say(":\n", do_build="echo 3 >>count\n")
-    assert phases(site.build("--no-stow", "t").err) == ["extract", "configure", "build", "check", "install"]
+    assert phases(site.build("-v", "--no-stow", "t").err) == ["extract", "configure", "build", "check", "install"]
     assert (site.destdir("t-1.0_1") / "usr/share/t/count").read_text() == "1\n3\n"
 
     # a reason takes the place of tests that fail
     say("exit 6\n", do_build="echo 4 >>count\n")
-    site.xsrc("build", "--no-stow", "t").ended(1, "check failed: exit code 6")
+    site.xsrc("build", "-v", "--no-stow", "t").ended(1, "check failed: exit code 6")
     say("exit 6\n", do_build="echo 4 >>count\n", top='make_check = "they want a network"')
-    assert phases(site.build("--no-stow", "t").err) == ["install"]
+    assert phases(site.build("-v", "--no-stow", "t").err) == ["install"]
     same_as_fresh(site, 2)

@@ -106,7 +106,7 @@ def test_disk_full_while_sealing(site: Site, mount: Mount) -> None:
 
 def test_no_room_for_links_while_stowing(site: Site, mount: Mount) -> None:
     """Half of the links are made, the next finds no inode: all are taken back."""
-    mount(site.masterdir, "size=64m,nr_inodes=2000")
+    mount(site.masterdir, "size=64m,nr_inodes=6000")  # the layer of the base has 2,600
     site.script("small")
     site.script("hello", "mkdir -p $DESTDIR/usr/many; cd $DESTDIR/usr/many; for i in $(seq 600); do : >$i; done\n")
     site.build("small")
@@ -117,7 +117,7 @@ def test_no_room_for_links_while_stowing(site: Site, mount: Mount) -> None:
     mount(site.masterdir, f"size=64m,nr_inodes={used + 300}", again=True)
     site.xsrc("stow", "hello").ended(4, "No space left on device", "what was begun is undone")
     assert site.farm() == before
-    mount(site.masterdir, "size=64m,nr_inodes=4000", again=True)
+    mount(site.masterdir, "size=64m,nr_inodes=9000", again=True)
     site.xsrc("stow", "hello").ok("hello-1.0_1: stowed")
     assert len(list((site.masterdir / "usr/many").iterdir())) == 600
 
@@ -126,7 +126,7 @@ def test_no_room_for_a_masterdir(site: Site, mount: Mount) -> None:
     mount(site.masterdir, "size=64m,nr_inodes=20")
     site.script("s")
     site.xsrc("build", "s").ended(4, "No space left on device")
-    mount(site.masterdir, "size=64m,nr_inodes=2000", again=True)
+    mount(site.masterdir, "size=64m,nr_inodes=6000", again=True)
     site.build("s").ok("s-1.0_1: stowed")
 
 

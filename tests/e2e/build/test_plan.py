@@ -254,6 +254,6 @@ def test_looking_at_sources_builds_nothing_for_them(site: Site) -> None:
 
     # a build goes on with those sources
     site.build("--no-stow", "tool")
-    result = site.build("--no-stow", "hello")
+    result = site.build("-v", "--no-stow", "hello")
     assert "hello-1.0_1: extract" not in result.err
     assert "hello-1.0_1: configure" in result.err

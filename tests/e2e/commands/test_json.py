@@ -32,6 +32,8 @@ ASKED = {
     "plan": "plan new tool",
     "why": "why tool",
     "graph": "graph tool",
+    "status": "status",
+    "whence": "whence /usr/bin/tool",
     "bootstrap --list": "bootstrap --list",
 }
 """How each command of the page is given here."""

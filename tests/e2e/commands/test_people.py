@@ -131,7 +131,7 @@ def test_asking_for_capabilities_without_the_group(as_root: Land, site: Site) ->
 
 def test_wrong_word_for_the_mode(site: Site) -> None:
     site.script("s")
-    site.xsrc("build", "s", mode="magic").ended(4, "XSRC_ISOLATION: want caps or userns, got 'magic'")
+    site.xsrc("build", "s", mode="magic").ended(2, "XSRC_ISOLATION: want caps or userns, got 'magic'")
 
 
 def test_another_user_cannot_enter_a_work_directory(as_root: Land, site: Site) -> None:

@@ -19,7 +19,7 @@ def test_a_reader_that_has_gone_changes_nothing(site: Site, words: tuple[str, ..
     with people.ended(site.start(*words, stdout=write)) as running:
         os.close(write)
         result = running.wait().ok()
-    assert result.err == ""
+    assert [line for line in result.lines if "there is no masterdir at" not in line] == []
 
 
 def test_a_full_output_is_one_error(site: Site) -> None:
@@ -65,7 +65,7 @@ def test_a_partial_run_is_no_build(site: Site) -> None:
     ):
         said = site.xsrc(word, "hello").ok(f"hello-1.0_1: {state} (first build) in ").err
         assert "built (" not in said
-    site.xsrc("build", "status:built").ended(2)
+    site.xsrc("build", "status:built").ok("status:built matches no package: nothing to do")
     site.build("hello")
     plan = site.xsrc("plan", "-f", "--json", "hello").ok()
     assert '"seconds": null' in plan.out, "only its install phase ran in one go"

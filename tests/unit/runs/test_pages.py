@@ -244,5 +244,5 @@ def test_a_whole_tree_is_rendered_quickly() -> None:
         start = time.process_time()
         render(run_page(run, [], {}, run.began, Neighbours(logs=logs, to_logs="../logs", known=names)))
         best = min(best, time.process_time() - start)
-    assert best < 0.5
+    assert best < 1.0
     print(f"\nreport of {len(run.jobs)} jobs rendered in {best:.2f} s")
