@@ -78,7 +78,7 @@ def test_python3_pep517(site: Site) -> None:
 
     https://github.com/NixOS/nixpkgs/issues/123561, https://github.com/tox-dev/pipdeptree/issues/268
     """
-    unpack.tools(site, "tools", "python3")
+    unpack.tools(site, "tools", "python3", "pydoc3")  # of the whole library; that of python3 is the smallest
     tested = 'hostmakedepends = ["tools"]\n'
     tested += 'make_check_target = "unittest"\nmake_check_args = ["discover", "-t", ".", "-s", "tests", "-v"]'
     project(site, "python3-pep517", PYTHON, tested)

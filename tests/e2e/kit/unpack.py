@@ -109,11 +109,15 @@ def _source(site: Site, name: str, paths: Iterable[str]) -> str:
 
 
 def tools(site: Site, name: str, *programs: str) -> None:
-    """Write the template NAME of programs of this machine, with all that they need beside the base `host`."""
+    """Write the template NAME of programs of this machine, with all that they need beside the base `host`.
+
+    python looks for its modules beside the file that its link leads to, so it is stowed as a file.
+    """
     names = sorted({_owner(program(one)) for one in programs})
     links = [link for one in programs for link in _links_to(one)]
     paths = _files([*names, *_needs(names)], links, ("*",), ("*.a", "/usr/include/*"))
-    site.script(name, COPY, top="nostrip = true", tables=_source(site, name, paths))
+    stow = '[stow]\nhardlink = ["usr/bin/python3*"]\n' if "usr/bin/python3" in paths else ""
+    site.script(name, COPY, top="nostrip = true", tables=_source(site, name, paths) + stow)
 
 
 def mark(package: str) -> str:
