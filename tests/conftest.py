@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,13 @@ from tests.e2e.kit.site import Site
 # how fast a machine is at the moment is not what is tested
 settings.register_profile("any load", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any load")
+
+
+def pytest_configure() -> None:
+    """Give SIGINT and SIGQUIT their usual effect: a shell's `&` has them ignored, here and in all that is started."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -213,7 +213,9 @@ def test_git_connects_to_the_address_that_was_checked(repository: Repository, ad
     with Clock(QUICK) as clock:
         found, env, settings = _asked(named, clock)
     service = address.split(":")[2].partition("/")[0]
-    assert (found, env, settings) == (named, {}, (f"http.curloptResolve=localhost:{service}:127.0.0.1",))
+    assert (found, settings) == (named, (f"http.curloptResolve=localhost:{service}:127.0.0.1",))
+    keys = {value for name, value in env.items() if name.startswith("GIT_CONFIG_KEY_")}
+    assert keys <= {"http.sslCAInfo"}, "the certificates of this machine, and no proxy in the way"
     elsewhere = settings[0].replace("localhost", "no-such-host.invalid")
     url = address.replace("127.0.0.1", "no-such-host.invalid")
     assert "refs/heads/main" in repository.git("-c", elsewhere, "ls-remote", url)

@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from tests.e2e.build.test_depends import LIBRARY
-from tests.e2e.kit import look
+from tests.e2e.kit import look, people
 from tests.e2e.kit.land import Land
 from tests.e2e.kit.people import Result
 from tests.e2e.kit.site import Site
@@ -126,14 +126,14 @@ def test_the_ldconfig_of_a_dependency(site_in_mode: Site, victim: Path) -> None:
     """It ran with /etc of the build root writable; the host then followed its links with the alternatives."""
     site = site_in_mode
     script = LIBRARY.replace("NUMBER", "1") + HOSTILE_LDCONFIG.replace("VICTIM", str(victim))
-    site.script("hdep", script, tables=offer("k", "/etc/x/keys", "/usr/share/hdep", 1))
+    site.script("hdep", script, tables=offer("k", "/etc/x/keys", "/usr/include/xa.h", 1))
     site.script("other")
     look_at = "ls -ld /etc/x /etc/x/keys\nif [ -e /etc/ld.so.cache ]; then grep -c libxa.so.1 /etc/ld.so.cache; fi\n"
     top = 'makedepends = ["hdep"]\ncheckdepends = ["other"]'
     site.script("hvic", top=top, do_build=look_at, do_check=look_at)
     site.build("--no-stow", "hvic")
     said = site.log("build", "hvic-1.0_1")
-    assert "/etc/x/keys -> ../../usr/share/hdep" in said, said
+    assert "/etc/x/keys -> ../../usr/include/xa.h" in said, said
     if Path("/sbin/ldconfig").exists():
         assert "\n1\n" in f"\n{said}", "the base's own ldconfig made a cache"
 
@@ -152,11 +152,25 @@ def test_links_in_place_of_state_files(site: Site, victim: Path, where: str) -> 
 
 
 def test_a_link_in_place_of_a_log(site: Site, victim: Path) -> None:
-    site.script("s", do_configure=":\n", do_build="exit 1\n")
+    """One that stands there before goes; one that comes while the phase before runs is refused by name."""
+    site.script("s", do_build="exit 1\n")
     site.xsrc("build", "s").ended(1)
-    log = site.masterdir / "var/db/xsrc/logs/s-1.0_1/build.log"
-    site.land.run("ln", "-sf", victim / "keys", log).ok()
-    site.xsrc("build", "s").ended(4, str(log))
+    wait = 'touch "$WRKSRC/here"; while ! [ -e "$WRKSRC/go" ]; do sleep 0.05; done\n'
+    site.script("s", do_configure=wait, do_build="echo built\n")
+    log, work = site.masterdir / "var/db/xsrc/logs/s-1.0_1/build.log", site.work("s-1.0") / "wrksrc"
+    link = ("ln", "-sf", victim / "keys", log)
+    site.land.run(*link).ok()
+    with people.ended(site.start("build", "s")) as running:
+        look.until((work / "here").exists, "the phase before runs")
+        assert not log.is_symlink()
+        site.land.run(*link).ok()
+        site.land.run("touch", work / "go").ok()
+        running.wait().ended(4, str(log))
+    assert log.is_symlink()
+    log.unlink()
+    site.script("s", do_build="echo built\n")
+    site.build("s")
+    assert log.read_text() == "built\n"
 
 
 @pytest.mark.parametrize("target", ["/usr", "VICTIM", "."])

@@ -28,8 +28,9 @@ WAIT = 'while ! [ -e "$WRKSRC/go" ]; do sleep 0.05; done\n'
 
 
 def set_id(top: Path) -> list[Path]:
-    """Every set-id file below a folder, seen by root."""
-    files = [(top / path, status.st_mode) for path, status in look.walk(top) if stat.S_ISREG(status.st_mode)]
+    """Every set-id file below a folder, seen by root; the layer of the base has no file, and is made meanwhile."""
+    walked = look.walk(top, lambda path: path == "pkg-base")
+    files = [(top / path, status.st_mode) for path, status in walked if stat.S_ISREG(status.st_mode)]
     return [path for path, bits in files if bits & 0o6000]
 
 

@@ -7,11 +7,14 @@ directory that leads to a covered or a read-only place.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.kit import look
+from tests.e2e.kit import look, unpack
+from tests.e2e.kit.land import Land
+from tests.e2e.kit.server import Server
 from tests.e2e.kit.site import Site
 from tests.e2e.kit.stowed import package
 from tests.security.kit.host import PYTHON, mode
@@ -19,8 +22,9 @@ from tests.security.kit.host import PYTHON, mode
 __all__ = ["mode"]
 
 PROBE = '''
-import ctypes, errno, json, os
+import ctypes, errno, json, os, sys
 
+USERS = sys.argv[1:]
 libc = ctypes.CDLL(None, use_errno=True)
 facts = {"moved": [], "wrote": [], "seen": {}}
 
@@ -85,17 +89,46 @@ print(json.dumps(facts))
 USERS = ["/boot", "/etc", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/var"]
 
 
-def probe(site: Site, writable: list[str]) -> str:
-    """The program, as a package that is stowed with its test; gives the command that runs it."""
-    text = f"USERS = {writable!r}\n{PROBE}"
-    site.script(
-        "prober",
-        'mkdir -p "$DESTDIR/usr/share/prober"; cp "$FILESDIR/probe.py" "$DESTDIR/usr/share/prober/probe.py"\n',
-        top=f"test = '''\n{PYTHON} -I -S /usr/share/prober/probe.py; exit 9\n'''",
-    )
-    site.write("templates/prober/files/probe.py", text)
-    site.build("prober")
-    return "/usr/share/prober/probe.py"
+FORGED = """
+import json, os, shutil, sqlite3
+for old, new in (("/var/db", "/var/db.old"), ("/var", "/var.old")):
+    try:
+        os.rename(old, new)
+        shutil.copytree(new + "/xsrc", old + "/xsrc")
+    except OSError as error:
+        print(old, error.strerror)
+try:
+    farm = sqlite3.connect("/var/db/xsrc/farm.sqlite")
+    placed = ["../../VICTIM", "x", "made", "x", 420, "etc/hostname"]
+    farm.execute("INSERT INTO begun VALUES (?)", [json.dumps({"ops": [["put", placed, None]]})])
+    farm.commit()
+except sqlite3.Error as error:
+    print(error)
+print("tried")
+"""
+
+PROGRAMS = "/usr/share/prober"
+
+
+@pytest.fixture(scope="module", params=["caps", "userns"])
+def prober(request: pytest.FixtureRequest, land: Land, server: Server) -> Iterator[Site]:
+    """A site of each mode with the programs and with python, which is in no base; the tests leave it as it is."""
+    if reason := land.modes[request.param]:
+        pytest.skip(f"{request.param}: {reason}")
+    site = Site(land, server, land.folder(f"prober-{request.param}"), mode=request.param)
+    unpack.tools(site, "tools", "python3")
+    for name, words in (("prober", "-S {}/prober.py; exit 9"), ("forger", "{}/forger.py")):
+        site.script(
+            name,
+            f'mkdir -p "$DESTDIR{PROGRAMS}"; cp "$FILESDIR/{name}.py" "$DESTDIR{PROGRAMS}"\n',
+            top=f"depends = ['tools']\ntest = '''\n{PYTHON} -I {words.format(PROGRAMS)}\n'''",
+        )
+        site.write(f"templates/{name}/files/{name}.py", {"prober": PROBE, "forger": FORGED}[name])
+    package(site, "hello", {"usr/share/hello": "x"})
+    site.build("-K", "prober", "forger")
+    site.build("--no-stow", "hello")
+    site.xsrc("chroot", "true").ok()
+    yield site
 
 
 def all_of_it(site: Site) -> dict[str, str]:
@@ -112,29 +145,22 @@ def held(facts: dict[str, Any]) -> None:
     assert "prober-1.0_1" in facts["seen"]["/pkg-destdir"], "links lead there"
 
 
-def test_out_of_chroot(site_in_mode: Site) -> None:
-    site = site_in_mode
-    package(site, "kept", {"usr/share/kept": "x"})
-    site.build("-K", "kept")
-    program = probe(site, USERS)
-    site.xsrc("chroot", "true").ok()
-    before = all_of_it(site)
-    held(json.loads(site.xsrc("chroot", PYTHON, "-I", "-S", program).ok().out))
-    assert all_of_it(site) == before
-    site.xsrc("verify").ok("no problems")
+def test_out_of_chroot(prober: Site) -> None:
+    before = all_of_it(prober)
+    words = ("chroot", PYTHON, "-I", "-S", f"{PROGRAMS}/prober.py", *USERS)
+    held(json.loads(prober.xsrc(*words).ok().out))
+    assert all_of_it(prober) == before
+    prober.xsrc("verify").ok("no problems")
 
 
-def test_out_of_a_test(site_in_mode: Site) -> None:
+def test_out_of_a_test(prober: Site) -> None:
     """Of the user's own places too, nothing can be written."""
-    site = site_in_mode
-    probe(site, [])
-    site.xsrc("chroot", "true").ok()
-    before = all_of_it(site)
-    result = site.xsrc("test", "prober").ended(1)
+    before = all_of_it(prober)
+    result = prober.xsrc("test", "-v", "prober").ended(1)
     assert "failed: exit code 9" in result.out
-    (line,) = [line for line in result.out.splitlines() if line.startswith("  | {")]
-    held(json.loads(line.removeprefix("  | ")))
-    assert all_of_it(site) == before
+    (line,) = [line for line in result.err.splitlines() if line.startswith("{")]
+    held(json.loads(line))
+    assert all_of_it(prober) == before
 
 
 def test_a_base_beside_the_root_is_not_seen(site_in_mode: Site) -> None:
@@ -148,41 +174,19 @@ def test_a_base_beside_the_root_is_not_seen(site_in_mode: Site) -> None:
     assert site.xsrc("chroot", "sh", "-c", script).ok().out == "no\n"
 
 
-FORGED = """
-import json, os, shutil, sqlite3
-for old, new in (("/var/db", "/var/db.old"), ("/var", "/var.old")):
-    try:
-        os.rename(old, new)
-        shutil.copytree(new + "/xsrc", old + "/xsrc")
-    except OSError as error:
-        print(old, error.strerror)
-try:
-    farm = sqlite3.connect("/var/db/xsrc/farm.sqlite")
-    placed = ["../../VICTIM", "x", "made", "x", 420, "etc/hostname"]
-    farm.execute("INSERT INTO begun VALUES (?)", [json.dumps({"ops": [["put", placed, None]]})])
-    farm.commit()
-except sqlite3.Error as error:
-    print(error)
-"""
-
-
 @pytest.mark.parametrize("verb", ["chroot", "test"])
-def test_a_forged_change_of_the_farm(site_in_mode: Site, verb: str) -> None:
+def test_a_forged_change_of_the_farm(prober: Site, verb: str) -> None:
     """The journal of the farm is neither read nor written by what a package runs."""
-    site = site_in_mode
-    script = f"{PYTHON} -c '{FORGED}'"
-    site.script("forger", top=f'test = """{script}"""')
-    package(site, "hello", {"usr/share/hello": "x"})
-    site.build("--no-stow", "hello")
-    site.build("forger")
-    database = site.masterdir / "var/db/xsrc/farm.sqlite"
+    database = prober.masterdir / "var/db/xsrc/farm.sqlite"
     before = database.read_bytes()
-    result = site.xsrc("chroot", "sh", "-c", script) if verb == "chroot" else site.xsrc("test", "forger")
-    assert result.code == 0, str(result)
+    words = ("chroot", PYTHON, "-I", f"{PROGRAMS}/forger.py") if verb == "chroot" else ("test", "-v", "forger")
+    result = prober.xsrc(*words).ok()
+    assert "tried\n" in result.out + result.err
     assert database.read_bytes() == before
-    assert not (site.masterdir / "var/db.old").exists()
-    said = site.xsrc("stow", "hello").ok().err
+    assert not (prober.masterdir / "var/db.old").exists()
+    said = prober.xsrc("stow", "hello").ok().err
     assert "cut off" not in said
+    prober.xsrc("unstow", "hello").ok()
 
 
 def test_a_test_may_write_to_tmp_alone(site_in_mode: Site) -> None:

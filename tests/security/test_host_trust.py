@@ -22,6 +22,7 @@ VALUES = {
     "basedir": '"/x"',
     "sites": '{ GNU_SITE = "http://x" }',
     "safe_directories": '["*"]',
+    "source_mirrors": '["http://x/"]',
 }
 
 
@@ -256,7 +257,7 @@ def test_host_masterdir_of_another_user_with_a_forged_change(site: Site, strange
     site.script("s")
     site.build("s")
     copy = as_root.root / "forged"
-    shutil.copytree(site.masterdir, copy, symlinks=True)
+    shutil.copytree(site.masterdir, copy, symlinks=True, ignore=shutil.ignore_patterns("pkg-base"))  # whiteouts
     victim = as_root.user.home / ".victim"
     victim.write_text(CANARY)
     op = '["put", ["../../home-p/.victim", "x", "made", "x", 420, "../payload"], null]'

@@ -62,8 +62,13 @@ def test_each_kind_is_seen_in_its_phases_only(site: Site, kind: str) -> None:
     site.script("b", top=f'{kind} = ["a"]\nmake_check = true', scripts=scripts)
     site.build("b")
     seen = {phase for phase in phases if site.log(phase, "b-1.0_1").endswith("seen\n")}
-    expected = {"depends": set(), "checkdepends": {"check"}}.get(kind, set(phases))
-    assert seen == expected
+    expected = {
+        "hostmakedepends": set(phases),  # the scripts of extract and patch need their tools, and nothing else
+        "makedepends": {"configure", "build", "check", "install"},
+        "checkdepends": {"check"},
+        "depends": set[str](),
+    }
+    assert seen == expected[kind]
 
 
 def test_what_a_dependency_needs_at_run_time_is_there_too(site: Site) -> None:

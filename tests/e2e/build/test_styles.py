@@ -162,7 +162,7 @@ def test_cmake_keeps_the_search_path_of_a_project(site: Site) -> None:
 
     A file called build was in the way too: https://github.com/cnjinhao/nana/issues/433
     """
-    unpack.tools(site, "tools", "cmake", "ninja")
+    unpack.tools(site, "tools", "cmake", "ninja-build")
     project(site, "cmake", CMAKE, 'hostmakedepends = ["tools"]')
     site.build("tiny", "tools")
     assert site.xsrc("chroot", "cmr").ok().out == "4\n"

@@ -104,12 +104,6 @@ class Running:
                 stream.close()
 
 
-def _default_signals() -> None:
-    """What a shell's `&` made be ignored is not, whoever runs the tests."""
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def start(
     user: User,
     argv: Sequence[str | Path],
@@ -130,7 +124,6 @@ def start(
         **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
         start_new_session=True,
         umask=0o022,
-        preexec_fn=_default_signals,
         **identity,
     )
     return Running(words, process)

@@ -111,13 +111,15 @@ def _source(site: Site, name: str, paths: Iterable[str]) -> str:
 def tools(site: Site, name: str, *debian: str) -> None:
     """Write the template NAME of Debian packages of this machine, with all that they need beside the base `host`.
 
-    Where one of them is not installed, the test is skipped.
+    python looks for its modules beside the file that its link leads to, so it is stowed as a file. Where one of the
+    packages is not installed, the test is skipped.
     """
     for one in debian:
         if one not in _packages():
             pytest.skip(f"Debian's {one} is not installed: helpers/setup --test brings most of what is asked for")
     paths = _files([*debian, *_needs(debian)], (), ("*",), ("*.a", "/usr/include/*"))
-    site.script(name, COPY, top="nostrip = true", tables=_source(site, name, paths))
+    stow = '[stow]\nhardlink = ["usr/bin/python3*"]\n' if "usr/bin/python3" in paths else ""
+    site.script(name, COPY, top="nostrip = true", tables=_source(site, name, paths) + stow)
 
 
 def mark(package: str) -> str:
