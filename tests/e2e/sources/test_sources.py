@@ -225,7 +225,7 @@ def test_pre_and_post_of_each_phase_in_order(site: Site) -> None:
     site.hello(tables=pack.phases({name: f"echo {name} in $PWD\n" for name in names}))
     site.build("hello")
     for phase in ("extract", "patch", "configure", "build", "check", "install"):
-        lines = [line for line in site.log(phase).splitlines() if not line.startswith("xsrc: ")]  # of the end of install
+        lines = [line for line in site.log(phase).splitlines() if not line.startswith("xsrc: ")]  # tidying says these
         assert lines[0] == f"pre_{phase} in /pkg-builddir/hello-1.0"
         assert lines[-1] == f"post_{phase} in /pkg-builddir/hello-1.0"
     assert "configured with" in site.log("configure") and "cc" in site.log("build")
