@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.faults.world import ALPHA1, ALPHA2, BETA, GAMMA, ONE, STRANGERS, ZERO, Command, Package, World
 from tests.unit.builders import a_job
+from xsrc.base.acts.choose import chosen_base
 from xsrc.build.acts.finish import record
 from xsrc.build.disk.work import WorkState
 from xsrc.build.root import Layers
@@ -128,6 +129,7 @@ def rebuilt(package: Package) -> Callable[[World], None]:
     def prepare(world: World) -> None:
         stowed(world)
         world.unfinished(package)
+        chosen_base(world.session())  # as the build has done for its root
 
     return prepare
 
