@@ -173,7 +173,9 @@ def _kernel(session: Session) -> Iterator[Diagnosis]:
 def _limits() -> Diagnosis:
     """Report what enforces the limits of memory and processes."""
     home = cgroup.find_home()
-    mend = "systemd-run --user --scope -p Delegate=yes xsrc build NAME"
+    mend = "xsrc help settings  # how a container or systemd gives a user a cgroup of its own"
+    if Path(f"/run/user/{os.getuid()}/systemd/private").exists():  # else systemd-run reaches nobody
+        mend = "systemd-run --user --scope -p Delegate=yes xsrc build NAME"
     trouble = None if home.path else Trouble(f"rlimits, of each process and of the user: {home.why_not}", mend)
     return finding("limits", trouble, f"cgroup v2, of all that a phase runs: {home.path}", grave=False)
 
