@@ -160,7 +160,8 @@ def _cost(stage: Session, folder: Path, took: float) -> Iterator[str]:
     longest = max(jobs, key=lambda job: job.took, default=None)
     hungriest = max(jobs, key=lambda job: job.peak, default=None)
     phases = seconds(sum(job.took for job in jobs))
-    yield f"{counted(len(jobs), 'package')} in {phases} of phases, {seconds(took)} this time, {size(folder) >> 20} MiB on the disk"
+    room = f"{size(folder) >> 20} MiB on the disk"
+    yield f"{counted(len(jobs), 'package')} in {phases} of phases, {seconds(took)} this time, {room}"
     if longest and hungriest:
         memory = f"memory at most {hungriest.peak >> 20} MiB ({hungriest.name})"
         yield f"longest {longest.name} {seconds(longest.took)}; {memory}"

@@ -76,9 +76,8 @@ def _index(repository: Repository, arch: str, paths: list[Path], force: bool) ->
     for text in result.added:
         repository.ui.note(f"{text}: added")
     if result.waiting:
-        repository.ui.warn(
-            f"{arch}: in the stage {counted(len(result.tables.stage), 'package')} of new builds; build these again first:"
-        )
+        waiting = counted(len(result.tables.stage), "package")
+        repository.ui.warn(f"{arch}: {waiting} in the stage, until these are built again:")
         for line in result.waiting:
             repository.ui.warn(line)
 
