@@ -25,7 +25,7 @@ def with_new_sums(session: Session, template: Template) -> str:
     """
     package = package_of(session, template, {})
     sums: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(prefix="xsrc-sum-", dir=_room(session)) as folder:
+    with tempfile.TemporaryDirectory(prefix="xsrc-sum-", dir=_room(session.srcdistdir)) as folder:
         for distfile in package.distfiles:
             sums[distfile.sha256] = got = _agreed(session, distfile, Path(folder))
             _keep(session, replace(distfile, sha256=got), Path(folder))
@@ -35,9 +35,9 @@ def with_new_sums(session: Session, template: Template) -> str:
     return text
 
 
-def _room(session: Session) -> Path | None:
+def _room(srcdistdir: Path) -> Path | None:
     """A folder with room for large files: that of the distfiles, if there is one."""
-    return session.srcdistdir if session.srcdistdir.is_dir() else None
+    return srcdistdir if srcdistdir.is_dir() else None
 
 
 def _agreed(session: Session, distfile: Distfile, folder: Path) -> str:
