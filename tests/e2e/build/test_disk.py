@@ -106,7 +106,7 @@ def test_disk_full_while_sealing(site: Site, mount: Mount) -> None:
 
 def test_no_room_for_links_while_stowing(site: Site, mount: Mount) -> None:
     """Half of the links are made, the next finds no inode: all are taken back."""
-    mount(site.masterdir, "size=64m,nr_inodes=6000")  # the layer of the base has 2,600
+    mount(site.masterdir, "size=64m,nr_inodes=6000")  # the layer of the base has 2,600 names
     site.script("small")
     site.script("hello", "mkdir -p $DESTDIR/usr/many; cd $DESTDIR/usr/many; for i in $(seq 600); do : >$i; done\n")
     site.build("small")
