@@ -16,6 +16,10 @@ make  check-am
 make[1]: Nothing to be done for 'check'.
 make[1]: Leaving directory '/pkg-builddir/x-1/src'
 """
+SUBDIR = """make[1]: Entering directory '/pkg-builddir/x-1/Sub'
+No tests defined for Tiny::Sub extension.
+make[1]: Leaving directory '/pkg-builddir/x-1/Sub'
+"""
 CARGO = "     Running unittests src/main.rs (target/release/deps/tiny-0f)\n\nrunning {} tests\n\ntest result: ok.\n"
 
 
@@ -27,6 +31,7 @@ CARGO = "     Running unittests src/main.rs (target/release/deps/tiny-0f)\n\nrun
         ("gnu-configure", AUTOMAKE),
         ("meson", "ninja: no work to do.\nNo tests defined.\n"),
         ("perl-module", "No tests defined for Tiny extension.\n"),
+        ("perl-module", SUBDIR + "No tests defined for Tiny extension.\n"),
         ("perl-module", "Files=0, Tests=0,  0 wallclock secs\nResult: NOTESTS\n"),
         ("python3-pep517", "\n-----\nRan 0 tests in 0.000s\n\nOK\n"),
         ("cargo", CARGO.format(0)),
@@ -48,6 +53,8 @@ def test_a_suite_that_ran_no_test_is_seen(style: str, log: str) -> None:
         ("gnu-configure", "make[1]: Entering directory 'x'\nmake[1]: Leaving directory 'x'\n"),
         ("meson", "1/1 tiny OK\n"),
         ("perl-module", "Files=1, Tests=1\nResult: PASS\n"),
+        ("perl-module", SUBDIR + "t/a.t .. ok\nAll tests successful.\nFiles=1, Tests=1\nResult: PASS\n"),
+        ("perl-module", SUBDIR + "1..1\nok 1\n"),
         ("python3-pep517", "Ran 1 test in 0.1s\n"),
         ("cargo", CARGO.format(0) + CARGO.format(12)),
         ("go", "?   \ta\t[no test files]\nok  \tb\t0.002s\n"),
