@@ -96,8 +96,9 @@ BELOW: dict[str, str] = {
     "export": "core unix base farm store",
     "repo": "core unix export store",
     "build": "core unix base export farm runs sandbox sources store tree",
+    "author": "core unix build sources tree",
     "bootstrap": "core unix base build export farm runs sandbox sources store tree",
-    "commands": "core unix base bootstrap build export farm repo runs sandbox sources store tree",
+    "commands": "core unix author base bootstrap build export farm repo runs sandbox sources store tree",
     "__main__": "core unix commands",
     "__init__": "",
 }

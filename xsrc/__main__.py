@@ -70,7 +70,7 @@ def main() -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in MACHINE:
             where = f"{error.filename}: " if error.filename else ""
-            report([f"error: {where}{error.strerror}", "  hint: xsrc doctor"])
+            report([f"error: {where}{error.strerror}", f"  hint: {_look(error)}"])
             return HostError.code
         import traceback
 
@@ -79,6 +79,15 @@ def main() -> int:
         return 70
     finally:
         gc.freeze()  # no search for cycles at the end either: the kernel frees everything with the process
+
+
+def _look(error: OSError) -> str:
+    """Return the command that shows more of what the machine refused."""
+    if isinstance(error.filename, str) and error.errno in (errno.EACCES, errno.EPERM):
+        import shlex
+
+        return f"namei -l {shlex.quote(error.filename)}"
+    return "xsrc doctor"
 
 
 def open_streams() -> None:

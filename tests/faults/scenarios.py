@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.faults.world import ALPHA1, ALPHA2, BETA, GAMMA, ONE, STRANGERS, ZERO, Command, Package, World
 from tests.unit.builders import a_job
+from xsrc.base.acts.choose import chosen_base
 from xsrc.build.acts.finish import record
 from xsrc.build.disk.work import WorkState
 from xsrc.build.root import Layers
@@ -63,6 +64,7 @@ def damaged(world: World) -> None:
     (world.masterdir / "usr/lib/alpha/lib.so").symlink_to("elsewhere")
     (world.masterdir / "usr/share/alpha/plugin").unlink()
     (world.masterdir / "usr/share/alpha/plugin").symlink_to("/nonexistent")
+    chosen_base(world.session())  # the layer is there: else each verification reads all of the machine's packages
 
 
 def newer(world: World) -> None:
@@ -128,6 +130,7 @@ def rebuilt(package: Package) -> Callable[[World], None]:
     def prepare(world: World) -> None:
         stowed(world)
         world.unfinished(package)
+        chosen_base(world.session())  # as the build has done for its root
 
     return prepare
 

@@ -16,7 +16,16 @@ from xsrc.core.layout import Masterdir
 State = Mapping[str, str]
 """Every path with its kind, mode and content, and every row of the database."""
 
-_PASSING = ("pkg-builddir/", "var/db/xsrc/farm.", "var/db/xsrc/journal.", "var/db/xsrc/index", "var/db/xsrc/triggers")
+LAYERS = "pkg-base"
+"""What hides programs of this machine: thousands of devices, made once and kept, so no command changes them."""
+_PASSING = (
+    LAYERS,
+    "pkg-builddir/",
+    "var/db/xsrc/farm.",
+    "var/db/xsrc/journal.",
+    "var/db/xsrc/index",
+    "var/db/xsrc/triggers",
+)
 """What a command that was cut off may leave: locks, work directories, in which destdirs grow, and scratch folders; and
 the database, whose rows are read."""
 _ASIDE = "pkg-destdir/."
@@ -26,13 +35,15 @@ _CLOCK = ("at", "seconds")
 
 
 def duplicate(source: Path, target: Path) -> None:
-    """Copy a tree: hard links stay so, and so do modes and times."""
+    """Copy a masterdir without its layers: hard links stay so, and so do modes and times."""
     names: dict[int, str] = {}
 
     def below(old: str, new: str) -> None:
         os.mkdir(new, 0o700)  # noqa: PTH102 - thousands of times
         with os.scandir(old) as entries:
             for entry in entries:
+                if entry.name == LAYERS:
+                    continue
                 status = entry.stat(follow_symlinks=False)
                 made = f"{new}/{entry.name}"
                 if entry.is_symlink():

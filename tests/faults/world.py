@@ -15,7 +15,7 @@ from typing import Any
 
 import xsrc
 from tests.faults.inject import Decide, Outcome, Run, nothing
-from tests.faults.state import State, duplicate, look, paths
+from tests.faults.state import LAYERS, State, duplicate, look, paths
 from xsrc.base.acts.choose import chosen_arch
 from xsrc.commands.start import begin
 from xsrc.core.pkgver import PkgVer
@@ -221,9 +221,14 @@ class World:
         duplicate(self.masterdir, self.kept)
 
     def restore(self) -> None:
-        """Bring the masterdir back that was kept."""
+        """Bring the masterdir back that was kept; its layers stay."""
+        layers, aside = self.masterdir / LAYERS, self.folder / LAYERS
+        if layers.exists():
+            layers.rename(aside)
         remove_tree(self.masterdir)
         duplicate(self.kept, self.masterdir)
+        if aside.exists():
+            aside.rename(layers)
 
     def paths(self) -> State:
         """The masterdir without its database."""

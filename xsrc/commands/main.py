@@ -61,6 +61,10 @@ VERBS = {
     "pkg": "pkg.Pkg",
     "repo": "repo.Repo",
     "whence": "pkg.Whence",
+    "fmt": "fmt.Fmt",
+    "sum": "bump.Sum",
+    "bump": "bump.Bump",
+    "revbump": "bump.Revbump",
     "bootstrap": "bootstrap.Bootstrap",
     "help": "help.Help",
 }

@@ -62,7 +62,7 @@ def build_closure(package: Needing, packages: Mapping[str, Needing], kinds: Iter
 
 
 def order(names: Iterable[str], packages: Mapping[str, Package]) -> tuple[str, ...]:
-    """`names` and all that they need, to build and to run, each after what its build needs.
+    """`names` and all that they need, to build and to run, each after what its build needs, late tests left out.
 
     Raises TemplateError that names the whole cycle.
     """

@@ -91,6 +91,7 @@ def source(land: Land, server: Server) -> Site:
         f"mkdir -p $DESTDIR/usr/bin $DESTDIR/usr/{TARGET.triplet}/usr/include; "
         f"printf '#!/bin/sh\\nexec gcc \"$@\"\\n' >$DESTDIR/{compiler}; chmod 755 $DESTDIR/{compiler}\n",
         top=f'bootstrap = 0\narchs = ["{machine.arch().name}"]',
+        tables='[install]\nkeep = ["empty"]\n',
     )
     header = "mkdir -p $DESTDIR/usr/include; echo '#define ANSWER 42' >$DESTDIR/usr/include/answer.h\n"
     site.script("headers", header, top="bootstrap = 1")

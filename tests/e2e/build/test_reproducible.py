@@ -143,7 +143,7 @@ def test_what_is_the_same_is_said_with_what_was_different(checked: Checked) -> N
 
 
 def test_what_is_only_needed_is_not_built_again(checked: Checked) -> None:
-    assert checked.said("above").startswith("above-1.0_1: reproducible (1 files; ")
+    assert checked.said("above").startswith("above-1.0_1: reproducible (1 file; ")
     assert "below-" not in checked.result.out + checked.result.err
 
 

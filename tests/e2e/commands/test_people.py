@@ -129,6 +129,17 @@ def test_asking_for_capabilities_without_the_group(as_root: Land, site: Site) ->
     assert f"usermod -aG xbuild {as_root.stranger.name}" in doctor.out
 
 
+def test_a_masterdir_behind_a_closed_folder(as_root: Land, site: Site) -> None:
+    """`xsrc doctor` was the hint, also of doctor itself."""
+    closed = as_root.folder("closed")
+    os.chown(closed, 0, 0)
+    closed.chmod(0o700)
+    for verb in ("doctor", "list"):
+        site.xsrc("-m", closed / "m", verb).ended(
+            4, f"error: {closed}/m: Permission denied", f"hint: namei -l {closed}/m"
+        )
+
+
 def test_wrong_word_for_the_mode(site: Site) -> None:
     site.script("s")
     site.xsrc("build", "s", mode="magic").ended(2, "XSRC_ISOLATION: want caps or userns, got 'magic'")

@@ -56,6 +56,8 @@ def test_lost_database_is_found_again(site: Site) -> None:
     site.hello()
     site.build("hello")
     (site.masterdir / "var/db/xsrc/farm.sqlite").unlink()
+    site.xsrc("build", "hello").ended(4, "farm.sqlite is lost", "hint: xsrc verify --repair")
+    site.xsrc("verify", "--repair").ok()
     result = site.build("-v", "hello")
     assert "hello-1.0_1: configure" not in result.lines
     assert "* hello-1.0_1" in site.xsrc("list").ok().out

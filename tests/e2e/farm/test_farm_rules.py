@@ -145,7 +145,7 @@ def names(site: Site, file: str) -> list[str]:
 
 
 def test_lines_of_accounts(site: Site) -> None:
-    site.script("www", top=WWW)
+    package(site, "www", {"usr/bin/www": "#!/bin/sh"}, top=WWW)
     site.script("log", top='system_accounts = ["_log"]')
     site.build("--no-stow", "www", "log")
     fresh = {file: (site.masterdir / "etc" / file).read_text() for file in ("passwd", "group", "shells")}
@@ -173,7 +173,7 @@ def test_lines_of_accounts(site: Site) -> None:
 
 def test_the_same_numbers_on_two_masterdirs(site: Site) -> None:
     """Whatever was stowed before, and in whatever order."""
-    site.script("www", top=WWW)
+    package(site, "www", {"usr/bin/www": "#!/bin/sh"}, top=WWW)
     site.script("db", top='system_accounts = ["_db"]')
     site.build("www", "db")
     site.build("-m", "other", "db")

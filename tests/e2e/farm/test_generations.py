@@ -126,17 +126,19 @@ def test_a_rebuild_can_be_taken_back(site: Site) -> None:
 
 
 def test_history_and_a_plan_of_going_back(site: Site) -> None:
-    package(site, "p", {"usr/share/p/x": "one", "etc/p": "c"}, top='shells = ["/usr/bin/p"]')
+    package(site, "p", {"usr/bin/p": "#!/bin/sh", "usr/share/p/x": "one", "etc/p": "c"}, top='shells = ["/usr/bin/p"]')
     package(site, "q", {"usr/share/q": "q"}, tables='[stow]\nhardlink = ["usr/share/q"]\n')
     assert site.xsrc("history").ok().out == "" and site.xsrc("history", "--json").ok().out == "[]\n"
-    site.xsrc("rollback").ended(2, "nothing was ever stowed here")
+    site.xsrc("rollback").ended(2, "there is no masterdir at")
     site.build("--no-stow", "p", "q")
+    site.xsrc("rollback").ended(2, "nothing was ever stowed here")
     before = site.farm()
     out = site.xsrc("stow", "-n", "p", "q").ok().out
     assert out.splitlines() == [
         "+ p-1.0_1",
         "+ q-1.0_1",
         "  + etc/p (copy)",
+        "  + usr/bin/p -> ../../pkg-destdir/p-1.0_1/usr/bin/p",
         "  + usr/share/p/",
         "  + usr/share/p/x -> ../../../pkg-destdir/p-1.0_1/usr/share/p/x",
         "  + usr/share/q (hard)",
@@ -152,6 +154,7 @@ def test_history_and_a_plan_of_going_back(site: Site) -> None:
         "  - usr/share/q (hard)",
         "  - usr/share/p/x",
         "  - usr/share/p/",
+        "  - usr/bin/p",
         "  - etc/p (copy)",
         "  - etc/shells: /usr/bin/p",
     ]

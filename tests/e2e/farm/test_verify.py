@@ -167,7 +167,8 @@ def test_a_directory_that_the_farm_cannot_get_into(site: Site) -> None:
 
 def test_files_in_places_of_the_user(site: Site) -> None:
     """What a package has in /root, /boot or /home is looked for there; what else stands there is the user's."""
-    package(site, "p", {"root/p": "p", "boot/p": "p", "home/p/x": "p", "opt/p": "p", "var/lib/p": "p"})
+    why = '[lint]\nignore = { misplaced = "a reason" }\n'
+    package(site, "p", {"root/p": "p", "boot/p": "p", "home/p/x": "p", "opt/p": "p", "var/lib/p": "p"}, tables=why)
     site.build("p")
     put(site, "root/mine", "mine")
     put(site, "var/mine", "mine")
@@ -175,6 +176,15 @@ def test_files_in_places_of_the_user(site: Site) -> None:
     sh(site, "rm root/p var/lib/p")
     assert troubles(site) == ["missing /root/p: p-1.0_1", "missing /var/lib/p: p-1.0_1"]
     site.xsrc("verify", "--repair").ok("no problems")
+
+
+def test_who_only_looks_makes_no_layer_of_the_machine(site: Site) -> None:
+    """A layer is thousands of devices; whoever looks may have no right to write."""
+    package(site, "p", {"opt/p": "p"})
+    site.build("p")
+    sh(site, "rm -r pkg-base")
+    site.xsrc("verify").ok("no problems")
+    assert not (site.masterdir / "pkg-base").exists()
 
 
 # ---- the database, lost or damaged

@@ -103,6 +103,7 @@ def tree(top: Path, skip: Callable[[str], bool] = lambda path: False) -> dict[st
 
 
 _PASSING = (
+    "pkg-base/",
     "pkg-builddir/",
     "pkg-srcdistdir/",
     "pkg-destdir/.",
@@ -114,8 +115,8 @@ _PASSING = (
     "var/db/xsrc/report/",
     "var/db/xsrc/generations/",
 )
-"""What a build that fails may leave: work directories, unfinished destdirs, logs, locks, distfiles, the
-database and the count of changes."""
+"""What a build that fails may leave: the layer that hides programs of the machine, work directories, unfinished
+destdirs, logs, locks, distfiles, the database and the count of changes."""
 
 
 def farm(masterdir: Path) -> dict[str, object]:

@@ -14,7 +14,6 @@ from tests.e2e.kit.site import Site
 from tests.security.kit.tcp import answer, raw
 from xsrc.core.errors import ChecksumError, FetchFailed, HostError
 from xsrc.core.settings import Limits
-from xsrc.sources.disk.distdir import OpenFile
 from xsrc.sources.disk.fetch import Supply, fetch
 from xsrc.sources.disk.mirror import Mirror
 from xsrc.sources.distfile import Distfile
@@ -98,7 +97,7 @@ def test_a_mirror_never_has_half_a_file(tmp_path: Path) -> None:
         (mirror.path / f".{SUM}.new").write_bytes(DATA[:100])
         assert not mirror.has(distfile)
         with (tmp_path / "a").open("rb") as file:
-            mirror.add(distfile, OpenFile("a", file))
+            mirror.add(distfile, file)
         assert mirror.has(distfile)
         assert len(list(mirror.path.iterdir())) == 1
     assert (tmp_path / "m/sha256" / SUM).read_bytes() == DATA

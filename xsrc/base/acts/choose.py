@@ -15,8 +15,8 @@ from xsrc.core.session import Session
 from xsrc.unix import machine
 
 
-def chosen_base(session: Session) -> Base:
-    """The base that was chosen by flag, by XSRC_BASE or in the settings.
+def chosen_base(session: Session, *, use: bool = True) -> Base:
+    """The base that was chosen by flag, by XSRC_BASE or in the settings; without `use` it can be looked at only.
 
     Raises UsageError for a missing base and an ambiguous choice, HostError for an unsuitable one, ConflictError while
     another xsrc replaces or removes the base.
@@ -24,7 +24,7 @@ def chosen_base(session: Session) -> Base:
     if session.stage is not None:
         return session.stage.base
     wish = _wish(session)
-    return this_machine(session) if wish == HOST else _base(wish, session.bases, session.mark)
+    return this_machine(session, use=use) if wish == HOST else _base(wish, session.bases, session.mark)
 
 
 def _wish(session: Session) -> str:
@@ -36,9 +36,12 @@ def base_name(session: Session) -> str:
     return HOST if session.stage is None and _wish(session) == HOST else chosen_base(session).name
 
 
-def this_machine(session: Session) -> Base:
-    """The base `host`. Where there is no masterdir yet, it can be looked at, not used. Raises HostError."""
-    return _host(session.masterdir.bases, session.masterdir.farm.exists(), session.mark)
+def this_machine(session: Session, *, use: bool = True) -> Base:
+    """The base `host`. Where there is no masterdir yet, it can be looked at, not used. Raises HostError.
+
+    Without `use` nothing is written for it: a command that reads may have no right to.
+    """
+    return _host(session.masterdir.bases, use and session.masterdir.farm.exists(), session.mark)
 
 
 @cache

@@ -160,7 +160,8 @@ def _cost(stage: Session, folder: Path, took: float) -> Iterator[str]:
     longest = max(jobs, key=lambda job: job.took, default=None)
     hungriest = max(jobs, key=lambda job: job.peak, default=None)
     phases = seconds(sum(job.took for job in jobs))
-    yield f"{len(jobs)} packages in {phases} of phases, {seconds(took)} this time, {size(folder) >> 20} MiB on the disk"
+    room = f"{size(folder) >> 20} MiB on the disk"
+    yield f"{counted(len(jobs), 'package')} in {phases} of phases, {seconds(took)} this time, {room}"
     if longest and hungriest:
         memory = f"memory at most {hungriest.peak >> 20} MiB ({hungriest.name})"
         yield f"longest {longest.name} {seconds(longest.took)}; {memory}"
@@ -174,6 +175,7 @@ def _compared(second: Session, third: Session, names: Iterable[str]) -> Iterator
         differences = compare(one, two)
         same += not differences
         if differences:
-            yield f"{planned[name]}: stage 2 and stage 3 differ in {len({d.path for d in differences})} paths"
+            paths = counted(len({d.path for d in differences}), "path")
+            yield f"{planned[name]}: stage 2 and stage 3 differ in {paths}"
             yield from (f"  {difference}" for difference in differences[:_SHOWN])
     yield f"stage 2 and stage 3: {same} of {len(tuple(names))} packages are the same, bit for bit"

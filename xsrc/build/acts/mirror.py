@@ -7,6 +7,7 @@ from pathlib import Path
 from xsrc.build.acts.decide import read_jobs
 from xsrc.build.request import BuildRequest
 from xsrc.core.session import Session
+from xsrc.core.ui import counted
 from xsrc.sources.disk.distdir import present, verified
 from xsrc.sources.disk.mirror import Mirror
 from xsrc.tree.acts.closure import homes_of
@@ -28,9 +29,9 @@ def mirror(session: Session, request: BuildRequest, path: Path) -> int:
             if not place.has(distfile):
                 folder, limits = session.masterdir.builddir, session.settings.limits
                 with verified(distfile, session.srcdistdir, folder, limits) as file:
-                    place.add(distfile, file)
+                    place.add(distfile, file.file)
                 new += 1
     missing = len(wanted) - len(found)
     more = f", {missing} could not be fetched" if missing else ""
-    session.ui.note(f"{path}: {new} distfiles more, {len(found) - new} were there{more}")
+    session.ui.note(f"{path}: {counted(new, 'distfile')} more, {len(found) - new} were there{more}")
     return 1 if missing else 0

@@ -84,7 +84,7 @@ def verify_root(session: Session, farm: Farm) -> Iterator[Finding]:
     records = farm.records()
     places = expected(members, records)
     contents = frozenset(p.path for p in places.values() if p.how in (Class.COPY, Class.MADE, Class.HARD))
-    binds = frozenset(chosen_base(session).binds)
+    binds = frozenset(chosen_base(session, use=False).binds)
     disk = scan(root, (LEFT_OUT | binds) - {"var"}, contents)
     # in places of the user only what packages have there is looked at
     disk = survey(root, (path for path in places if path not in disk), contents) | disk

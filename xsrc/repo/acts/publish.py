@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xsrc.core.errors import ConflictError, HostError, UsageError
 from xsrc.core.pkgver import PkgVer
-from xsrc.core.ui import Ui
+from xsrc.core.ui import Ui, counted
 from xsrc.repo import check
 from xsrc.repo.blocks import Blocks, props_of
 from xsrc.repo.disk import keys, repodata
@@ -65,7 +65,7 @@ def _index(repository: Repository, arch: str, paths: list[Path], force: bool) ->
     if result.refused:
         raise ConflictError(f"{repository.folder}: nothing was changed", detail=result.refused)
     if not result.added and not force:
-        repository.ui.note(f"{arch}: {len(known)} packages, nothing new")
+        repository.ui.note(f"{arch}: {counted(len(known), 'package')}, nothing new")
         return
     lines = {} if force else dict(data.own.lines)
     for one in found.values():
@@ -76,7 +76,8 @@ def _index(repository: Repository, arch: str, paths: list[Path], force: bool) ->
     for text in result.added:
         repository.ui.note(f"{text}: added")
     if result.waiting:
-        repository.ui.warn(f"{arch}: {len(result.tables.stage)} packages wait in the stage; build these again first:")
+        waiting = counted(len(result.tables.stage), "package")
+        repository.ui.warn(f"{arch}: {waiting} in the stage, until these are built again:")
         for line in result.waiting:
             repository.ui.warn(line)
 

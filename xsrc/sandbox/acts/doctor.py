@@ -73,7 +73,7 @@ def findings(session: Session) -> Iterator[Diagnosis]:
     yield from _capabilities(modes)
     yield from _user_namespaces(session.host, modes)
     yield from _kernel(session)
-    yield _limits()
+    yield _limits(session.host.uid)
     yield from _programs()
     yield from _masterdir(session.masterdir)
     site = known_sites(("DEBIAN_SITE",), session.settings.sites).get("DEBIAN_SITE")
@@ -170,10 +170,12 @@ def _kernel(session: Session) -> Iterator[Diagnosis]:
     yield finding("undeclared", shows_all if base.whole else None, "tools of this machine are hidden", grave=False)
 
 
-def _limits() -> Diagnosis:
+def _limits(uid: int) -> Diagnosis:
     """Report what enforces the limits of memory and processes."""
     home = cgroup.find_home()
-    mend = "systemd-run --user --scope -p Delegate=yes xsrc build NAME"
+    mend = "xsrc help settings  # how a container or systemd gives a user a cgroup of its own"
+    if Path(f"/run/user/{uid}/systemd/private").exists():  # else systemd-run reaches nobody
+        mend = "systemd-run --user --scope -p Delegate=yes xsrc build NAME"
     trouble = None if home.path else Trouble(f"rlimits, of each process and of the user: {home.why_not}", mend)
     return finding("limits", trouble, f"cgroup v2, of all that a phase runs: {home.path}", grave=False)
 

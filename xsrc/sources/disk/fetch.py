@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -94,17 +94,49 @@ def fetch(
     return path
 
 
+def digests(
+    distfile: Distfile, urls: tuple[str, ...], supply: Supply, say: Say, progress: Received = lambda now, total: None
+) -> dict[str, str]:
+    """The sha256 of what each address sends, whatever the distfile says; addresses that send nothing are reported.
+
+    Each file is then in the folder of `supply`, which is laid out as a mirror. Raises HostError if that cannot be used.
+    """
+    from xsrc.sources.disk.mirror import Mirror
+    from xsrc.sources.disk.web import Unanswered
+
+    found: dict[str, str] = {}
+    with Place.open(distfile, supply.srcdistdir, supply.limits) as place, Mirror.open(supply.srcdistdir) as mirror:
+        source = _source(place, supply, say, progress)
+        for url in urls:
+            with place.part(url) as part:
+                try:
+                    source.receive(url, part, mirrored=False)
+                except Unanswered as error:
+                    say(f"{redacted(url)}: {error}")
+                    continue
+                found[url] = sha256_of(part.file)
+                part.file.seek(0)
+                mirror.add(replace(distfile, sha256=found[url]), part.file)
+    return found
+
+
+def _source(place: Place, supply: Supply, say: Say, progress: Received) -> _Source:
+    """How a distfile is brought. The library is imported here: it costs as much as all else of a short command."""
+    from xsrc.sources.disk.ask import Network
+    from xsrc.sources.disk.netrc import logins
+    from xsrc.sources.disk.web import Bounds
+
+    network = Network(Proxies(supply.env), logins(supply.env, supply.believed, say))
+    return _Source(place, supply.private, Bounds.of(supply.limits), network, progress)
+
+
 def _download(
     place: Place, urls: tuple[str, ...], mirrors: tuple[str, ...], supply: Supply, say: Say, progress: Received
 ) -> None:
     """Bring a distfile to its place from the first of `urls` and `mirrors` that has it."""
-    # imported here: most builds have their distfiles, and the library costs as much as all else of a short command
-    from xsrc.sources.disk.ask import Network
-    from xsrc.sources.disk.netrc import logins
-    from xsrc.sources.disk.web import Bounds, Unanswered
+    from xsrc.sources.disk.web import Unanswered
 
-    network = Network(Proxies(supply.env), logins(supply.env, supply.believed, say))
-    source = _Source(place, supply.private, Bounds.of(supply.limits), network, progress)
+    source = _source(place, supply, say, progress)
     failures: list[str] = []
     mismatch: ChecksumError | None = None
     for url in (*urls, *mirrors):
@@ -145,8 +177,6 @@ class _Source:
 
         Raises Unanswered if there is no file, and ChecksumError for another file, which is kept aside.
         """
-        from xsrc.sources.disk.web import Unanswered
-
         self._receive(url, part, mirrored)
         got = sha256_of(part.file)
         if got != self.place.distfile.sha256 and part.resumed:  # it may be made of two files
@@ -155,11 +185,13 @@ class _Source:
             got = sha256_of(part.file)
         if got == self.place.distfile.sha256:
             return
-        if (title := page(head_of(part.file))) is not None:
-            part.restart()
-            named = f' with the title "{title}"' if title else ""
-            raise Unanswered(f"it sent a page of HTML{named} in place of the file")
+        _refuse_page(part)
         raise self.place.set_aside(part, got)
+
+    def receive(self, url: str, part: DownloadedPart, *, mirrored: bool) -> None:
+        """Fill a part with whatever file an address has. Raises Unanswered if there is none, or a page of HTML."""
+        self._receive(url, part, mirrored)
+        _refuse_page(part)
 
     def _receive(self, url: str, part: DownloadedPart, mirrored: bool) -> None:
         distfile = self.place.distfile
@@ -175,6 +207,16 @@ class _Source:
             from xsrc.sources.disk.http import download
 
             download(url, part, self.bounds, self.progress, self.network)
+
+
+def _refuse_page(part: DownloadedPart) -> None:
+    """Raise Unanswered, and empty the part, if it is a page of HTML."""
+    from xsrc.sources.disk.web import Unanswered
+
+    if (title := page(head_of(part.file))) is not None:
+        part.restart()
+        named = f' with the title "{title}"' if title else ""
+        raise Unanswered(f"it sent a page of HTML{named} in place of the file")
 
 
 def _hint_at_name(distfile: Distfile, url: str, say: Say) -> None:

@@ -9,10 +9,10 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from xsrc.core.errors import HostError
-from xsrc.sources.disk.distdir import OpenFile
 from xsrc.sources.disk.parts import DownloadedPart, remove
 from xsrc.sources.disk.web import Bounds, Unanswered
 from xsrc.sources.distfile import Distfile
@@ -65,13 +65,13 @@ class Mirror:
         except OSError:
             return False
 
-    def add(self, distfile: Distfile, file: OpenFile) -> None:
+    def add(self, distfile: Distfile, file: IO[bytes]) -> None:
         """Copy a verified distfile; nobody ever sees half of it. Raises HostError if the folder cannot be written."""
         name = f".{distfile.sha256}.new"
         remove(name, self.folder)  # of a command that was killed
         try:
             with os.fdopen(os.open(name, _NEW, 0o644, dir_fd=self.folder), "wb") as out:
-                shutil.copyfileobj(file.file, out)
+                shutil.copyfileobj(file, out)
                 out.flush()
                 os.fsync(out.fileno())
             os.rename(name, distfile.sha256, src_dir_fd=self.folder, dst_dir_fd=self.folder)

@@ -1,0 +1,1 @@
+"""What contributors work on templates with."""

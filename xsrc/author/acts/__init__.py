@@ -1,0 +1,1 @@
+"""What contributors do with templates: read, change, write."""
