@@ -12,15 +12,15 @@ _SOURCE = re.compile(r"[\"']?[^-\s].*\.(?:(?P<c>c)|cc|cpp|cxx|C)[\"']?")
 
 
 def ran_nothing(log: str, tests: Mapping[str, str]) -> bool:
-    """Whether a suite ran no test, by the `tests` of its build style.
+    """Whether a suite ran no test, by the `tests` of its build style: with both expressions, `ran` outweighs `none`.
 
     >>> ran_nothing("running 0 tests\\n", {"ran": "^running [1-9]"})
     True
     """
     ran, none = tests.get("ran"), tests.get("none")
-    if none and re.search(none, log, re.MULTILINE):
-        return True
-    return bool(ran) and re.search(str(ran), log, re.MULTILINE) is None
+    if ran and re.search(ran, log, re.MULTILINE):
+        return False
+    return re.search(none, log, re.MULTILINE) is not None if none else bool(ran)
 
 
 def flags_lost(log: str, env: Mapping[str, str]) -> tuple[str, ...]:

@@ -16,6 +16,10 @@ make  check-am
 make[1]: Nothing to be done for 'check'.
 make[1]: Leaving directory '/pkg-builddir/x-1/src'
 """
+SUBDIR = """make[1]: Entering directory '/pkg-builddir/x-1/Sub'
+No tests defined for Tiny::Sub extension.
+make[1]: Leaving directory '/pkg-builddir/x-1/Sub'
+"""
 CARGO = "     Running unittests src/main.rs (target/release/deps/tiny-0f)\n\nrunning {} tests\n\ntest result: ok.\n"
 
 
@@ -26,7 +30,9 @@ CARGO = "     Running unittests src/main.rs (target/release/deps/tiny-0f)\n\nrun
         ("gnu-makefile", "+ make -j2 check\nmake: 'check' is up to date.\n"),
         ("gnu-configure", AUTOMAKE),
         ("meson", "ninja: no work to do.\nNo tests defined.\n"),
+        ("meson", "No suitable tests defined.\n"),
         ("perl-module", "No tests defined for Tiny extension.\n"),
+        ("perl-module", SUBDIR + "No tests defined for Tiny extension.\n"),
         ("perl-module", "Files=0, Tests=0,  0 wallclock secs\nResult: NOTESTS\n"),
         ("python3-pep517", "\n-----\nRan 0 tests in 0.000s\n\nOK\n"),
         ("cargo", CARGO.format(0)),
@@ -48,7 +54,11 @@ def test_a_suite_that_ran_no_test_is_seen(style: str, log: str) -> None:
         ("gnu-configure", "make[1]: Entering directory 'x'\nmake[1]: Leaving directory 'x'\n"),
         ("meson", "1/1 tiny OK\n"),
         ("perl-module", "Files=1, Tests=1\nResult: PASS\n"),
+        ("perl-module", SUBDIR + "t/a.t .. ok\nAll tests successful.\nFiles=1, Tests=1\nResult: PASS\n"),
+        ("perl-module", SUBDIR + "1..1\nok 1\n"),
         ("python3-pep517", "Ran 1 test in 0.1s\n"),
+        ("python3-pep517", "Ran 0 tests in 0.000s\n\nOK\n.\n-----\nRan 1 test in 0.000s\n\nOK\n"),
+        ("python3-pep517", "test_x.py Ran 0 tests in 0s\nRan 0 tests in 0s\n\nOK\n.\n===== 1 passed in 6.41s =====\n"),
         ("cargo", CARGO.format(0) + CARGO.format(12)),
         ("go", "?   \ta\t[no test files]\nok  \tb\t0.002s\n"),
         ("cmake", "ctest itself fails\n"),

@@ -11,6 +11,8 @@ from xsrc.core.phase import Phase
 from xsrc.core.ui import Ui
 from xsrc.unix.files import opened
 
+FLAGS = "flags"
+"""The key of `[lint] ignore` for the reason why a template compiles with other flags than those of the settings."""
 _MOST = 8 << 20
 """Bytes of a log that are looked at; one that is longer tells of more than nothing."""
 
@@ -19,7 +21,7 @@ def judged(job: Job, phase: Phase, log: Path, more: IO[bytes], ui: Ui) -> str:
     """Why a finished phase counts as failed; "" if it does not. Tell of flags, also in the log. Raises OSError."""
     if phase is Phase.CHECK and _no_test_ran(job, _text(log)):
         return 'no test ran: name the tests by make_check_target, or give the reason by make_check = "…"'
-    if phase is Phase.BUILD and (lost := flags_lost(_text(log), job.env)):
+    if phase is Phase.BUILD and FLAGS not in job.package.excused and (lost := flags_lost(_text(log), job.env)):
         flags = " and ".join(f"{name} ({job.env[name]})" for name in lost)
         words = f"no call of a compiler in the log of its build has {flags}; a do_build can pass $CFLAGS to make"
         more.write(f"xsrc: {words}\n".encode())

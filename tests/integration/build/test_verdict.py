@@ -1,0 +1,32 @@
+"""The words of a finished build about its log."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from tests.unit.builders import a_job
+from xsrc.build.acts.verdict import judged
+from xsrc.core.phase import Phase
+from xsrc.unix.ui import PlainUi
+
+
+def told(tmp_path: Path, **keys: object) -> tuple[str, str]:
+    """What is printed, and what comes into the log, of a build whose compiler got other flags than the settings'."""
+    job, log = a_job(build_style="gnu-makefile", **keys), tmp_path / "build.log"
+    log.write_text("cc -O1 -c a.c\n")
+    err = io.StringIO()
+    with log.open("ab") as more:
+        assert judged(job, Phase.BUILD, log, more, PlainUi(io.StringIO(), err)) == ""
+    return err.getvalue(), log.read_text()
+
+
+def test_a_template_that_means_other_flags_is_not_warned_of(tmp_path: Path) -> None:
+    """A compiler that builds itself, or a tool that is used once, has flags of its own for a reason."""
+    assert told(tmp_path, lint={"ignore": {"flags": "it is used once"}}) == ("", "cc -O1 -c a.c\n")
+
+
+def test_a_template_that_loses_flags_is_warned_of(tmp_path: Path) -> None:
+    err, log = told(tmp_path)
+    assert "no call of a compiler in the log of its build has CFLAGS (" in err
+    assert log.splitlines()[1].startswith("xsrc: no call of a compiler")
