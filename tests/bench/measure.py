@@ -97,6 +97,22 @@ def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(mine / its for mine, its in zip(ours, theirs, strict=True))
 
 
+def slowness() -> float:
+    """How many times slower this machine is now than one that a figure in seconds is for; 1 for a faster one."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        sum(range(1_000_000))
+        for _ in range(1_000_000):
+            pass
+        taken.append(time.process_time() - start)
+    return max(1.0, min(taken) / _USUAL)
+
+
+_USUAL = 0.045
+"""Seconds of the loop above on the machine of the figures."""
+
+
 def compared(
     name: str,
     ours: Sequence[float],

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 from jinja2 import UndefinedError
 
+from tests.bench.measure import slowness
 from tests.unit.records import EVIL, large, small
 from xsrc.core.visible import visible, visible_text
 from xsrc.runs.disk.pages import render
@@ -244,5 +245,5 @@ def test_a_whole_tree_is_rendered_quickly() -> None:
         start = time.process_time()
         render(run_page(run, [], {}, run.began, Neighbours(logs=logs, to_logs="../logs", known=names)))
         best = min(best, time.process_time() - start)
-    assert best < 1.0
+    assert best < 0.5 * slowness()
     print(f"\nreport of {len(run.jobs)} jobs rendered in {best:.2f} s")
