@@ -47,10 +47,13 @@ def test_every_row_of_the_farm_is_measured(
 
 @pytest.mark.parametrize("name", ["stow", "unstow", "real, stow", "real, unstow", "plan, 100,000 files"])
 def test_a_figure_is_near_what_is_wanted(rows: list[dict[str, Any]], name: str) -> None:
-    """One pair beside whatever else the machine does: half as much again is a fault, run.py judges exactly."""
+    """One pair beside whatever else the machine does: half as much again is a fault, run.py judges exactly.
+
+    Seconds depend on memory too, whose speed the measure of this machine does not see: there, twice as much is one.
+    """
     found = [row for row in rows if row["name"] == name]
     if not found:
         pytest.skip(f"not measured here: {[row['verdict'] for row in rows if row['ok'] is None]}")
     (row,) = found
-    figure = row["ours"] / slowness() if row["ratio"] is None else row["ratio"]
-    assert figure <= 1.5 * float(row["wanted"].split()[1]), row
+    figure, most = (row["ours"] / slowness(), 2) if row["ratio"] is None else (row["ratio"], 1.5)
+    assert figure <= most * float(row["wanted"].split()[1]), row

@@ -123,7 +123,7 @@ def test_another_version_is_another_digest_and_the_same_layer(database: Path, tm
 
 @pytest.mark.usefixtures("database")
 def test_a_killed_maker_leaves_no_layer_that_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, count = os.mknod, 0
+    real, count = os.link, 0
 
     def dies(*args: object, **more: object) -> None:
         nonlocal count
@@ -132,9 +132,9 @@ def test_a_killed_maker_leaves_no_layer_that_is_used(tmp_path: Path, monkeypatch
             os.kill(os.getpid(), signal.SIGKILL)
         real(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(os, "mknod", dies)
+    monkeypatch.setattr(os, "link", dies)
     assert in_a_process(lambda: view(tmp_path, make=True)) == -signal.SIGKILL
-    monkeypatch.setattr(os, "mknod", real)
+    monkeypatch.setattr(os, "link", real)
     place = tmp_path / essential.FOLDER
     assert [path.name for path in place.iterdir()] == ["new"], "the half of a layer, under a name that nobody uses"
     assert view(tmp_path, make=False).layer is None
