@@ -94,7 +94,7 @@ BELOW: dict[str, str] = {
     "sandbox": "core unix base store",
     "farm": "core unix base sandbox store",
     "export": "core unix base farm store",
-    "repo": "core unix export store",
+    "repo": "core unix export sources store",
     "build": "core unix base export farm repo runs sandbox sources store tree",
     "author": "core unix build sources tree",
     "bootstrap": "core unix base build export farm repo runs sandbox sources store tree",

@@ -28,6 +28,8 @@ class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions, WithVerbose, WithB
     force = cli.Flag(["-f", "--force"], help="build again although nothing has changed")
     no_check = cli.Flag(["--no-check"], help="leave the check phase out, and what only it needs")
 
+    no_cache = cli.Flag(["--no-cache"], help="ask no cache for builds")
+
     verb: ClassVar[str] = "build"
 
     def request(self, session: Session) -> BuildRequest:
@@ -44,7 +46,7 @@ class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions, WithVerbose, WithB
         )
 
     def go(self, session: Session) -> int:
-        session = session.over(jobs=self.jobs, cutoff=self.rung)
+        session = session.over(jobs=self.jobs, cutoff=self.rung, caches=() if self.no_cache else None)
         return build(session, self.request(session))
 
 
