@@ -9,7 +9,7 @@ from plumbum import cli
 
 from xsrc.build.acts.build import build
 from xsrc.build.request import BuildRequest
-from xsrc.commands.verb import NAMES, WithBase, WithCutoff, WithJobs, WithOptions, WithPlan, WithVerbose
+from xsrc.commands.verb import NAMES, WithBase, WithCaches, WithCutoff, WithJobs, WithOptions, WithPlan, WithVerbose
 from xsrc.commands.words import select
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
@@ -17,7 +17,7 @@ from xsrc.tree.acts.closure import homes_of
 from xsrc.tree.options import options_by_name
 
 
-class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions, WithVerbose, WithBase):
+class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithCaches, WithOptions, WithVerbose, WithBase):
     """Switches that building and the single phases share."""
 
     takes = NAMES
@@ -27,8 +27,6 @@ class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions, WithVerbose, WithB
     keep_going = cli.Flag(["-k", "--keep-going"], help="go on with packages that do not need a failed one")
     force = cli.Flag(["-f", "--force"], help="build again although nothing has changed")
     no_check = cli.Flag(["--no-check"], help="leave the check phase out, and what only it needs")
-
-    no_cache = cli.Flag(["--no-cache"], help="ask no cache for builds")
 
     verb: ClassVar[str] = "build"
 
@@ -46,7 +44,7 @@ class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions, WithVerbose, WithB
         )
 
     def go(self, session: Session) -> int:
-        session = session.over(jobs=self.jobs, cutoff=self.rung, caches=() if self.no_cache else None)
+        session = session.over(jobs=self.jobs, cutoff=self.rung, caches=self.caches)
         return build(session, self.request(session))
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import shutil
 import subprocess
+import tarfile
+from dataclasses import replace
 from pathlib import Path
+
+import zstandard
 
 from tests.e2e.kit.server import Act
 from tests.e2e.kit.site import Site
+from xsrc.repo.trace import Trace
+from xsrc.store.manifest import Props, tree_digest
+from xsrc.store.rules import Rules
 
 RICH = """
 mkdir -p $DESTDIR/usr/bin $DESTDIR/etc $DESTDIR/usr/include/rich $DESTDIR/usr/share/rich/empty
@@ -71,10 +80,46 @@ def elsewhere(site: Site, name: str, *words: str) -> tuple[Path, str]:
     return masterdir, site.xsrc("-m", masterdir, "build", *words).ok().err
 
 
+def told_otherwise(cache: Path, name: str) -> None:
+    """Put a build into a cache whose record has a rule that its template does not have; all digests are right."""
+    (path,) = (p for p in cache.glob("trace/*.json") if f'"pkgver": "{name}-' in p.read_text())
+    trace = Trace.parse(path.read_bytes())
+    (piece,) = trace.pieces
+    plain = zstandard.ZstdDecompressor().decompressobj().decompress((cache / piece.path).read_bytes())
+    out = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(plain)) as old, tarfile.open(fileobj=out, mode="w") as new:
+        listed = b""
+        for member in old.getmembers():
+            file = old.extractfile(member) if member.isreg() else None
+            data = file.read() if file else b""
+            if member.name == "./props.plist":
+                props = replace(
+                    Props.parse(data), homepage="http://evil", rules=Rules.of({"shells": ["/usr/bin/evil"]})
+                )
+                data = props.render()
+                member.size = len(data)
+            elif member.name == "./files.plist":
+                listed = data
+            new.addfile(member, io.BytesIO(data))
+    packed = zstandard.ZstdCompressor().compress(out.getvalue())
+    sha256 = hashlib.sha256(packed).hexdigest()
+    piece = replace(piece, tree=tree_digest(props, listed), sha256=sha256, size=len(packed))
+    (cache / piece.path).write_bytes(packed)
+    path.write_bytes(replace(trace, pieces=(piece,)).render())
+
+
 def test_a_second_masterdir_runs_no_phase_and_has_the_same_destdirs(site: Site) -> None:
     cache = rich(site)
     before = len(site.server.log)
     site.settings(f'caches = ["file://{cache}"]\n')
+    plan = site.xsrc("-m", site.root / "second", "plan", "rich").ok().out.splitlines()
+    assert sorted(line.split(" (")[0] for line in plan[:2]) == [
+        f"fetch {name}-1.0_1: from file://{cache}" for name in ("hello", "rich")
+    ]
+    assert plan[2].startswith("2 to fetch, ")
+    assert len(plan) == 3, plan
+    said = site.xsrc("-m", site.root / "second", "build", "-n", "--no-cache", "rich").ok().out
+    assert "build tool-1.0_1" in said
     masterdir, said = elsewhere(site, "second", "rich")
     assert f"rich-1.0_1: fetched from file://{cache} (" in said
     assert "tool-1.0_1" not in said, "what only a build needs is not fetched"
@@ -98,6 +143,11 @@ def test_what_a_cache_cannot_give_is_built(site: Site) -> None:
     cache = rich(site)
     site.settings(f'caches = ["file://{cache}"]\n')
     assert "fetched" not in elsewhere(site, "without", "--no-cache", "tool")[1]
+    told_otherwise(cache, "tool")
+    said = elsewhere(site, "untrue", "tool")[1]
+    assert "tool-1.0_1: its record differs from that of a build here: homepage, rules" in said
+    assert "tool-1.0_1: built" in said
+    site.xsrc("push", "--to", cache, "tool").ended(1, "tool-1.0_1: not reproducible")
     for path in (cache / "file").iterdir():
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     masterdir, said = elsewhere(site, "second", "rich")

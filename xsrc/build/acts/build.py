@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from xsrc.build.acts.decide import note, present, read_jobs
+from xsrc.build.acts.offers import has_caches, with_offers
 from xsrc.build.acts.refused import refusals
 from xsrc.build.job import Job
 from xsrc.build.request import BuildRequest
@@ -42,7 +43,7 @@ def build(session: Session, request: BuildRequest) -> int:
     plan = decided(session, request, planned, force=force)
     if request.plan_only:
         return show_plan(session, plan, request)
-    if plan.todo and session.settings.caches and session.stage is None:
+    if has_caches(session, plan):
         # imported here: most users have no caches, and most often there is nothing to do
         from xsrc.build.acts.fetched import fetch_builds
 
@@ -238,7 +239,8 @@ def show_plan(session: Session, plan: BuildPlan, request: BuildRequest) -> int:
     from xsrc.build.acts.words import plan_lines
 
     to = "" if request.to is Phase.INSTALL else f" (to {request.to})"
-    for line in plan_lines(session, plan, dict.fromkeys(request.names, to)):
+    plan, offers = with_offers(session, request, plan)
+    for line in plan_lines(session, plan, dict.fromkeys(request.names, to), offers):
         session.ui.output(line)
     for step in plan.todo:
         if is_late(step, request):

@@ -13,7 +13,8 @@ from xsrc.build.disk.work import WorkState
 from xsrc.build.job import Job
 from xsrc.build.request import BuildRequest
 from xsrc.build.root import Layers
-from xsrc.build.steps import BuildPlan
+from xsrc.build.steps import BuildPlan, Step
+from xsrc.build.taken import without_taken
 from xsrc.core.errors import ArchiveError, BuildFailed, ChecksumError, FetchFailed
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
@@ -24,7 +25,6 @@ from xsrc.store.digest import outcome
 from xsrc.store.disk import scan as scanning
 from xsrc.store.disk.scan import Scan
 from xsrc.store.manifest import Entry, Manifest, Props
-from xsrc.tree.graph import run_closure
 from xsrc.unix.lock import locked
 from xsrc.unix.trees import make_folder, remove_tree
 
@@ -35,27 +35,18 @@ _LATEST = 253402300799
 def fetch_builds(session: Session, request: BuildRequest, plan: BuildPlan) -> bool:
     """Take what caches have of a plan; return whether anything came.
 
-    A package that comes from a cache needs only what it needs to run. So the requested ones are looked up first, and
-    what a build needs only after the build itself was not found. Raises HostError, TemplateError, UsageError and
-    ConflictError as a build does.
+    Raises HostError, TemplateError, UsageError and ConflictError as a build does.
     """
-    caches, steps = Caches(session), {step.name: step for step in plan.steps}
-    own = request.names if request.force or request.reproduce or request.to is not Phase.INSTALL else ()
-    packages = {name: step.job.package for name, step in steps.items()}
-    whole = request.to is Phase.INSTALL
-    queue = dict.fromkeys(run_closure(plan.requested, packages) if whole else plan.requested)
-    names, came = [*queue], False
-    for name in names:  # which grows meanwhile
-        step = steps[name]
-        if not step.reason:
-            continue
-        if name not in own and not step.same_key and _fetched(session, caches, step.job):
-            came = True
-            continue
-        further = [need for need in (*step.within, *step.afterwards) if need not in queue]
-        queue.update(dict.fromkeys(further))
-        names += further
-    return came
+    caches, came = Caches(session), list[str]()
+
+    def take(step: Step) -> bool:
+        if not _fetched(session, caches, step.job):
+            return False
+        came.append(step.name)
+        return True
+
+    without_taken(plan, request, take)
+    return bool(came)
 
 
 def _fetched(session: Session, caches: Caches, job: Job) -> bool:
