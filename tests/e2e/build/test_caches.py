@@ -7,6 +7,7 @@ import io
 import shutil
 import subprocess
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,8 +174,10 @@ def test_a_web_server_gives_what_a_known_key_signed(site: Site) -> None:
     address = f"{site.server.address}/cache"
 
     def serve(*acts: Act) -> None:
+        """`acts` are for the files, not for the traces."""
         for path in cache.glob("*/*"):
-            site.server.serve(f"/cache/{path.relative_to(cache)}", path.read_bytes(), *acts)
+            more = acts if path.parent.name == "file" else ()
+            site.server.serve(f"/cache/{path.relative_to(cache)}", path.read_bytes(), *more)
 
     serve()
     site.settings(f'caches = ["{address}"]\n')
@@ -192,6 +195,17 @@ def test_a_web_server_gives_what_a_known_key_signed(site: Site) -> None:
     assert not list((masterdir / "var/db/xsrc").glob("logs/*"))
     for part in RICH_PARTS:
         assert seen(masterdir / "pkg-destdir" / part) == seen(site.destdir(part)), part
+    serve(Act(stall=60))
+    before = len(site.server.log)
+    fifth = site.start("-m", site.root / "fifth", "build", "rich")
+    while not any(request.path.startswith("/cache/file/") for request in site.server.log[before:]):
+        assert fifth.process.poll() is None
+        time.sleep(0.02)
+    fifth.kill()
+    serve()
+    masterdir, said = elsewhere(site, "fifth", "rich")
+    assert "rich-1.0_1: fetched from" in said
+    assert not [path for path in (masterdir / "pkg-builddir").iterdir() if path.is_dir()]
     for path in cache.glob("file/*"):
         site.server.files.pop(f"/cache/{path.relative_to(cache)}")
     said = elsewhere(site, "fourth", "tool")[1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import plistlib
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -210,6 +212,34 @@ def test_a_list_that_no_build_can_have_is_refused(tmp_path: Path, entries: list[
 
 def test_the_hostile_archives_are_hostile_for_one_reason(tmp_path: Path) -> None:
     assert unpacked(tmp_path, *hostile([Entry("a", Kind.DIR), Entry("a/b", Kind.FILE, 0o644, 1, X)]))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"build": 5},
+        {"build": ["x"]},
+        {"build-options": 1},
+        {"run_depends": [1]},
+        {"run_depends": ["a;b"]},
+        {"run_depends": 1},
+        {"shlib-requires": [{}]},
+        {"source-commit": 1},
+        {"source-commit": "\n"},
+        {"saw": []},
+        {"rules": {"shells": ["../x"]}},
+        {"unknown": True},
+    ],
+)
+def test_a_record_that_no_build_writes_is_refused(tmp_path: Path, more: dict[str, object]) -> None:
+    data, tree, _ = packed(tmp_path)
+    members = members_of(data)
+    said = plistlib.dumps({**plistlib.loads(members[0][1]), **more})
+    members[0] = (members[0][0], said)
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        tree = tree_digest(Props.parse(said), members[1][1])
+    with pytest.raises(ArchiveError):
+        unpacked(tmp_path, archive_of(members), tree)
 
 
 def test_another_tree_is_refused(tmp_path: Path) -> None:

@@ -126,8 +126,9 @@ def _check(session: Session, job: Job, state: WorkState, part: DraftPart, told: 
     ArchiveError.
     """
     what, found = str(part.pkgver), part.scan
+    bare = props_of(session, job, state, Layers(), part)
     expected = replace(
-        props_of(session, job, state, Layers(), part),
+        bare,
         run_depends=told.run_depends,
         shlib_requires=told.shlib_requires,
         links=told.links,
@@ -140,6 +141,8 @@ def _check(session: Session, job: Job, state: WorkState, part: DraftPart, told: 
     differing = [one.name for one in fields(Props) if getattr(expected, one.name) != getattr(told, one.name)]
     if differing:
         raise _unlike(what, f"its record differs from that of a build here: {', '.join(differing)}")
+    if less := {*bare.run_depends} - {*told.run_depends}:
+        raise _unlike(what, f"its record lacks a need of the template: {min(less)}")
     if more := {*told.shlib_requires} - {*found.requires}:
         raise _unlike(what, f"its record names a library that no file needs: {min(more)}")
 

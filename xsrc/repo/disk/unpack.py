@@ -12,6 +12,7 @@ from typing import IO
 
 from xsrc.core.errors import ArchiveError
 from xsrc.core.settings import Limits
+from xsrc.repo.told import unsound
 from xsrc.sources.admission import ArchiveMember, Policy
 from xsrc.sources.disk.archives import admitted, read_whole
 from xsrc.sources.disk.distdir import OpenFile
@@ -41,11 +42,7 @@ def unpack(archive: OpenFile, tree: str, folder: Path, limits: Limits) -> Told:
     with read_whole(archive):
         members = admitted(archive, Policy(archive.name, "", 0, limits))
         said, listed = (_list(archive, members, name) for name in (PROPS, FILES))
-        told = Told(Props.parse(said), Manifest.parse(listed))
-        if told.props.render() != said or told.manifest.render(told.props.rules.conf_files) != listed:
-            raise _refused(archive, "its lists are not in the words of this xsrc")
-        if tree_digest(told.props, listed) != tree:
-            raise _refused(archive, f"want the tree {tree[:20]}…, got another one")
+        told = _told(archive, said, listed, tree)
         with Below(folder) as at:
             _Filler(archive, at, members).fill(told.manifest)
         for member, _ in members:
@@ -55,6 +52,24 @@ def unpack(archive: OpenFile, tree: str, folder: Path, limits: Limits) -> Told:
 
 def _refused(archive: OpenFile, why: str) -> ArchiveError:
     return ArchiveError(f"{archive.name}: refused: {why}", hint="nothing of it was used; look at the cache")
+
+
+def _told(archive: OpenFile, said: bytes, listed: bytes, tree: str) -> Told:
+    """What both lists say, which must be what this xsrc would write. Raises ArchiveError and ValueError."""
+    try:
+        told = Told(Props.parse(said), Manifest.parse(listed))
+        own = told.props.render() == said and told.manifest.render(told.props.rules.conf_files) == listed
+        digest = tree_digest(told.props, listed)
+        why = unsound(told.props)
+    except (TypeError, AttributeError, OverflowError, RecursionError) as error:  # a number where a table should be
+        raise _refused(archive, f"its record: {error}") from error
+    if not own:
+        why = "its lists are not in the words of this xsrc"
+    elif digest != tree:
+        why = f"want the tree {tree[:20]}…, got another one"
+    if why:
+        raise _refused(archive, why)
+    return told
 
 
 def _list(archive: OpenFile, members: Iterator[ArchiveMember], name: str) -> bytes:
