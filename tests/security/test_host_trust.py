@@ -23,6 +23,8 @@ VALUES = {
     "sites": '{ GNU_SITE = "http://x" }',
     "safe_directories": '["*"]',
     "source_mirrors": '["http://x/"]',
+    "caches": '["file:///x"]',
+    "allowed_signers": '"/x"',
 }
 
 

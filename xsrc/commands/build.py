@@ -9,7 +9,7 @@ from plumbum import cli
 
 from xsrc.build.acts.build import build
 from xsrc.build.request import BuildRequest
-from xsrc.commands.verb import NAMES, WithBase, WithCutoff, WithJobs, WithOptions, WithPlan, WithVerbose
+from xsrc.commands.verb import NAMES, WithBase, WithCaches, WithCutoff, WithJobs, WithOptions, WithPlan, WithVerbose
 from xsrc.commands.words import select
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
@@ -17,7 +17,7 @@ from xsrc.tree.acts.closure import homes_of
 from xsrc.tree.options import options_by_name
 
 
-class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions, WithVerbose, WithBase):
+class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithCaches, WithOptions, WithVerbose, WithBase):
     """Switches that building and the single phases share."""
 
     takes = NAMES
@@ -44,7 +44,7 @@ class _BuildVerb(WithPlan, WithJobs, WithCutoff, WithOptions, WithVerbose, WithB
         )
 
     def go(self, session: Session) -> int:
-        session = session.over(jobs=self.jobs, cutoff=self.rung)
+        session = session.over(jobs=self.jobs, cutoff=self.rung, caches=self.caches)
         return build(session, self.request(session))
 
 

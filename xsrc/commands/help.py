@@ -22,7 +22,7 @@ GROUPS: Mapping[str, str] = {
     "root": "stow unstow restow list files owner verify history rollback alternatives gc autoremove remove purge hold",
     "look": "search show deps graph report check-deps doctor help",
     "write": "fmt sum bump revbump",
-    "share": "bootstrap pkg repo whence",
+    "share": "bootstrap push pkg repo whence",
 }
 """The commands by what people do."""
 

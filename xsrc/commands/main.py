@@ -58,6 +58,7 @@ VERBS = {
     "distclean": "distclean.DistClean",
     "search": "search.Search",
     "doctor": "doctor.Doctor",
+    "push": "push.Push",
     "pkg": "pkg.Pkg",
     "repo": "repo.Repo",
     "whence": "pkg.Whence",

@@ -10,13 +10,15 @@ from typing import Any
 from plumbum import cli
 
 from xsrc.build.acts.decide import present, read_jobs
+from xsrc.build.acts.offers import with_offers
 from xsrc.build.acts.words import plan_lines, plan_table
 from xsrc.build.disk.work import read_state
 from xsrc.build.explain import reasons
 from xsrc.build.job import Job
 from xsrc.build.phases import remaining, still_done
+from xsrc.build.request import BuildRequest
 from xsrc.build.steps import plan_build
-from xsrc.commands.verb import NAMES, WithBase, WithCutoff, WithJobs, WithJson, WithOptions
+from xsrc.commands.verb import NAMES, WithBase, WithCaches, WithCutoff, WithJobs, WithJson, WithOptions
 from xsrc.commands.words import select
 from xsrc.core.layout import Masterdir
 from xsrc.core.phase import Phase
@@ -32,7 +34,7 @@ _BEFORE = 40
 """Characters that are shown before a difference."""
 
 
-class Plan(WithJson, WithOptions, WithCutoff, WithJobs, WithBase):
+class Plan(WithJson, WithOptions, WithCutoff, WithCaches, WithJobs, WithBase):
     """Print what would be built, in which order and why, and how long that may take"""
 
     takes = NAMES
@@ -43,7 +45,7 @@ class Plan(WithJson, WithOptions, WithCutoff, WithJobs, WithBase):
     force = cli.Flag(["-f", "--force"], help="as if the named ones had to be built again")
 
     def go(self, session: Session) -> int:
-        session = session.over(jobs=self.jobs, cutoff=self.rung)
+        session = session.over(jobs=self.jobs, cutoff=self.rung, caches=self.caches)
         given, patterns = select(session, self.given, "plan", every=self.every)
         names = homes_of(session.tree, given)
         words = self.words
@@ -53,10 +55,11 @@ class Plan(WithJson, WithOptions, WithCutoff, WithJobs, WithBase):
         with farm_at_rest(session) as farm:
             found = present(session.masterdir, farm, planned)
         plan = plan_build(planned, names, found.built, session.settings.cutoff, force=self.force)
+        plan, offers = with_offers(session, BuildRequest(names, force=self.force), plan)
         if self.json:
-            session.ui.json(plan_table(session, plan))
+            session.ui.json(plan_table(session, plan, offers))
             return 0
-        for line in plan_lines(session, plan, {}):
+        for line in plan_lines(session, plan, {}, offers):
             session.ui.output(line)
         return 0
 

@@ -201,6 +201,17 @@ class WithCutoff(Verb):
         return Rung(str(self.cutoff)) if self.cutoff else None
 
 
+class WithCaches(Verb):
+    """A command that asks caches for builds."""
+
+    no_cache = cli.Flag(["--no-cache"], help="ask no cache for builds")
+
+    @property
+    def caches(self) -> tuple[()] | None:
+        """No caches if that was asked for, else None: those of the settings."""
+        return () if self.no_cache else None
+
+
 class WithJobs(Verb):
     """A command that builds, or says how long it takes."""
 

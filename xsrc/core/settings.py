@@ -70,6 +70,8 @@ OWN: Mapping[str, Shape] = MappingProxyType(
         "masterdir": Text("a path", r"\S.*"),
         "srcdistdir": Text("an absolute path", r"/.+"),
         "source_mirrors": List(Text("an http, https or file address", r"(?:https?://|file:///)\S+")),
+        "caches": List(Text("an http, https or file address", r"(?:https?://|file:///)\S+")),
+        "allowed_signers": Text("an absolute path", r"/.+"),
         "basedir": Text("an absolute path", r"/.+"),
         "sites": Map(Text("an address", r"[a-z]+://.+"), Text("a name that ends in _SITE", r"[A-Z][A-Z0-9_]*_SITE")),
         "safe_directories": List(Text("an absolute path, ~/PATH or *", r"\*|~?/.*")),
@@ -140,6 +142,10 @@ class Settings:
     srcdistdir: str | None = None
     source_mirrors: tuple[str, ...] = ()
     """Addresses with distfiles by checksum, which are asked if every address of a template fails."""
+    caches: tuple[str, ...] = ()
+    """Addresses of caches with builds by key, which are asked before a package is built."""
+    allowed_signers: str | None = None
+    """The file that names who may have signed what a cache says (ssh-keygen(1), ALLOWED SIGNERS)."""
     basedir: str | None = None
     """Where finished bases are, if not in the masterdir."""
     base: str = HOST
@@ -176,6 +182,9 @@ class Settings:
                         f"{key}: want it in your own settings, found it in those of a checkout",
                         _move(key, own),
                     )
+            for at, address in enumerate(() if "allowed_signers" in raw else raw.get("caches", ())):
+                if not str(address).startswith("file:"):
+                    yield ("caches", at), f"caches[{at}]: want allowed_signers too: whom shall xsrc believe?", _SIGNERS
 
         raw, problems = read(file, text, SETTINGS, across)
         if problems:
@@ -188,10 +197,13 @@ class Settings:
         tables["options"] = MappingProxyType({**self.options, **options})
         places = {key: locate(file, text, [(("options", key), "", None)])[0].span for key in options}
         tables["places"] = MappingProxyType({**self.places, **places})
-        for name in ("nostow", "source_mirrors"):
+        for name in ("nostow", "source_mirrors", "caches"):
             tables[name] = tuple(raw.pop(name, getattr(self, name)))
         tables["safe_directories"] = (*self.safe_directories, *raw.pop("safe_directories", ()))
         return replace(self, **tables, **raw)
+
+
+_SIGNERS = 'allowed_signers = "/home/ME/.ssh/allowed_signers"; ssh-keygen(1) describes the file'
 
 
 def _move(key: str, own: str) -> str:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 BLOCK = 512
 END = bytes(2 * BLOCK)
 """The end of an archive."""
-FILE, HARD_LINK, LINK, _PAX = b"0", b"1", b"2", b"x"
+FILE, HARD_LINK, LINK, FOLDER, _PAX = b"0", b"1", b"2", b"5", b"x"
 
 _NAME, _LINKED = 100, 100
 """Bytes of the two names of a ustar header."""

@@ -13,7 +13,8 @@ from typing import Any
 FORMAT = 1
 NAMESPACE = "xsrc-index"
 """What the signature is for (ssh-keygen(1), -n)."""
-_SIGNATURE = b"-----BEGIN SSH SIGNATURE-----\n"
+SIGNATURE = b"-----BEGIN SSH SIGNATURE-----\n"
+"""How a signature begins."""
 _KEPT = {
     "pkgver": "pkgver",
     "key": "build-key",
@@ -53,7 +54,7 @@ class SignedIndex:
     @classmethod
     def parse(cls, data: bytes) -> SignedIndex:
         """Read the output of `render`. Raises ValueError for anything else."""
-        text, mark, signature = data.partition(_SIGNATURE)
+        text, mark, signature = data.partition(SIGNATURE)
         first, *rows = text.decode().splitlines()
         head = json.loads(first)
         if not isinstance(head, dict) or head.get("format") != FORMAT or not isinstance(head.get("version"), int):

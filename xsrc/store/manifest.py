@@ -303,10 +303,15 @@ _PLIST = {
 
 
 def identity(props: Props, files: bytes) -> str:
-    """The id of a build among those of a pkgver: a digest of both its property lists without its history.
+    """The id of a build among those of a pkgver: the beginning of the digest of its tree."""
+    return tree_digest(props, files)[:20]
 
-    A second build from other inputs, or with tests, has the same id if its files, their times and its rules are the
-    same.
+
+def tree_digest(props: Props, files: bytes) -> str:
+    """The digest of what a sealed destdir holds: of both its property lists without its history.
+
+    A second build from other inputs, or with tests, has the same digest if its files, their times and its rules are
+    the same.
     """
     kept = Props(
         props.pkgver,
@@ -320,4 +325,4 @@ def identity(props: Props, files: bytes) -> str:
         source=props.source,
         build={name: value for name, value in props.build.items() if name != UNTESTED},
     )
-    return hashlib.sha256(hashlib.sha256(kept.render()).digest() + hashlib.sha256(files).digest()).hexdigest()[:20]
+    return hashlib.sha256(hashlib.sha256(kept.render()).digest() + hashlib.sha256(files).digest()).hexdigest()

@@ -177,7 +177,7 @@ def replacing(path: Path, own: str = "new", *, durable: bool = False) -> Iterato
                 os.fsync(file.fileno())
         os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
         if durable:
-            _sync(path.parent)
+            sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=parent)
@@ -188,8 +188,8 @@ def replacing(path: Path, own: str = "new", *, durable: bool = False) -> Iterato
         os.close(parent)
 
 
-def _sync(folder: Path) -> None:
-    """Write the names of a folder to the disk."""
+def sync_folder(folder: Path) -> None:
+    """Write the names of a folder to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import pwd
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,3 +32,8 @@ def user_name() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return str(os.getuid())
+
+
+def this_user() -> str:
+    """Who runs this process, and where: USER@MACHINE."""
+    return f"{user_name()}@{platform.node()}"

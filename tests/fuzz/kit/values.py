@@ -20,6 +20,8 @@ from xsrc.core.pkgver import PkgVer
 from xsrc.core.settings import Settings
 from xsrc.farm.generation import Generation, Stowed
 from xsrc.farm.place import Act, Change, Class, Conf, Op, Placed
+from xsrc.repo.signed import SIGNATURE
+from xsrc.repo.trace import Piece, Trace
 from xsrc.sources.disk import git
 from xsrc.sources.disk.web import Bounds, Unanswered
 from xsrc.store import elf
@@ -58,6 +60,7 @@ PROPS = Props(
     options={"libedit": True},
     build={"base": "host", "seconds": {"build": 1.5}},
 )
+TRACE = Trace("f" * 64, "host", (Piece(DASH, SHA, "1" * 64, 5, 3),), "me@here", 1.5, 1 << 20, SIGNATURE + b"x")
 _PLACED = Placed("etc/dash.conf", "dash-0.5.12_1", Class.COPY, SHA, 0o644, "pkg-destdir/dash-0.5.12_1/etc/dash.conf")
 CHANGE = Change(
     *("stow dash", "2026-01-01T00:00:00Z", {str(DASH): True}, ("old",)),
@@ -93,6 +96,10 @@ def manifest(data: bytes, place: Path) -> None:
 
 def props(data: bytes, place: Path) -> None:
     Props.parse(data).render()
+
+
+def trace(data: bytes, place: Path) -> None:
+    assert Trace.parse(data).render() == data
 
 
 def change(data: bytes, place: Path) -> None:
@@ -217,6 +224,7 @@ TARGETS = (
     Target(
         "manifest", manifest, lambda: _plists(Manifest.of(ENTRIES).render(["/etc/dash.conf"])), (ValueError,), _PLIST
     ),
+    Target("trace", trace, lambda: [TRACE.render()], (ValueError,), _JSON),
     Target("props", props, lambda: _plists(PROPS.render()), (ValueError,), _PLIST),
     Target("change", change, lambda: [CHANGE.render().encode()], (ValueError,), _JSON),
     Target("generation", generation, lambda: [GENERATION.render().encode()], (ValueError,), _TOML),

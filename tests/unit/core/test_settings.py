@@ -114,6 +114,21 @@ dash = ["~~x"]
     assert caught.value.diagnostics[1].hint == "did you mean base?"
 
 
+def test_caches_are_the_users_own_and_a_server_needs_somebody_to_believe() -> None:
+    settings = Settings().over("config.toml", 'caches = ["file:///srv/cache"]')
+    assert (settings.caches, settings.allowed_signers) == (("file:///srv/cache",), None)
+    text = 'caches = ["file:///srv/cache", "https://example.org/c"]'
+    with pytest.raises(SettingsError) as caught:
+        Settings().over("config.toml", text)
+    (problem,) = caught.value.diagnostics
+    assert problem.message == "caches[1]: want allowed_signers too: whom shall xsrc believe?"
+    settings = Settings().over("config.toml", f'{text}\nallowed_signers = "/home/me/signers"')
+    assert settings.allowed_signers == "/home/me/signers"
+    for line in ('caches = ["file:///x"]', 'allowed_signers = "/x"', 'caches = ["ssh://h/c"]', "caches = [1]"):
+        with pytest.raises(SettingsError):
+            Settings().over(".xsrc.toml", line, own="config.toml")
+
+
 @pytest.mark.parametrize("mirror", ["mirror", "/srv/mirror", "ftp://h/m", "file://host/m", "https://", "http://a b"])
 def test_a_mirror_is_an_address(mirror: str) -> None:
     with pytest.raises(SettingsError) as caught:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from xsrc.build.acts.decide import note, present, read_jobs
+from xsrc.build.acts.offers import has_caches, with_offers
 from xsrc.build.acts.refused import refusals
 from xsrc.build.job import Job
 from xsrc.build.request import BuildRequest
@@ -39,16 +40,15 @@ def build(session: Session, request: BuildRequest) -> int:
     judged = refusals(session.tree, (planned[name] for name in request.names if name in request.patterns))
     request = leave_out(session.ui, request, planned, judged)
     force = request.force or request.to is not Phase.INSTALL
-    with farm_at_rest(session) if request.plan_only else open_farm(session) as farm:
-        found = present(session.masterdir, farm, planned)
-        cutoff, untested = session.settings.cutoff, _untested(request, planned)
-        to = max(request.to, request.root, key=lambda phase: phase.number)
-        plan = plan_build(planned, request.names, found.built, cutoff, force=force, untested=untested, to=to)
-        refuse_to_stow(farm, request, plan)
-        if not request.plan_only:
-            note(farm, plan, found)
+    plan = decided(session, request, planned, force=force)
     if request.plan_only:
         return show_plan(session, plan, request)
+    if has_caches(session, plan):
+        # imported here: most users have no caches, and most often there is nothing to do
+        from xsrc.build.acts.fetched import fetch_builds
+
+        if fetch_builds(session, request, plan):
+            plan = decided(session, request, planned, force=force)
     todo = plan.todo
     judged |= refusals(session.tree, (step.job for step in todo if step.name not in judged))
     refused = {step.name: error for step in todo if (error := judged[step.name]) is not None}
@@ -69,6 +69,22 @@ def build(session: Session, request: BuildRequest) -> int:
         return reproduce(session, (planned[name] for name in there), versions, request.options, makejobs) or code
     built = tuple(step for step in todo if step.name not in failed)
     return stow_built(session, plan, replace(request, names=there), versions, built) or code
+
+
+def decided(session: Session, request: BuildRequest, planned: Mapping[str, Job], *, force: bool) -> BuildPlan:
+    """The plan of a request; the builds that it found on the disk are recorded, unless it is only shown.
+
+    Raises HostError, and ConflictError for a held package.
+    """
+    with farm_at_rest(session) if request.plan_only else open_farm(session) as farm:
+        found = present(session.masterdir, farm, planned)
+        cutoff, untested = session.settings.cutoff, _untested(request, planned)
+        to = max(request.to, request.root, key=lambda phase: phase.number)
+        plan = plan_build(planned, request.names, found.built, cutoff, force=force, untested=untested, to=to)
+        refuse_to_stow(farm, request, plan)
+        if not request.plan_only:
+            note(farm, plan, found)
+    return plan
 
 
 def is_late(step: Step, request: BuildRequest) -> bool:
@@ -223,7 +239,8 @@ def show_plan(session: Session, plan: BuildPlan, request: BuildRequest) -> int:
     from xsrc.build.acts.words import plan_lines
 
     to = "" if request.to is Phase.INSTALL else f" (to {request.to})"
-    for line in plan_lines(session, plan, dict.fromkeys(request.names, to)):
+    plan, offers = with_offers(session, request, plan)
+    for line in plan_lines(session, plan, dict.fromkeys(request.names, to), offers):
         session.ui.output(line)
     for step in plan.todo:
         if is_late(step, request):

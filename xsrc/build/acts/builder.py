@@ -63,13 +63,14 @@ def build_job(session: Session, job: Job, wish: BuildOptions) -> JobResult:
     adopt_orphans()
     check_room(session.masterdir)
     with locked(session.masterdir.work_lock(pkgver), f"xsrc build {pkgver.name}", session.ui.note):
-        if not wish.again and _sealed(session, job):
+        if not wish.again and is_sealed(session, job):
             session.ui.note(f"{pkgver}: built meanwhile")
             return JobResult.PRESENT
         return Builder(session, job, wish).go()
 
 
-def _sealed(session: Session, job: Job) -> bool:
+def is_sealed(session: Session, job: Job) -> bool:
+    """Whether the latest build of a package has its key. Raises HostError."""
     pkgver = job.package.pkgver
     with open_farm(session) as farm:
         return farm.built().get(str(pkgver)) == job.key and (session.masterdir.destdirs / farm.folder(pkgver)).is_dir()

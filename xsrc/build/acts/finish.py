@@ -43,7 +43,7 @@ from xsrc.unix.trees import close, remove_tree, replace_tree
 
 
 @dataclass(frozen=True)
-class _Output:
+class SealedPart:
     """One package of a build, with its tree."""
 
     props: Props
@@ -77,18 +77,26 @@ def record(session: Session, job: Job, state: WorkState, needs: Layers) -> None:
     paths = {part.pkgver.name: {entry.path for entry in part.scan.manifest.entries} for part in parts}
     if problems := [Diagnostic(package.template.span(*at), text, hint) for at, text, hint in absent(package, paths)]:
         raise TemplateError(problems)
-    outputs = []
     commit = commit_of(session.tree, package.name, session.host.env, session.believed)
-    for part in parts:
+    drafts = [(part, replace(props_of(session, job, state, needs, part), commit=commit)) for part in parts]
+    finish(session, drafts, state)
+
+
+def finish(session: Session, drafts: Iterable[tuple[DraftPart, Props]], state: WorkState) -> None:
+    """Seal the packages of a build with their records, the build's own one last; put them into place, and record them.
+
+    Raises BuildFailed and OSError.
+    """
+    outputs = []
+    for part, props in drafts:
         folder = part.folder
-        props = replace(_props(session, job, state, needs, part), commit=commit)
         files.create(folder / FILES, part.scan.manifest.render(props.rules.conf_files))
         # props.plist is written last and by rename: a destdir that has it is whole
         draft = folder / f".{PROPS}"
         files.create(draft, props.render())
         seal.seal(folder, state.epoch)
         draft.rename(folder / PROPS)
-        outputs.append(_Output(props, part.scan.manifest, folder))
+        outputs.append(SealedPart(props, part.scan.manifest, folder))
     _place(session, outputs, state)
     if session.settings.pkg and session.stage is None:
         from xsrc.export.acts.pack import pack  # most builds make no package
@@ -109,7 +117,7 @@ def _warn_of_modes(ui: Ui, package: Package, found: scanning.Scan) -> None:
 
 
 @dataclass(frozen=True)
-class _Part:
+class DraftPart:
     """The data of one package of a build that follow from its tree alone."""
 
     scan: scanning.Scan
@@ -124,12 +132,12 @@ class _Part:
     """The packages into which its links to libraries lead."""
 
 
-def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> list[_Part]:
+def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> list[DraftPart]:
     """Divide a build's tree on disk into those of its packages, itself last."""
     main, place = package.pkgver, masterdir.work(package.pkgver)
     whole = place.destdir
     if not package.subpackages:
-        return [_Part(found, main, whole)]
+        return [DraftPart(found, main, whole)]
     parts, problems = split(package, found.manifest.entries, found.elves)
     if problems:
         raise TemplateError(Diagnostic(package.template.span(*at), text, hint) for at, text, hint in problems)
@@ -141,7 +149,7 @@ def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> li
         v.name: Provider(str(v), "", exports(scans[v.name].elves, scans[v.name].provides)) for v in package.outputs
     }
     return [
-        _Part(
+        DraftPart(
             scans[v.name],
             v,
             places.get(v.name, whole),
@@ -154,7 +162,7 @@ def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> li
     ]
 
 
-def _place(session: Session, outputs: Iterable[_Output], state: WorkState) -> None:
+def _place(session: Session, outputs: Iterable[SealedPart], state: WorkState) -> None:
     """Put sealed destdirs into their places, or aside if their pkgvers are stowed: a build leaves the root as it is.
 
     The package itself comes last: while it is missing, all of it has to be built again.
@@ -172,7 +180,7 @@ def _place(session: Session, outputs: Iterable[_Output], state: WorkState) -> No
             session.ui.warn(f"{output.folder} could not be removed: {error.strerror}; xsrc clean tries again")
 
 
-def _put(masterdir: Masterdir, farm: Farm, output: _Output, seconds: Mapping[str, float]) -> None:
+def _put(masterdir: Masterdir, farm: Farm, output: SealedPart, seconds: Mapping[str, float]) -> None:
     """Put a new build of a package into its place, or aside, and record it as the latest."""
     pkgver, build = output.pkgver, shelf.build_of(output.folder)
     text, here = str(pkgver), farm.build(pkgver)
@@ -214,8 +222,8 @@ def _keep(masterdir: Masterdir, farm: Farm, pkgver: str, folder: Path) -> None:
         farm.forget([(pkgver, build)])
 
 
-def _props(session: Session, job: Job, state: WorkState, needs: Layers, part: _Part) -> Props:
-    """The record of the destdir; it is equal for equal builds, so it has no data of this run."""
+def props_of(session: Session, job: Job, state: WorkState, needs: Layers, part: DraftPart) -> Props:
+    """The record of a destdir; it is equal for equal builds, so it has no data of this run. Raises ValueError."""
     package, found, sub = job.package, part.scan, part.sub
     # of what one build makes, none goes with an older one of the others
     own = {*found.provides, *found.private, *(soname for names in part.private.values() for soname in names)}

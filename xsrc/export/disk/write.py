@@ -53,6 +53,8 @@ class Content:
     """Each with the mode that it has in the archive."""
     sources: Mapping[str, Path] = field(default_factory=dict)
     """Where files are that are not in the folder."""
+    folders: bool = False
+    """Whether folders are members too; a package of xbps has none."""
 
 
 def write(target: Path, heads: Iterable[Head], content: Content) -> None:
@@ -74,7 +76,9 @@ def _members(content: Content) -> Iterator[bytes]:
     with Below(content.folder) as at:
         for entry in content.entries:
             name = f"./{entry.path}"
-            if entry.kind is Kind.LINK:
+            if entry.kind is Kind.DIR and content.folders:
+                yield tar.header(name, tar.FOLDER, entry.mode, mtime=_time(at, content, entry))
+            elif entry.kind is Kind.LINK:
                 yield tar.header(name, tar.LINK, 0o777, mtime=_time(at, content, entry), target=entry.target)
             elif entry.kind is Kind.FILE:
                 first = firsts.setdefault(entry.inode, name) if entry.inode else name

@@ -15,7 +15,7 @@ from xsrc.repo.blocks import Blocks, props_of
 from xsrc.repo.disk import keys, repodata
 from xsrc.repo.disk.repodata import Repodata
 from xsrc.repo.plan import Tables, add
-from xsrc.repo.signed import line_of, stale
+from xsrc.repo.signed import NAMESPACE, line_of, stale
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def sign(repository: Repository, ssh_key: Path | None, rsa_key: Path | None, sig
                 data = replace(data, meta=keys.public_key(rsa_key, signer))
             if ssh_key is not None:
                 own = data.own.grown(data.own.lines, expires)
-                data = replace(data, own=replace(own, signature=keys.sign_index(ssh_key, own)))
+                data = replace(data, own=replace(own, signature=keys.sign(ssh_key, own.text, NAMESPACE)))
                 repository.ui.note(f"{arch}: version {data.own.version} of the index, until {expires}")
             repodata.write(folder, arch, data)
     return 0
@@ -124,7 +124,8 @@ def problems(repository: Repository, arch: str, templates: frozenset[str], now: 
         paths += [(path, name) for path in repodata.paths_of(file)]
     found += check.shared_paths(sorted(paths), entries)
     if allowed is not None:
-        why = stale(data.own, now) or ("" if keys.signer_of(data.own, allowed) else f"nobody of {allowed} signed it")
+        who = keys.signer_of(data.own.text, data.own.signature, allowed, NAMESPACE)
+        why = stale(data.own, now) or ("" if who else f"nobody of {allowed} signed it")
         found += [f"{repodata.own_index(folder, arch).name}: {why}"] if why else []
     return found
 

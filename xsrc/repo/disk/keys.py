@@ -11,7 +11,6 @@ from typing import Any
 
 from xsrc.core.command import Command
 from xsrc.core.errors import HostError, UsageError
-from xsrc.repo.signed import NAMESPACE, SignedIndex
 from xsrc.unix import files
 from xsrc.unix.process import capture
 
@@ -55,26 +54,26 @@ def sign_packages(key: Path, paths: list[Path]) -> Iterator[Path]:
         yield path
 
 
-def sign_index(key: Path, index: SignedIndex) -> bytes:
-    """The signature of an index by a key of OpenSSH. Raises UsageError if ssh-keygen refuses."""
+def sign(key: Path, text: bytes, namespace: str) -> bytes:
+    """The signature of a text by a key of OpenSSH. Raises UsageError if ssh-keygen refuses."""
     with tempfile.TemporaryDirectory(prefix="xsrc-sign-") as folder:
-        text = Path(folder, "index")
-        text.write_bytes(index.text)
-        _run("ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", str(key), str(text))
-        return files.read(Path(folder, "index.sig"), _LARGEST)
+        file = Path(folder, "text")
+        file.write_bytes(text)
+        _run("ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(key), str(file))
+        return files.read(Path(folder, "text.sig"), _LARGEST)
 
 
-def signer_of(index: SignedIndex, allowed: Path) -> str:
-    """Who signed an index, of those that a file of allowed signers names; "" if nobody of them did."""
+def signer_of(text: bytes, signature: bytes, allowed: Path, namespace: str) -> str:
+    """Who signed a text, of those that a file of allowed signers names; "" if nobody of them did. Raises HostError."""
     if not os.access(allowed, os.R_OK):
         raise HostError(f"{allowed}: no file of allowed signers", hint="ssh-keygen(1), ALLOWED SIGNERS")
     with tempfile.TemporaryDirectory(prefix="xsrc-sign-") as folder:
-        signature = Path(folder, "sig")
-        signature.write_bytes(index.signature)
-        common = ("-f", str(allowed), "-s", str(signature))
+        file = Path(folder, "sig")
+        file.write_bytes(signature)
+        common = ("-f", str(allowed), "-s", str(file))
         found = capture(Command(("ssh-keygen", "-Y", "find-principals", *common), _PROGRAMS))
         for who in found.out.split() if found.code == 0 else ():
-            words = ("ssh-keygen", "-Y", "verify", "-I", who, "-n", NAMESPACE, *common)
-            if capture(Command(words, _PROGRAMS), index.text.decode()).code == 0:
+            words = ("ssh-keygen", "-Y", "verify", "-I", who, "-n", namespace, *common)
+            if capture(Command(words, _PROGRAMS), text.decode()).code == 0:
                 return who
     return ""

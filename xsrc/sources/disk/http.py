@@ -15,6 +15,7 @@ Received = Callable[[int, int | None], None]
 """Called with the bytes so far and the bytes in all, if the server reported them."""
 
 _BUSY = (429, 502, 503, 504)
+_GONE = (404, 410)
 _WORDS = {
     401: "HTTP 401: it wants a user and a password, in the address or in ~/.netrc",
     407: "HTTP 407: the proxy wants a user and a password, in the variable that names it",
@@ -98,7 +99,7 @@ def _refused(answer: Answer, bounds: Bounds) -> Unanswered:
     """Why an answer is no file; a busy server is asked again, when it wishes."""
     text = _WORDS.get(answer.status, f"HTTP {answer.status}")
     if answer.status not in _BUSY:
-        return Unanswered(text)
+        return Unanswered(text, absent=answer.status in _GONE)
     wish = _wish(answer)
     if wish > bounds.patience:
         return Unanswered(f"{text}: it is busy for {wish:.0f} seconds more")

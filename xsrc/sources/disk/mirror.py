@@ -33,7 +33,8 @@ def copy_from(url: str, part: DownloadedPart, bounds: Bounds) -> None:
             bounds.check(os.fstat(file.fileno()).st_size)
             shutil.copyfileobj(file, part.file)
     except (OSError, ValueError) as error:
-        raise Unanswered(getattr(error, "strerror", None) or "it is no path") from error
+        absent = isinstance(error, FileNotFoundError)
+        raise Unanswered(getattr(error, "strerror", None) or "it is no path", absent=absent) from error
 
 
 class Mirror:

@@ -30,12 +30,13 @@ _SERVICES = {"http": 80, "https": 443}
 class Unanswered(Exception):
     """Why an address did not send a file, in one line.
 
-    xsrc may ask it `again` so many times, after the seconds that the server wishes.
+    xsrc may ask it `again` so many times, after the seconds that the server wishes. With `absent`, the address has no
+    such file.
     """
 
-    def __init__(self, why: str, again: int = 0, wish: float = 0) -> None:
+    def __init__(self, why: str, again: int = 0, wish: float = 0, *, absent: bool = False) -> None:
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in redacted(why)))
-        self.again, self.wish = again, wish
+        self.again, self.wish, self.absent = again, wish, absent
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Bounds:
     """Seconds before the second try, twice as many before each next one."""
     patience: float = 15
     """Seconds that a busy server may wish xsrc to wait; if it wishes more, xsrc asks the next address."""
+    named: str = "limits.distfile_mib"
+    """Who set the size."""
 
     @classmethod
     def of(cls, limits: Limits) -> Bounds:
@@ -62,7 +65,8 @@ class Bounds:
     def check(self, size: int) -> None:
         """Raise Unanswered for a file of more bytes than one may have."""
         if self.size and size > self.size:
-            raise Unanswered(f"it has more than {self.size >> 20} MiB (limits.distfile_mib)")
+            most = f"{self.size >> 20} MiB" if self.size >> 20 else f"{self.size} bytes"
+            raise Unanswered(f"it has more than {most} ({self.named})")
 
 
 class Clock:
