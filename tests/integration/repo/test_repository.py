@@ -184,6 +184,6 @@ def test_one_package_joins_ten_thousand_in_a_moment(tmp_path: Path) -> None:
     index(repository(folder), [path])
     took, end = time.perf_counter() - began, os.times()
     # of processors, because a busy machine makes everybody wait
-    assert min(took, end.user + end.system - start.user - start.system) <= 0.3 * slowness()
+    assert min(took, end.user + end.system - start.user - start.system) <= 0.5 * slowness()
     assert repodata.read(folder, "x86_64").tables.index["p9999"] != blocks["p9999"]
     assert len(repodata.read(folder, "x86_64").tables.index) == 10_000
