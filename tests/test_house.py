@@ -96,7 +96,7 @@ BELOW: dict[str, str] = {
     "export": "core unix base farm store",
     "repo": "core unix export sources store",
     "build": "core unix base export farm repo runs sandbox sources store tree",
-    "author": "core unix build sources tree",
+    "author": "core unix sources tree",
     "bootstrap": "core unix base build export farm repo runs sandbox sources store tree",
     "commands": "core unix author base bootstrap build export farm repo runs sandbox sources store tree",
     "__main__": "core unix commands",

@@ -70,13 +70,11 @@ def _place(shape: Shape | None, path: tuple[str, ...]) -> int:
 
 def _statement(one: Statement) -> Iterator[str]:
     head, value = f"{'.'.join(map(_key, one.key))} = ", one.read
-    match value:
-        case list() if not _has_comment(one.value):
-            yield from _list(head, one, value)
-        case str():
-            yield from _beside(head + _text(value, one.value), one.note).split("\n")
-        case _:
-            yield from _beside(head + one.value, one.note).split("\n")
+    if isinstance(value, list) and not _has_comment(one.value):
+        yield from _list(head, one, value)
+    else:
+        text = _text(value, one.value) if isinstance(value, str) else one.value
+        yield from _beside(head + text, one.note).split("\n")
 
 
 def _list(head: str, one: Statement, value: list[Any]) -> Iterator[str]:

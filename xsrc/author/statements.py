@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-_HEADER = re.compile(r"\[\[?(.*?)\]\]?\s*(#.*)?$")
-
 
 @dataclass(frozen=True)
 class Statement:
@@ -75,12 +73,10 @@ class _Reader:
         """The statement that begins at the present line, over as many lines as its value has."""
         above, self.comments = _trimmed(self.comments), []
         first = self.at
-        while True:
+        self.at += 1
+        while _read(text := "\n".join(self.lines[first : self.at])) is None:
             self.at += 1
-            text = "\n".join(self.lines[first : self.at])
-            if (table := _read(text)) is not None:
-                break
-        key, rest = _key(text, table)
+        key, rest = _key(text)
         value, note = _noted(rest)
         return Statement(key, value, note, above)
 
@@ -107,7 +103,7 @@ def _header(line: str) -> Section:
     raise AssertionError(line)
 
 
-def _key(text: str, table: dict[str, Any]) -> tuple[tuple[str, ...], str]:
+def _key(text: str) -> tuple[tuple[str, ...], str]:
     """The key of a statement, dots and quotes read, and the text behind its `=`."""
     at = -1
     while True:

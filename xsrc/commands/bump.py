@@ -5,12 +5,13 @@ from __future__ import annotations
 from plumbum import cli
 
 from xsrc.author.acts.sums import with_new_sums
+from xsrc.author.acts.templates import rewrite, templates_of
 from xsrc.author.edit import bumped, revised
-from xsrc.commands.fmt import named_templates, write
 from xsrc.commands.verb import NAMES, Takes, Verb
+from xsrc.commands.words import names_in_tree
 from xsrc.core.errors import UsageError
 from xsrc.core.session import Session
-from xsrc.tree.acts.closure import homes_of, index_of
+from xsrc.tree.acts.closure import homes_of
 from xsrc.tree.disk.templates import load
 from xsrc.tree.graph import dependents
 from xsrc.tree.template import parse
@@ -26,14 +27,12 @@ class Sum(Verb):
     example = "sum dash"
 
     def go(self, session: Session) -> int:
-        if not self.given:
-            raise UsageError("sum: which template?", hint="xsrc sum NAME")
-        for template in named_templates(session.tree, self.given):
+        for template in templates_of(session.tree, names_in_tree(session, self.given, "sum")):
             text = with_new_sums(session, template)
             if text == template.text:
                 session.ui.note(f"{template.name}: its checksums are right")
             else:
-                write(session, template, text)
+                rewrite(session, template, text)
         return 0
 
 
@@ -57,7 +56,7 @@ class Bump(Verb):
             hint = f"set it and the version in {template.file}, then xsrc sum {name}"
             raise UsageError(f"{template.name}: it names a commit, which no version tells", hint=hint)
         next_one = parse(template.name, bumped(template.text, version), template.file, template.patches, template.files)
-        write(session, template, with_new_sums(session, next_one))
+        rewrite(session, template, with_new_sums(session, next_one))
         session.ui.note(
             f"{template.name}: {template.raw['version']} is {version} now; next: xsrc build {template.name}"
         )
@@ -73,22 +72,19 @@ class Revbump(Verb):
     needed_by = cli.SwitchAttr(["--needed-by"], str, argname="NAME", help="and of all templates that need NAME")
 
     def go(self, session: Session) -> int:
-        given = (*self.given, *(_needing(session, self.needed_by) if self.needed_by else ()))
+        given = names_in_tree(session, self.given, "revbump") if self.given or not self.needed_by else ()
+        given += _needing(session, self.needed_by) if self.needed_by else ()
         if not given:
-            if self.needed_by:
-                session.ui.note(f"no template needs {self.needed_by}: nothing to do")
-                return 0
-            raise UsageError("revbump: which template?", hint="xsrc revbump NAME; xsrc revbump --needed-by NAME")
-        for template in named_templates(session.tree, given):
-            write(session, template, revised(template.text))
+            session.ui.note(f"no template needs {self.needed_by}: nothing to do")
+            return 0
+        for template in templates_of(session.tree, given):
+            rewrite(session, template, revised(template.text))
         return 0
 
 
 def _needing(session: Session, name: str) -> tuple[str, ...]:
     """The packages of the tree that need one directly. Raises UsageError for an unknown name."""
-    from xsrc.build.acts.outlines import outlines  # only this looks at the whole tree
+    from xsrc.build.acts.outlines import outlines_with  # only this looks at the whole tree
 
     (home,) = homes_of(session.tree, (name,))
-    with index_of(session):
-        found = outlines(session)
-        return tuple(dependents(home, {one: found[one] for one in (home, *found)}))
+    return dependents(home, outlines_with(session, (home,)))

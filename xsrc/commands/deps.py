@@ -10,7 +10,7 @@ from xsrc.commands.verb import NAMES, WithBase, WithJson, WithOptions
 from xsrc.commands.words import names_in_tree
 from xsrc.core.dep import Dep
 from xsrc.core.session import Session
-from xsrc.tree.acts.closure import homes_of, index_of, read_closure
+from xsrc.tree.acts.closure import homes_of, read_closure
 from xsrc.tree.graph import dependents, order
 from xsrc.tree.options import options_by_name
 from xsrc.tree.package import Package
@@ -51,11 +51,9 @@ class Deps(WithJson, WithOptions, WithBase):
 
     def show_reverse(self, session: Session, asked: tuple[str, ...]) -> int:
         """Print all packages of the tree that need those of `asked`. Raises HostError and TemplateError."""
-        from xsrc.build.acts.outlines import outlines  # only this looks at the whole tree
+        from xsrc.build.acts.outlines import outlines_with  # only this looks at the whole tree
 
-        with index_of(session):
-            found = outlines(session)
-            known = {name: found[name] for name in (*asked, *found)}
+        known = outlines_with(session, asked)
         table = {name: dependents(name, known) for name in asked}
         if self.json:
             session.ui.json(table)

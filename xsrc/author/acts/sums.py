@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,14 +51,10 @@ def _agreed(session: Session, distfile: Distfile, folder: Path) -> str:
     if len(set(found.values())) > 1:
         raise ChecksumError(
             f"{distfile.name}: its addresses send different files",
-            detail=_lines(found.items()),
+            detail=[f"  {got}  {url}" for url, got in found.items()],
             hint="look at the files, and remove the address that differs from upstream's",
         )
     return next(iter(found.values()))
-
-
-def _lines(found: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"  {got}  {url}" for url, got in found]
 
 
 def _keep(session: Session, distfile: Distfile, folder: Path) -> None:
