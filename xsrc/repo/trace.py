@@ -6,8 +6,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from xsrc.core.paths import CONTROLS
@@ -59,7 +59,7 @@ class Trace:
 
     key: str
     base: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Piece, ...] = ()
     """The package itself, then its subpackages."""
     builder: str = ""
     """Who built it."""
@@ -167,8 +167,3 @@ def unfit(trace: Trace, key: str, outputs: Iterable[PkgVer]) -> str:
     if {piece.pkgver for piece in trace.pieces} != {*outputs}:
         return f"it names other packages: {', '.join(str(piece.pkgver) for piece in trace.pieces)}"
     return ""
-
-
-def signed(trace: Trace, sign: Callable[[bytes], bytes]) -> Trace:
-    """The trace with the signature that `sign` gives to its text."""
-    return replace(trace, signature=sign(trace.text))

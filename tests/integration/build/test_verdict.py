@@ -11,8 +11,8 @@ from xsrc.core.phase import Phase
 from xsrc.unix.ui import PlainUi
 
 
-def told(tmp_path: Path, **keys: object) -> tuple[str, str]:
-    """What is printed, and what comes into the log, of a build whose compiler got other flags than the settings'."""
+def of_other_flags(tmp_path: Path, **keys: object) -> tuple[str, str]:
+    """A build compiles with other flags than those of the settings: what is printed, and its log."""
     job, log = a_job(build_style="gnu-makefile", **keys), tmp_path / "build.log"
     log.write_text("cc -O1 -c a.c\n")
     err = io.StringIO()
@@ -23,10 +23,10 @@ def told(tmp_path: Path, **keys: object) -> tuple[str, str]:
 
 def test_a_template_that_means_other_flags_is_not_warned_of(tmp_path: Path) -> None:
     """A compiler that builds itself, or a tool that is used once, has flags of its own for a reason."""
-    assert told(tmp_path, lint={"ignore": {"flags": "it is used once"}}) == ("", "cc -O1 -c a.c\n")
+    assert of_other_flags(tmp_path, lint={"ignore": {"flags": "it is used once"}}) == ("", "cc -O1 -c a.c\n")
 
 
 def test_a_template_that_loses_flags_is_warned_of(tmp_path: Path) -> None:
-    err, log = told(tmp_path)
+    err, log = of_other_flags(tmp_path)
     assert "no call of a compiler in the log of its build has CFLAGS (" in err
     assert log.splitlines()[1].startswith("xsrc: no call of a compiler")

@@ -47,7 +47,7 @@ def built(top: Path, text: str = "x", key: str = KEY) -> Path:
 
 
 def gift(top: Path, text: str = "x", key: str = KEY) -> Gift:
-    return Gift(key, "host", (built(top, text, key),), "me@here", 1.5, 100)
+    return Gift(Trace(key, "host", builder="me@here", seconds=1.5, peak=100), (built(top, text, key),))
 
 
 def pushed(folder: Path, *gifts: Gift, key: Path | None = None) -> tuple[int, str]:
@@ -168,7 +168,7 @@ def _killed(folder: Path, top: Path, call: int) -> None:
 
     real = os.rename
     setattr(os, "rename", rename)  # noqa: B010
-    pushed(folder, Gift(KEY, "host", (top,)))
+    pushed(folder, Gift(Trace(KEY, "host"), (top,)))
 
 
 def test_a_killed_push_leaves_no_half_file_and_the_next_one_ends_it(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_killed_push_leaves_no_half_file_and_the_next_one_ends_it(tmp_path: Pa
         ends.append(worker.exitcode)
         for path in folder.glob("trace/*.json"):
             assert cache.whole(folder, Trace.parse(path.read_bytes()))
-        assert pushed(folder, Gift(KEY, "host", (destdir,)))[0] == 0
+        assert pushed(folder, Gift(Trace(KEY, "host"), (destdir,)))[0] == 0
         (trace,) = (Trace.parse(path.read_bytes()) for path in folder.glob("trace/*"))
         assert cache.whole(folder, trace)
         assert sorted(snapshot(folder)) == [trace.pieces[0].path, place(KEY)]

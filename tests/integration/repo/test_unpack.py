@@ -24,7 +24,8 @@ from xsrc.core.settings import Limits
 from xsrc.core.trust import Trust
 from xsrc.repo.disk import cache
 from xsrc.repo.disk.site import CacheSite
-from xsrc.repo.disk.unpack import Told, unpack
+from xsrc.repo.disk.unpack import unpack
+from xsrc.repo.sealed import SealedLists
 from xsrc.repo.trace import Piece, Trace, place
 from xsrc.sources.disk.ask import Network
 from xsrc.sources.disk.distdir import OpenFile
@@ -36,7 +37,7 @@ from xsrc.unix.trees import make_folder, remove_tree
 SMALL = Limits(unpacked_mib=1)
 
 
-def unpacked(tmp_path: Path, data: bytes, tree: str, limits: Limits = SMALL) -> tuple[Told, Path]:
+def unpacked(tmp_path: Path, data: bytes, tree: str, limits: Limits = SMALL) -> tuple[SealedLists, Path]:
     """What an archive unpacks to."""
     folder = tmp_path / "out"
     remove_tree(folder)
@@ -49,15 +50,15 @@ def packed(tmp_path: Path) -> tuple[bytes, str, Path]:
     """A good archive, the digest of its tree, and the destdir that it is of."""
     destdir = built(tmp_path / "m")
     (tmp_path / "cache/file").mkdir(parents=True)
-    piece = cache.put_build(tmp_path / "cache", destdir)
+    piece = cache.put_build(tmp_path / "cache", destdir, cache.lists_of(destdir))
     return (tmp_path / "cache" / piece.path).read_bytes(), piece.tree, destdir
 
 
 def test_a_destdir_comes_out_as_it_was_scanned(tmp_path: Path) -> None:
     data, tree, destdir = packed(tmp_path)
-    told, folder = unpacked(tmp_path, data, tree)
-    assert scan(folder).manifest == told.manifest
-    for entry in told.manifest.entries:
+    lists, folder = unpacked(tmp_path, data, tree)
+    assert scan(folder).manifest == lists.manifest
+    for entry in lists.manifest.entries:
         old, new = (destdir / entry.path).lstat(), (folder / entry.path).lstat()
         assert new.st_mtime_ns == old.st_mtime_ns, entry.path
         if entry.kind is not Kind.LINK:

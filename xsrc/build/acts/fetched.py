@@ -19,7 +19,8 @@ from xsrc.core.errors import ArchiveError, BuildFailed, ChecksumError, FetchFail
 from xsrc.core.phase import Phase
 from xsrc.core.session import Session
 from xsrc.repo.acts.caches import Caches, Offered, brought
-from xsrc.repo.disk.unpack import Told, unpack
+from xsrc.repo.disk.unpack import unpack
+from xsrc.repo.sealed import SealedLists
 from xsrc.sources.disk.distdir import OpenFile
 from xsrc.store.digest import outcome
 from xsrc.store.disk import scan as scanning
@@ -30,6 +31,8 @@ from xsrc.unix.trees import make_folder, remove_tree
 
 _LATEST = 253402300799
 """The last second of the year 9999."""
+_SHOWN = 10
+"""Lines of a refusal that are shown."""
 
 
 def fetch_builds(session: Session, request: BuildRequest, plan: BuildPlan) -> bool:
@@ -77,14 +80,10 @@ def _fetched(session: Session, caches: Caches, job: Job) -> bool:
     return False
 
 
-_SHOWN = 10
-"""Lines of a refusal that are shown."""
-
-
 class _Arrived(NamedTuple):
     """One package of a fetched build, unpacked, and what was found of it."""
 
-    told: Told
+    lists: SealedLists
     draft: DraftPart
 
 
@@ -100,50 +99,49 @@ def _take(session: Session, job: Job, offered: Offered, archives: Iterable[OpenF
         name, what = piece.pkgver.name, str(piece.pkgver)
         folder = place.part(name) if name in subs else place.destdir
         make_folder(folder)
-        told = unpack(archive, piece.tree, folder, limits)
+        lists = unpack(archive, piece.tree, folder, limits)
         found = scanning.scan(folder, limits, what, package.open_modes, leaks=scanning.LEAKS in package.excused)
-        if _numbered(found.manifest) != _numbered(told.manifest):
+        if _numbered(found.manifest) != _numbered(lists.manifest):
             raise _unlike(what, "it does not unpack to what its list of files says")
-        found = replace(found, manifest=told.manifest)
-        arrived.append(_Arrived(told, DraftPart(found, piece.pkgver, folder, subs.get(name))))
-    epoch = _epoch(arrived[0].told.props)
-    done = () if arrived[0].told.props.untested else (Phase.CHECK,)
+        found = replace(found, manifest=lists.manifest)
+        arrived.append(_Arrived(lists, DraftPart(found, piece.pkgver, folder, subs.get(name))))
+    epoch = _epoch(arrived[0].lists.props)
+    done = () if arrived[0].lists.props.untested else (Phase.CHECK,)
     state = WorkState(job.key, done, epoch=epoch)
     whole = _together(one.draft.scan for one in arrived)
     drafts = []
-    for told, draft in arrived:
-        part = replace(draft, scan=whole.of(told.manifest.entries))
-        _check(session, job, state, part, told.props)
-        drafts.append((part, told.props))
+    for lists, draft in arrived:
+        part = replace(draft, scan=whole.of(lists.manifest.entries))
+        _check(session, job, state, part, lists.props)
+        drafts.append((part, lists.props))
     drafts.sort(key=lambda pair: pair[0].pkgver == package.pkgver)  # the package itself comes last
     finish(session, drafts, state)
 
 
-def _check(session: Session, job: Job, state: WorkState, part: DraftPart, told: Props) -> None:
+def _check(session: Session, job: Job, state: WorkState, part: DraftPart, stated: Props) -> None:
     """Refuse records that a build of this job could not have made of these files.
 
-    Only what it was built with is told by the cache alone: its needs, and the libraries that they gave it. Raises
-    ArchiveError.
+    The cache alone states what it was built with: its needs, and the libraries that they gave it. Raises ArchiveError.
     """
     what, found = str(part.pkgver), part.scan
     bare = props_of(session, job, state, Layers(), part)
     expected = replace(
         bare,
-        run_depends=told.run_depends,
-        shlib_requires=told.shlib_requires,
-        links=told.links,
-        saw=told.saw,
-        commit=told.commit,
+        run_depends=stated.run_depends,
+        shlib_requires=stated.shlib_requires,
+        links=stated.links,
+        saw=stated.saw,
+        commit=stated.commit,
     )
-    needs = (told.run_depends, told.shlib_requires, found.provides)
+    needs = (stated.run_depends, stated.shlib_requires, found.provides)
     result = outcome(found.manifest.entries, found.elves, expected.rules.table(), *needs)
     expected = replace(expected, outcome=result)
-    differing = [one.name for one in fields(Props) if getattr(expected, one.name) != getattr(told, one.name)]
+    differing = [one.name for one in fields(Props) if getattr(expected, one.name) != getattr(stated, one.name)]
     if differing:
         raise _unlike(what, f"its record differs from that of a build here: {', '.join(differing)}")
-    if less := {*bare.run_depends} - {*told.run_depends}:
+    if less := {*bare.run_depends} - {*stated.run_depends}:
         raise _unlike(what, f"its record lacks a need of the template: {min(less)}")
-    if more := {*told.shlib_requires} - {*found.requires}:
+    if more := {*stated.shlib_requires} - {*found.requires}:
         raise _unlike(what, f"its record names a library that no file needs: {min(more)}")
 
 

@@ -43,7 +43,7 @@ from xsrc.unix.trees import close, remove_tree, replace_tree
 
 
 @dataclass(frozen=True)
-class SealedPart:
+class _SealedPart:
     """One package of a build, with its tree."""
 
     props: Props
@@ -96,7 +96,7 @@ def finish(session: Session, drafts: Iterable[tuple[DraftPart, Props]], state: W
         files.create(draft, props.render())
         seal.seal(folder, state.epoch)
         draft.rename(folder / PROPS)
-        outputs.append(SealedPart(props, part.scan.manifest, folder))
+        outputs.append(_SealedPart(props, part.scan.manifest, folder))
     _place(session, outputs, state)
     if session.settings.pkg and session.stage is None:
         from xsrc.export.acts.pack import pack  # most builds make no package
@@ -162,7 +162,7 @@ def _divided(masterdir: Masterdir, package: Package, found: scanning.Scan) -> li
     ]
 
 
-def _place(session: Session, outputs: Iterable[SealedPart], state: WorkState) -> None:
+def _place(session: Session, outputs: Iterable[_SealedPart], state: WorkState) -> None:
     """Put sealed destdirs into their places, or aside if their pkgvers are stowed: a build leaves the root as it is.
 
     The package itself comes last: while it is missing, all of it has to be built again.
@@ -180,7 +180,7 @@ def _place(session: Session, outputs: Iterable[SealedPart], state: WorkState) ->
             session.ui.warn(f"{output.folder} could not be removed: {error.strerror}; xsrc clean tries again")
 
 
-def _put(masterdir: Masterdir, farm: Farm, output: SealedPart, seconds: Mapping[str, float]) -> None:
+def _put(masterdir: Masterdir, farm: Farm, output: _SealedPart, seconds: Mapping[str, float]) -> None:
     """Put a new build of a package into its place, or aside, and record it as the latest."""
     pkgver, build = output.pkgver, shelf.build_of(output.folder)
     text, here = str(pkgver), farm.build(pkgver)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from xsrc.base.acts.choose import base_name
@@ -13,6 +14,7 @@ from xsrc.core.session import Session
 from xsrc.farm.acts.rest import farm_at_rest
 from xsrc.farm.disk.database import Farm
 from xsrc.repo.acts.share import Gift, share
+from xsrc.repo.trace import Trace
 from xsrc.runs.disk.journal import Journal
 from xsrc.runs.run import JobRecord, State
 from xsrc.tree.acts.closure import homes_of
@@ -59,6 +61,7 @@ def _gift(session: Session, farm: Farm, job: Job, last: Mapping[str, JobRecord])
     pkgver, record = job.package.pkgver, last.get(job.name)
     order = (pkgver, *(other for other in job.package.outputs if other != pkgver))
     folders = tuple(session.masterdir.destdirs / farm.folder(one) for one in order)
-    if record is None or record.state is not State.BUILT or record.pkgver != str(pkgver):
-        return Gift(job.key, base_name(session), folders, this_user())
-    return Gift(job.key, base_name(session), folders, this_user(), round(record.took, 3), record.peak)
+    trace = Trace(job.key, base_name(session), builder=this_user())
+    if record is not None and record.state is State.BUILT and record.pkgver == str(pkgver):
+        trace = replace(trace, seconds=round(record.took, 3), peak=record.peak)
+    return Gift(trace, folders)

@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 from xsrc.core.errors import FetchFailed
 from xsrc.core.pkgver import PkgVer
-from xsrc.core.proxy import Proxies
 from xsrc.core.session import Session
 from xsrc.repo.disk.keys import signer_of
 from xsrc.repo.disk.site import CacheSite, checked_signers
 from xsrc.repo.trace import NAMESPACE, Trace, unfit
 from xsrc.sources.disk.ask import Network
 from xsrc.sources.disk.distdir import OpenFile
-from xsrc.sources.disk.netrc import logins
 from xsrc.sources.disk.web import Bounds
 
 
@@ -41,8 +39,8 @@ class Caches:
 
     def __init__(self, session: Session) -> None:
         """Raises HostError if somebody else could have written the file of allowed signers."""
-        settings, env, ui = session.settings, session.host.env, session.ui
-        network = Network(Proxies(env), logins(env, session.believed, ui.note))
+        settings, ui = session.settings, session.ui
+        network = Network.of(session.host.env, session.believed, ui.note)
         bounds = Bounds.of(settings.limits)
         self.believed, self.ui = session.believed, ui
         self.sites = [CacheSite(address, network, bounds) for address in settings.caches]

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xsrc.core.errors import HostError
 from xsrc.core.ui import Ui, counted
 from xsrc.repo import trace as traces
 from xsrc.repo.disk import cache, keys
-from xsrc.repo.trace import Piece, Trace
+from xsrc.repo.sealed import SealedLists
+from xsrc.repo.trace import Trace
 
 
 @dataclass(frozen=True)
 class Gift:
     """One build to share."""
 
-    key: str
-    base: str
+    trace: Trace
+    """What is known of it before its packages are written."""
     destdirs: tuple[Path, ...]
     """Those of the package itself, then of its subpackages."""
-    builder: str = ""
-    seconds: float = 0
-    peak: int = 0
 
 
 def share(folder: Path, gifts: Iterable[Gift], key: Path | None, ui: Ui) -> int:
@@ -36,15 +34,15 @@ def share(folder: Path, gifts: Iterable[Gift], key: Path | None, ui: Ui) -> int:
     try:
         with cache.held(folder, ui.note):
             for gift in gifts:
-                first = cache.read_trace(folder, gift.key)
-                trees = [cache.tree_of(path) for path in gift.destdirs]
-                same = first is not None and [piece.tree for piece in first.pieces] == trees
+                first = cache.read_trace(folder, gift.trace.key)
+                lists = [cache.lists_of(path) for path in gift.destdirs]
+                same = first is not None and [piece.tree for piece in first.pieces] == [one.tree for one in lists]
                 if first and same and (first.signature or key is None) and cache.whole(folder, first):
                     there += 1
                     continue
-                trace = _written(folder, gift, key)
+                trace = _written(folder, gift, lists, key)
                 if first is None or same:
-                    cache.write_trace(folder, traces.place(gift.key), trace)
+                    cache.write_trace(folder, traces.place(trace.key), trace)
                     new += 1
                     ui.note(f"{trace.pkgver}: pushed ({_signed(trace)}, {trace.size >> 10} KiB)")
                     continue
@@ -59,11 +57,11 @@ def share(folder: Path, gifts: Iterable[Gift], key: Path | None, ui: Ui) -> int:
     return code
 
 
-def _written(folder: Path, gift: Gift, key: Path | None) -> Trace:
+def _written(folder: Path, gift: Gift, lists: Iterable[SealedLists], key: Path | None) -> Trace:
     """The trace of a build, after its files are written."""
-    pieces: tuple[Piece, ...] = tuple(cache.put_build(folder, path) for path in gift.destdirs)
-    trace = Trace(gift.key, gift.base, pieces, gift.builder, gift.seconds, gift.peak)
-    return trace if key is None else traces.signed(trace, lambda text: keys.sign(key, text, traces.NAMESPACE))
+    pieces = tuple(cache.put_build(folder, path, one) for path, one in zip(gift.destdirs, lists, strict=True))
+    trace = replace(gift.trace, pieces=pieces)
+    return trace if key is None else replace(trace, signature=keys.sign(key, trace.text, traces.NAMESPACE))
 
 
 def _signed(trace: Trace) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from xsrc.core.errors import BuildFailed, HostError
 from xsrc.export.disk.write import Content, Head, write
+from xsrc.repo.sealed import SealedLists
 from xsrc.repo.trace import ARCHIVES, LARGEST, TRACES, Piece, Trace, place
-from xsrc.store.manifest import FILES, PROPS, Manifest, Props, tree_digest
+from xsrc.sources.disk.distdir import sha256_of
+from xsrc.store.manifest import FILES, PROPS
 from xsrc.unix import files
 from xsrc.unix.files import Below
 from xsrc.unix.lock import locked
@@ -57,35 +58,35 @@ def whole(folder: Path, trace: Trace) -> bool:
     return False
 
 
-def records_of(destdir: Path) -> tuple[bytes, bytes]:
-    """The texts of both lists of a sealed destdir. Raises OSError."""
-    with Below(destdir) as at, at.open(PROPS) as first, at.open(FILES) as second:
-        return first.read(), second.read()
+def lists_of(destdir: Path) -> SealedLists:
+    """Both lists of a sealed destdir. Raises OSError, BuildFailed for a bad record."""
+    with Below(destdir) as at, at.open(PROPS) as first, at.open(FILES) as second, _sound(destdir):
+        return SealedLists.parse(first.read(), second.read())
 
 
-def tree_of(destdir: Path) -> str:
-    """The digest of a sealed destdir. Raises OSError, BuildFailed for bad records."""
-    said, listed = records_of(destdir)
+@contextlib.contextmanager
+def _sound(destdir: Path) -> Iterator[None]:
+    """Turn the error of a bad list inside the block into BuildFailed."""
     try:
-        return tree_digest(Props.parse(said), listed)
+        yield
     except ValueError as error:
         raise BuildFailed(f"{destdir}: {error}", hint="xsrc verify says what else is wrong") from error
 
 
-def put_build(folder: Path, destdir: Path) -> Piece:
+def put_build(folder: Path, destdir: Path, lists: SealedLists) -> Piece:
     """Write the file of a sealed destdir; equal destdirs have equal files. Nobody sees half of it.
 
     Raises BuildFailed for a damaged destdir, and OSError.
     """
-    tree, (said, listed) = tree_of(destdir), records_of(destdir)
-    props, manifest = Props.parse(said), Manifest.parse(listed)
+    with _sound(destdir):
+        manifest = lists.manifest
     entries = tuple(entry._replace(mode=entry.mode & 0o555) for entry in manifest.entries)
-    made = folder / ARCHIVES / _NEXT
-    heads = (Head(PROPS, said, 0o444), Head(FILES, listed, 0o444))
-    write(made, heads, Content(str(props.pkgver), destdir, entries, folders=True))
+    made, pkgver = folder / ARCHIVES / _NEXT, lists.props.pkgver
+    heads = (Head(PROPS, lists.record, 0o444), Head(FILES, lists.listed, 0o444))
+    write(made, heads, Content(str(pkgver), destdir, entries, folders=True))
     with made.open("rb") as file:
-        sha256, size = hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
-    piece = Piece(props.pkgver, tree, sha256, size, manifest.size)
+        sha256, size = sha256_of(file), os.fstat(file.fileno()).st_size
+    piece = Piece(pkgver, lists.tree, sha256, size, manifest.size)
     made.rename(folder / piece.path)
     files.sync_folder(made.parent)
     return piece

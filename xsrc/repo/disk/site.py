@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tempfile
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from xsrc.core.redact import redacted
 from xsrc.core.trust import Trust
 from xsrc.repo.trace import LARGEST, Piece, place
 from xsrc.sources.disk.ask import Network
-from xsrc.sources.disk.distdir import OpenFile
+from xsrc.sources.disk.distdir import OpenFile, sha256_of
 from xsrc.sources.disk.http import download
 from xsrc.sources.disk.mirror import copy_from
 from xsrc.sources.disk.parts import DownloadedPart
@@ -85,10 +84,9 @@ class CacheSite:
         except Unanswered as error:
             raise FetchFailed(f"{piece.path}: {error}") from error
         size = file.seek(0, io.SEEK_END)
-        file.seek(0)
         if size != piece.size:
             raise ChecksumError(f"{piece.path}: want {piece.size} bytes, got {size}")
-        got = hashlib.file_digest(cast("io.BufferedReader", file), "sha256").hexdigest()
+        got = sha256_of(file)
         if got != piece.sha256:
             raise ChecksumError(f"{piece.path}: another file: its sha256 is {got}")
         file.seek(0)

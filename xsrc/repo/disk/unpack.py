@@ -6,17 +6,16 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from xsrc.core.errors import ArchiveError
 from xsrc.core.settings import Limits
-from xsrc.repo.told import unsound
+from xsrc.repo.sealed import SealedLists, unsound
 from xsrc.sources.admission import ArchiveMember, Policy
 from xsrc.sources.disk.archives import admitted, read_whole
 from xsrc.sources.disk.distdir import OpenFile
-from xsrc.store.manifest import FILES, PROPS, Entry, Kind, Manifest, Props, tree_digest
+from xsrc.store.manifest import FILES, PROPS, Entry, Kind, Manifest
 from xsrc.unix.files import Below
 
 _LARGEST = 256 << 20
@@ -25,15 +24,7 @@ _CHUNK = 1 << 18
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a sealed destdir says of itself."""
-
-    props: Props
-    manifest: Manifest
-
-
-def unpack(archive: OpenFile, tree: str, folder: Path, limits: Limits) -> Told:
+def unpack(archive: OpenFile, tree: str, folder: Path, limits: Limits) -> SealedLists:
     """Unpack a destdir with this digest into an empty folder that only this user can reach.
 
     Files have their modes, set-id bits too, and their times, as before sealing. Raises ArchiveError for anything that
@@ -41,26 +32,27 @@ def unpack(archive: OpenFile, tree: str, folder: Path, limits: Limits) -> Told:
     """
     with read_whole(archive):
         members = admitted(archive, Policy(archive.name, "", 0, limits))
-        said, listed = (_list(archive, members, name) for name in (PROPS, FILES))
-        told = _told(archive, said, listed, tree)
+        record, listed = (_list(archive, members, name) for name in (PROPS, FILES))
+        lists = _lists(archive, record, listed, tree)
         with Below(folder) as at:
-            _Filler(archive, at, members).fill(told.manifest)
+            _Filler(archive, at, members).fill(lists.manifest)
         for member, _ in members:
             raise _refused(archive, f"{member.name!a} is not in its list of files")
-    return told
+    return lists
 
 
 def _refused(archive: OpenFile, why: str) -> ArchiveError:
     return ArchiveError(f"{archive.name}: refused: {why}", hint="nothing of it was used; look at the cache")
 
 
-def _told(archive: OpenFile, said: bytes, listed: bytes, tree: str) -> Told:
-    """What both lists say, which must be what this xsrc would write. Raises ArchiveError and ValueError."""
+def _lists(archive: OpenFile, record: bytes, listed: bytes, tree: str) -> SealedLists:
+    """Both lists, which must be what this xsrc would write. Raises ArchiveError and ValueError."""
     try:
-        told = Told(Props.parse(said), Manifest.parse(listed))
-        own = told.props.render() == said and told.manifest.render(told.props.rules.conf_files) == listed
-        digest = tree_digest(told.props, listed)
-        why = unsound(told.props)
+        lists = SealedLists.parse(record, listed)
+        props = lists.props
+        own = props.render() == record and lists.manifest.render(props.rules.conf_files) == listed
+        digest = lists.tree
+        why = unsound(props)
     except (TypeError, AttributeError, OverflowError, RecursionError) as error:  # a number where a table should be
         raise _refused(archive, f"its record: {error}") from error
     if not own:
@@ -69,7 +61,7 @@ def _told(archive: OpenFile, said: bytes, listed: bytes, tree: str) -> Told:
         why = f"want the tree {tree[:20]}…, got another one"
     if why:
         raise _refused(archive, why)
-    return told
+    return lists
 
 
 def _list(archive: OpenFile, members: Iterator[ArchiveMember], name: str) -> bytes:

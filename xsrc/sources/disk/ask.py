@@ -16,6 +16,8 @@ from urllib3.util import Url, parse_url
 
 from xsrc.core.proxy import Proxies, Proxy
 from xsrc.core.redact import redacted
+from xsrc.core.trust import Trust
+from xsrc.sources.disk.netrc import logins
 from xsrc.sources.disk.web import Clock, Unanswered, basic, connection, service_of
 from xsrc.sources.reach import Reach, literal, reach, refusal
 
@@ -35,6 +37,11 @@ class Network:
     proxies: Proxies = field(default_factory=Proxies)
     login: Callable[[str], bytes] = lambda host: b""
     """The user and the password for a host, with a colon between them; empty for none."""
+
+    @classmethod
+    def of(cls, env: Mapping[str, str], believed: Trust, say: Callable[[str], None]) -> Network:
+        """By the proxies that variables name, with the passwords in ~/.netrc."""
+        return cls(Proxies(env), logins(env, believed, say))
 
 
 DIRECT = Network()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from xsrc.core.errors import ChecksumError, FetchFailed
-from xsrc.core.proxy import Proxies
 from xsrc.core.redact import redacted
 from xsrc.core.session import Session
 from xsrc.core.settings import Limits
@@ -110,7 +109,7 @@ def digests(
         for url in urls:
             with place.part(url) as part:
                 try:
-                    source.receive(url, part, mirrored=False)
+                    source.receive(url, part)
                 except Unanswered as error:
                     say(f"{redacted(url)}: {error}")
                     continue
@@ -123,10 +122,9 @@ def digests(
 def _source(place: Place, supply: Supply, say: Say, progress: Received) -> _Source:
     """How a distfile is brought. The library is imported here: it costs as much as all else of a short command."""
     from xsrc.sources.disk.ask import Network
-    from xsrc.sources.disk.netrc import logins
     from xsrc.sources.disk.web import Bounds
 
-    network = Network(Proxies(supply.env), logins(supply.env, supply.believed, say))
+    network = Network.of(supply.env, supply.believed, say)
     return _Source(place, supply.private, Bounds.of(supply.limits), network, progress)
 
 
@@ -188,9 +186,9 @@ class _Source:
         _refuse_page(part)
         raise self.place.set_aside(part, got)
 
-    def receive(self, url: str, part: DownloadedPart, *, mirrored: bool) -> None:
+    def receive(self, url: str, part: DownloadedPart) -> None:
         """Fill a part with whatever file an address has. Raises Unanswered if there is none, or a page of HTML."""
-        self._receive(url, part, mirrored)
+        self._receive(url, part, mirrored=False)
         _refuse_page(part)
 
     def _receive(self, url: str, part: DownloadedPart, mirrored: bool) -> None:
