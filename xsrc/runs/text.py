@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,13 +62,16 @@ def style(state: State) -> str:
     return "s-partial" if state in PARTIAL else f"s-{state.value.replace(' ', '-')}"
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
+
+
 def reference(path: str) -> str:
     """A relative path as an address.
 
     >>> reference("a+b/c d")
     'a%2Bb/c%20d'
     """
-    return quote(path, errors="replace")
+    return path if _PLAIN(path) else quote(path, errors="replace")  # most are, and a page has thousands
 
 
 def anchor(name: str) -> str:
